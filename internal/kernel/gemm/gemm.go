@@ -1,0 +1,286 @@
+// Package gemm multiplies float32 matrices: C = act(A·B + bias + add), with
+// packed or strided operands, a batch dimension, and several threads.
+//
+// The loops follow Goto and van de Geijn ("Anatomy of high-performance matrix
+// multiplication", 2008): A is cut into panels of mr rows, B into panels of nr
+// columns, both into blocks of at most kc inner indices, and a micro-kernel
+// multiplies two panels with the tile of C in registers. B may be indirect, so
+// that a convolution packs its image columns here without forming them.
+package gemm
+
+import (
+	"fmt"
+	"math"
+	"sync"
+
+	"github.com/smelt-ml/smelt/internal/kernel/cpu"
+)
+
+// Matrix is a strided view: element (i, j) is Data[i*RowStride+j*ColStride].
+type Matrix struct {
+	Data                 []float32
+	RowStride, ColStride int
+}
+
+// RowMajor views data as rows of stride elements each.
+func RowMajor(data []float32, stride int) Matrix {
+	return Matrix{Data: data, RowStride: stride, ColStride: 1}
+}
+
+// T is the transposed view.
+func (m Matrix) T() Matrix {
+	return Matrix{Data: m.Data, RowStride: m.ColStride, ColStride: m.RowStride}
+}
+
+// Indirect is a right operand whose element (k, n) is Data[Rows[k]+Cols[n]].
+type Indirect struct {
+	Data []float32
+	Rows []int
+	Cols []int32
+}
+
+// Act is the function applied to each result. The zero value is the identity.
+type Act struct {
+	kind   actKind
+	lo, hi float32 // clamp bounds; lo is the slope of leaky
+	apply  func(dst, src []float32)
+}
+
+type actKind uint8
+
+const (
+	actNone actKind = iota
+	actClamp
+	actLeaky
+	actFunc
+)
+
+var inf = float32(math.Inf(1))
+
+// Relu is max(x, 0). NaN stays NaN, as in all of these.
+var Relu = Act{kind: actClamp, lo: 0, hi: inf}
+
+// Clamp is min(max(x, lo), hi).
+func Clamp(lo, hi float32) Act { return Act{kind: actClamp, lo: lo, hi: hi} }
+
+// Leaky is x for x ≥ 0 and slope·x below.
+func Leaky(slope float32) Act { return Act{kind: actLeaky, lo: slope} }
+
+// Func is any element-wise function, such as vec.Funcs.Silu. It is called with
+// dst and src the same slice, from several goroutines.
+func Func(apply func(dst, src []float32)) Act { return Act{kind: actFunc, apply: apply} }
+
+// Apply applies the function to x in place.
+func (a *Act) Apply(x []float32) {
+	switch a.kind {
+	case actClamp:
+		for i, v := range x {
+			x[i] = clamp(v, a.lo, a.hi)
+		}
+	case actLeaky:
+		for i, v := range x {
+			if v < 0 {
+				x[i] = v * a.lo
+			}
+		}
+	case actFunc:
+		a.apply(x, x)
+	}
+}
+
+func clamp(v, lo, hi float32) float32 {
+	if v < lo {
+		v = lo
+	}
+	if v > hi {
+		v = hi
+	}
+	return v
+}
+
+// Product describes C[M×N] = act(A[M×K]·B[K×N] + RowBias + ColBias + Add).
+type Product struct {
+	M, N, K int
+
+	A       Matrix
+	PackedA *PackedA // instead of A
+
+	B        Matrix
+	Indirect *Indirect // instead of B
+	PackedB  *PackedB  // instead of B
+
+	C   []float32 // row-major; must not overlap the operands
+	LDC int       // elements from one row of C to the next
+
+	RowBias []float32 // M values, or nil
+	ColBias []float32 // N values, or nil
+	Add     []float32 // M×N like C, or nil; may be C itself, which accumulates
+	LDAdd   int
+	Act     Act
+}
+
+// PackedA is a left operand in the order its kernel reads it.
+type PackedA struct {
+	m, k int
+	mr   int
+	data []float32
+}
+
+// PackedB is a right operand in the order its kernel reads it.
+type PackedB struct {
+	k, n int
+	nr   int
+	data []float32
+}
+
+// Kernel multiplies with the instructions of one CPU level.
+type Kernel struct {
+	mr    int // rows of a panel of A
+	lanes int // floats in a vector
+	nr    int // columns of a panel of B, three vectors
+	micro func(t *tile)
+	pack  func(dst []float32, step int, s *strip)
+
+	jobs sync.Pool // of *job
+}
+
+// kc bounds the inner indices of a block: a panel of B with kc of them
+// (nr·kc floats) stays in the first-level cache.
+const kc = 256
+
+// For returns the kernel of a level. Operands packed by it may be used with
+// kernels of the same level only.
+func For(l cpu.Level) *Kernel { return kernels[l] }
+
+// blocks is the number of blocks that k inner indices are cut into, at least
+// one, and blockLen the length of all of them but the last.
+func blocks(k int) int { return max(1, (k+kc-1)/kc) }
+
+func blockLen(k int) int {
+	n := blocks(k)
+	return (k + n - 1) / n
+}
+
+func ceilDiv(a, b int) int { return (a + b - 1) / b }
+
+// PackA packs an m×k left operand.
+func (kn *Kernel) PackA(m, k int, a Matrix) *PackedA {
+	a.check("A", m, k)
+	p := &PackedA{m: m, k: k, mr: kn.mr, data: aligned(ceilDiv(m, kn.mr) * kn.mr * k)}
+	step := blockLen(k)
+	for k0 := 0; k0 < k; k0 += step {
+		n := min(step, k-k0)
+		for i := 0; i < m; i += kn.mr {
+			packRows(p.panel(i, k0, n), a, i, min(kn.mr, m-i), k0, n, kn.mr)
+		}
+	}
+	return p
+}
+
+// panel is the packed panel that starts at row i, in the block of n inner
+// indices that starts at k0.
+func (p *PackedA) panel(i, k0, n int) []float32 {
+	rows := ceilDiv(p.m, p.mr) * p.mr
+	at := k0*rows + i*n
+	return p.data[at : at+n*p.mr]
+}
+
+// packRows writes rows i..i+rows-1 of a, indices k0..k0+n-1, index by index
+// with mr values each; missing rows are zero.
+func packRows(dst []float32, a Matrix, i, rows, k0, n, mr int) {
+	for r := range mr {
+		if r >= rows {
+			for k := range n {
+				dst[k*mr+r] = 0
+			}
+			continue
+		}
+		at := (i+r)*a.RowStride + k0*a.ColStride
+		for k := range n {
+			dst[k*mr+r] = a.Data[at+k*a.ColStride]
+		}
+	}
+}
+
+// PackB packs a k×n right operand.
+func (kn *Kernel) PackB(k, n int, b Matrix) *PackedB {
+	b.check("B", k, n)
+	p := &PackedB{k: k, n: n, nr: kn.nr, data: aligned(ceilDiv(n, kn.nr) * kn.nr * k)}
+	f := new(feeder)
+	step := blockLen(k)
+	for k0 := 0; k0 < k; k0 += step {
+		rows := min(step, k-k0)
+		for j := 0; j < n; j += kn.nr {
+			f.matrix(kn, p.panel(j, k0, rows), b, k0, rows, j, min(kn.nr, n-j))
+		}
+	}
+	return p
+}
+
+func (p *PackedB) panel(j, k0, n int) []float32 {
+	cols := ceilDiv(p.n, p.nr) * p.nr
+	at := k0*cols + j*n
+	return p.data[at : at+n*p.nr]
+}
+
+// check panics unless every element of an m×n matrix lies in its data.
+func (a Matrix) check(name string, m, n int) {
+	if m < 0 || n < 0 || a.RowStride < 0 || a.ColStride < 0 {
+		panic(fmt.Sprintf("gemm: %s: %d×%d with strides %d, %d", name, m, n, a.RowStride, a.ColStride))
+	}
+	if m == 0 || n == 0 {
+		return
+	}
+	if last := (m-1)*a.RowStride + (n-1)*a.ColStride; last >= len(a.Data) {
+		panic(fmt.Sprintf("gemm: %s: %d×%d with strides %d, %d needs %d values, has %d",
+			name, m, n, a.RowStride, a.ColStride, last+1, len(a.Data)))
+	}
+}
+
+// check panics unless every element lies in the data.
+func (x *Indirect) check(k, n int) {
+	if len(x.Rows) < k || len(x.Cols) < n {
+		panic(fmt.Sprintf("gemm: B: %d×%d with %d rows and %d columns", k, n, len(x.Rows), len(x.Cols)))
+	}
+	if k == 0 || n == 0 {
+		return
+	}
+	lo, hi := x.Rows[0], x.Rows[0]
+	for _, r := range x.Rows[:k] {
+		lo, hi = min(lo, r), max(hi, r)
+	}
+	left, right := x.Cols[0], x.Cols[0]
+	for _, c := range x.Cols[:n] {
+		left, right = min(left, c), max(right, c)
+	}
+	if lo+int(left) < 0 || hi+int(right) >= len(x.Data) {
+		panic(fmt.Sprintf("gemm: B: offsets %d to %d of %d values", lo+int(left), hi+int(right), len(x.Data)))
+	}
+}
+
+func (q *Product) check(kn *Kernel) {
+	if q.M < 0 || q.N < 0 || q.K < 0 || q.LDC < q.N {
+		panic(fmt.Sprintf("gemm: %d×%d×%d with rows of C of %d", q.M, q.N, q.K, q.LDC))
+	}
+	Matrix{Data: q.C, RowStride: q.LDC, ColStride: 1}.check("C", q.M, q.N)
+	if q.Add != nil {
+		Matrix{Data: q.Add, RowStride: q.LDAdd, ColStride: 1}.check("Add", q.M, q.N)
+	}
+	if q.RowBias != nil && len(q.RowBias) < q.M || q.ColBias != nil && len(q.ColBias) < q.N {
+		panic(fmt.Sprintf("gemm: %d×%d with %d row and %d column biases", q.M, q.N, len(q.RowBias), len(q.ColBias)))
+	}
+	if p := q.PackedA; p == nil {
+		q.A.check("A", q.M, q.K)
+	} else if p.m != q.M || p.k != q.K || p.mr != kn.mr {
+		panic(fmt.Sprintf("gemm: A packed as %d×%d in panels of %d, want %d×%d of %d", p.m, p.k, p.mr, q.M, q.K, kn.mr))
+	}
+	switch p := q.PackedB; {
+	case p != nil && (p.k != q.K || p.n != q.N || p.nr != kn.nr):
+		panic(fmt.Sprintf("gemm: B packed as %d×%d in panels of %d, want %d×%d of %d", p.k, p.n, p.nr, q.K, q.N, kn.nr))
+	case p != nil:
+	case q.Indirect != nil:
+		q.Indirect.check(q.K, q.N)
+	default:
+		q.B.check("B", q.K, q.N)
+	}
+}

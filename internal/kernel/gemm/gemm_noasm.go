@@ -1,0 +1,7 @@
+//go:build noasm || !amd64
+
+package gemm
+
+import "github.com/smelt-ml/smelt/internal/kernel/cpu"
+
+var kernels = [cpu.Levels]*Kernel{cpu.Generic: newGeneric()}

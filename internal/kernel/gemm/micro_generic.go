@@ -1,0 +1,62 @@
+package gemm
+
+// The portable kernel: tiles of 4×4 in scalar variables.
+const (
+	genericRows = 4
+	genericCols = 4
+)
+
+func newGeneric() *Kernel {
+	return &Kernel{mr: genericRows, lanes: genericCols, nr: genericCols, micro: microGeneric, pack: packGeneric(genericCols)}
+}
+
+func microGeneric(t *tile) {
+	a, b := t.a[:t.k*4], t.b[:t.k*4]
+	var c00, c01, c02, c03, c10, c11, c12, c13, c20, c21, c22, c23, c30, c31, c32, c33 float32
+	for len(a) >= 4 && len(b) >= 4 {
+		b0, b1, b2, b3 := b[0], b[1], b[2], b[3]
+		x := a[0]
+		c00 += x * b0
+		c01 += x * b1
+		c02 += x * b2
+		c03 += x * b3
+		x = a[1]
+		c10 += x * b0
+		c11 += x * b1
+		c12 += x * b2
+		c13 += x * b3
+		x = a[2]
+		c20 += x * b0
+		c21 += x * b1
+		c22 += x * b2
+		c23 += x * b3
+		x = a[3]
+		c30 += x * b0
+		c31 += x * b1
+		c32 += x * b2
+		c33 += x * b3
+		a, b = a[4:], b[4:]
+	}
+	sums := [genericRows][genericCols]float32{
+		{c00, c01, c02, c03}, {c10, c11, c12, c13}, {c20, c21, c22, c23}, {c30, c31, c32, c33},
+	}
+	for i := range t.rows {
+		c := t.c[i*t.ldc:][:t.cols]
+		for j := range c {
+			v := sums[i][j]
+			if t.add != nil {
+				v += t.add[i*t.ldadd+j]
+			}
+			if t.rowBias != nil {
+				v += t.rowBias[i]
+			}
+			if t.colBias != nil {
+				v += t.colBias[j]
+			}
+			if t.clamp != 0 {
+				v = clamp(v, t.lo, t.hi)
+			}
+			c[j] = v
+		}
+	}
+}

@@ -1,0 +1,237 @@
+package gemm
+
+import "github.com/smelt-ml/smelt/internal/kernel/par"
+
+// tile is one call of a micro-kernel: c[rows×cols] = a·b + add + bias, clamped,
+// where a has mr values and b has nr values for each of k inner indices. The
+// assembly knows this layout.
+type tile struct {
+	k       int
+	a       []float32
+	b       []float32
+	c       []float32 // from the tile's first element on
+	ldc     int
+	add     []float32 // nil for none
+	ldadd   int
+	rowBias []float32 // at least rows values, or nil
+	colBias []float32 // at least cols values, or nil
+	rows    int
+	cols    int
+	clamp   int // 1 to clamp to lo..hi
+	lo, hi  float32
+}
+
+// job is a Product under way: a grid of rectangles of C for each member of a
+// batch.
+type job struct {
+	Product
+	kn     *Kernel
+	pool   *par.Pool
+	batch  int
+	stride Strides
+	parts  [2]int // the grid: over rows, over columns
+	work   []work
+	packA  bool // this pass packs A
+	packed PackedA
+}
+
+// work is what one worker keeps while it computes a rectangle.
+type work struct {
+	Product
+	left PackedA
+	feed feeder
+	tile tile
+}
+
+// Strides are the distances in elements between the members of a batch of
+// products; 0 shares an operand.
+type Strides struct{ A, B, C, Add int }
+
+// Mul computes one product.
+func (kn *Kernel) Mul(p *par.Pool, q *Product) { kn.MulBatch(p, 1, Strides{}, q) }
+
+// MulBatch computes batch products of one form, whose operands are s apart.
+// Packed operands and biases are shared by all.
+func (kn *Kernel) MulBatch(p *par.Pool, batch int, s Strides, q *Product) {
+	if batch <= 0 || q.M == 0 || q.N == 0 {
+		return
+	}
+	q.check(kn)
+	j, _ := kn.jobs.Get().(*job)
+	if j == nil {
+		j = new(job)
+	}
+	j.Product, j.kn, j.pool, j.batch, j.stride = *q, kn, p, batch, s
+	if n := p.Threads(); len(j.work) < n {
+		j.work = make([]work, n)
+	}
+	if batch > 1 {
+		last := &j.work[0].Product
+		j.member(last, batch-1)
+		last.check(kn)
+	}
+	if j.PackedA == nil {
+		j.packLeft()
+	}
+	j.parts = j.grid(ceilDiv(p.Threads(), batch))
+	if j.M*j.N*(j.K+8)*batch < 1<<13 { // not worth waking anybody
+		j.Run(0, 0, batch*j.parts[0]*j.parts[1])
+	} else {
+		p.Run(batch*j.parts[0]*j.parts[1], j)
+	}
+	j.Product, j.pool, j.packed = Product{}, nil, PackedA{}
+	for i := range j.work {
+		w := &j.work[i]
+		w.Product, w.left, w.tile, w.feed.strip = Product{}, PackedA{}, tile{}, strip{}
+	}
+	kn.jobs.Put(j)
+}
+
+// member sets q to the product of member i of the batch.
+func (j *job) member(q *Product, i int) {
+	*q = j.Product
+	if q.PackedA == nil {
+		q.A.Data = at(q.A.Data, i*j.stride.A)
+	}
+	if q.Indirect == nil && q.PackedB == nil {
+		q.B.Data = at(q.B.Data, i*j.stride.B)
+	}
+	q.C = at(q.C, i*j.stride.C)
+	if q.Add != nil {
+		q.Add = at(q.Add, i*j.stride.Add)
+	}
+}
+
+// at is x[i:], and empty beyond its end, which check will report.
+func at(x []float32, i int) []float32 { return x[min(i, len(x)):] }
+
+// packLeft packs A, of all members if they differ, into the shared scratch.
+func (j *job) packLeft() {
+	mr := j.kn.mr
+	rows := ceilDiv(j.M, mr) * mr
+	members := j.batch
+	if j.stride.A == 0 {
+		members = 1
+	}
+	j.packed = PackedA{m: j.M, k: j.K, mr: mr, data: j.pool.Shared(members * rows * j.K)}
+	j.packA = true
+	j.pool.Run(members*(rows/mr), j)
+	j.packA = false
+}
+
+// grid cuts C into about n rectangles, evenly in panels, along the columns
+// rather than the rows where that is no worse: each part of the rows packs
+// all of B for itself.
+func (j *job) grid(n int) [2]int {
+	rows, cols := ceilDiv(j.M, j.kn.mr), ceilDiv(j.N, j.kn.nr)
+	best, cost := [2]int{1, 1}, rows*cols
+	for r := 1; r <= min(n, rows); r++ {
+		c := min(n/r, cols)
+		if t := ceilDiv(rows, r) * ceilDiv(cols, c); t < cost {
+			best, cost = [2]int{r, c}, t
+		}
+	}
+	return best
+}
+
+// Run computes some rectangles, or packs some panels of A.
+func (j *job) Run(worker, lo, hi int) {
+	if j.packA {
+		j.runPackA(lo, hi)
+		return
+	}
+	mr, nr := j.kn.mr, j.kn.nr
+	rows, cols := ceilDiv(j.M, mr), ceilDiv(j.N, nr)
+	parts := j.parts[0] * j.parts[1]
+	for i := lo; i < hi; i++ {
+		member := i / parts
+		r, c := i%parts/j.parts[1], i%parts%j.parts[1]
+		w := &j.work[worker]
+		j.member(&w.Product, member)
+		if j.PackedA == nil {
+			w.left, w.PackedA = j.packed, &w.left
+			if j.stride.A != 0 {
+				size := rows * mr * j.K
+				w.left.data = w.left.data[member*size : (member+1)*size]
+			}
+		}
+		j.kn.rect(w, rect{
+			m0: rows * r / j.parts[0] * mr, m1: min(rows*(r+1)/j.parts[0]*mr, j.M),
+			n0: cols * c / j.parts[1] * nr, n1: min(cols*(c+1)/j.parts[1]*nr, j.N),
+		}, j.pool.Scratch(worker, kc*nr))
+	}
+}
+
+func (j *job) runPackA(lo, hi int) {
+	mr := j.kn.mr
+	panels := ceilDiv(j.M, mr)
+	step := blockLen(j.K)
+	for i := lo; i < hi; i++ {
+		member, row := i/panels, i%panels*mr
+		src := j.A
+		src.Data = src.Data[member*j.stride.A:]
+		dst := j.packed
+		dst.data = dst.data[member*panels*mr*j.K:]
+		for k0 := 0; k0 < j.K; k0 += step {
+			n := min(step, j.K-k0)
+			packRows(dst.panel(row, k0, n), src, row, min(mr, j.M-row), k0, n, mr)
+		}
+	}
+}
+
+type rect struct{ m0, m1, n0, n1 int }
+
+// rect computes one rectangle of C, whose m0 and n0 are where panels start.
+func (kn *Kernel) rect(q *work, r rect, scratch []float32) {
+	step := blockLen(q.K)
+	for b := range blocks(q.K) {
+		k0 := b * step
+		n := min(step, q.K-k0)
+		for j := r.n0; j < r.n1; j += kn.nr {
+			cols := min(kn.nr, r.n1-j)
+			panel := scratch
+			switch {
+			case q.PackedB != nil:
+				panel = q.PackedB.panel(j, k0, n)
+			case q.Indirect != nil:
+				q.feed.panel(kn, panel, q.Indirect.Data, q.Indirect.Rows[k0:k0+n], q.Indirect.Cols[j:j+cols])
+			default:
+				q.feed.matrix(kn, panel, q.B, k0, n, j, cols)
+			}
+			kn.column(q, panel, r, j, cols, k0, n)
+		}
+	}
+	if q.Act.kind == actLeaky || q.Act.kind == actFunc {
+		for i := r.m0; i < r.m1; i++ {
+			q.Act.Apply(q.C[i*q.LDC+r.n0 : i*q.LDC+r.n1])
+		}
+	}
+}
+
+// column multiplies the panels of A in a rectangle with one panel of B.
+func (kn *Kernel) column(q *work, panel []float32, r rect, j, cols, k0, n int) {
+	first, last := k0 == 0, k0+n == q.K
+	t := &q.tile
+	*t = tile{k: n, b: panel, ldc: q.LDC, cols: cols}
+	if first && q.ColBias != nil {
+		t.colBias = q.ColBias[j : j+cols]
+	}
+	if last && q.Act.kind == actClamp {
+		t.clamp, t.lo, t.hi = 1, q.Act.lo, q.Act.hi
+	}
+	for i := r.m0; i < r.m1; i += kn.mr {
+		t.rows = min(kn.mr, r.m1-i)
+		t.a = q.PackedA.panel(i, k0, n)
+		t.c = q.C[i*q.LDC+j : (i+t.rows-1)*q.LDC+j+cols]
+		switch {
+		case !first:
+			t.add, t.ldadd = t.c, q.LDC
+		case q.Add != nil:
+			t.add, t.ldadd = q.Add[i*q.LDAdd+j:(i+t.rows-1)*q.LDAdd+j+cols], q.LDAdd
+		}
+		if first && q.RowBias != nil {
+			t.rowBias = q.RowBias[i : i+t.rows]
+		}
+		kn.micro(t)
+	}
+}
