@@ -121,9 +121,10 @@ type Product struct {
 
 // PackedA is a left operand in the order its kernel reads it.
 type PackedA struct {
-	m, k int
-	mr   int
-	data []float32
+	m, k  int
+	mr    int
+	batch int // how many matrices, one after the other
+	data  []float32
 }
 
 // PackedB is a right operand in the order its kernel reads it.
@@ -164,17 +165,27 @@ func blockLen(k int) int {
 func ceilDiv(a, b int) int { return (a + b - 1) / b }
 
 // PackA packs an m×k left operand.
-func (kn *Kernel) PackA(m, k int, a Matrix) *PackedA {
-	a.check("A", m, k)
-	p := &PackedA{m: m, k: k, mr: kn.mr, data: aligned(ceilDiv(m, kn.mr) * kn.mr * k)}
+func (kn *Kernel) PackA(m, k int, a Matrix) *PackedA { return kn.PackBatch(1, 0, m, k, a) }
+
+// PackBatch packs batch left operands of m×k, which are stride apart, for MulBatch.
+func (kn *Kernel) PackBatch(batch, stride, m, k int, a Matrix) *PackedA {
+	size := ceilDiv(m, kn.mr) * kn.mr * k
+	all := &PackedA{m: m, k: k, mr: kn.mr, batch: batch, data: aligned(batch * size)}
 	step := blockLen(k)
-	for k0 := 0; k0 < k; k0 += step {
-		n := min(step, k-k0)
-		for i := 0; i < m; i += kn.mr {
-			packRows(p.panel(i, k0, n), a, i, min(kn.mr, m-i), k0, n, kn.mr)
+	for b := range batch {
+		one := a
+		one.Data = at(a.Data, b*stride)
+		one.check("A", m, k)
+		p := *all
+		p.data = all.data[b*size:]
+		for k0 := 0; k0 < k; k0 += step {
+			n := min(step, k-k0)
+			for i := 0; i < m; i += kn.mr {
+				packRows(p.panel(i, k0, n), one, i, min(kn.mr, m-i), k0, n, kn.mr)
+			}
 		}
 	}
-	return p
+	return all
 }
 
 // panel is the packed panel that starts at row i, in the block of n inner

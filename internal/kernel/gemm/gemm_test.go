@@ -233,14 +233,18 @@ func TestBatch(t *testing.T) {
 			q.C, q.Add = make([]float32, batch*m*c), random(r, batch*m*c)
 			if n%5 == 0 {
 				q.PackedA, s.A = kn.PackA(m, k, q.A), 0
+			} else if n%5 == 1 {
+				q.PackedA = kn.PackBatch(batch, s.A, m, k, q.A)
+			}
+			if n%2 == 0 {
+				q.RowBias, s.RowBias = random(r, batch*m), m
 			}
 			kn.MulBatch(p, batch, s, &q)
 			for b := range batch {
-				var one Product
-				(&job{Product: q, stride: s}).member(&one, b)
-				if q.PackedA != nil {
-					one.A = q.A
-				}
+				var w work
+				(&job{Product: q, stride: s}).member(&w, b)
+				one := &w.Product
+				one.A.Data = q.A.Data[b*s.A:]
 				for i := range m {
 					for j := range c {
 						want, bound := one.want(i, j)

@@ -38,20 +38,22 @@ type job struct {
 // work is what one worker keeps while it computes a rectangle.
 type work struct {
 	Product
-	left PackedA
-	feed feeder
-	tile tile
+	left     PackedA
+	indirect Indirect
+	feed     feeder
+	tile     tile
 }
 
 // Strides are the distances in elements between the members of a batch of
-// products; 0 shares an operand.
-type Strides struct{ A, B, C, Add int }
+// products; 0 shares an operand. B counts for an Indirect too.
+type Strides struct{ A, B, C, Add, RowBias int }
 
 // Mul computes one product.
 func (kn *Kernel) Mul(p *par.Pool, q *Product) { kn.MulBatch(p, 1, Strides{}, q) }
 
 // MulBatch computes batch products of one form, whose operands are s apart.
-// Packed operands and biases are shared by all.
+// A PackedB and the ColBias are shared by all; so is a PackedA, unless it was
+// packed for as many.
 func (kn *Kernel) MulBatch(p *par.Pool, batch int, s Strides, q *Product) {
 	if batch <= 0 || q.M == 0 || q.N == 0 {
 		return
@@ -66,12 +68,12 @@ func (kn *Kernel) MulBatch(p *par.Pool, batch int, s Strides, q *Product) {
 		j.work = make([]work, n)
 	}
 	if batch > 1 {
-		last := &j.work[0].Product
-		j.member(last, batch-1)
-		last.check(kn)
+		j.member(&j.work[0], batch-1)
+		j.work[0].check(kn)
 	}
 	if j.PackedA == nil {
 		j.packLeft()
+		j.PackedA = &j.packed
 	}
 	j.parts = j.grid(ceilDiv(p.Threads(), batch))
 	if j.M*j.N*(j.K+8)*batch < 1<<13 { // not worth waking anybody
@@ -82,23 +84,37 @@ func (kn *Kernel) MulBatch(p *par.Pool, batch int, s Strides, q *Product) {
 	j.Product, j.pool, j.packed = Product{}, nil, PackedA{}
 	for i := range j.work {
 		w := &j.work[i]
-		w.Product, w.left, w.tile, w.feed.strip = Product{}, PackedA{}, tile{}, strip{}
+		w.Product, w.left, w.indirect = Product{}, PackedA{}, Indirect{}
+		w.tile, w.feed.strip = tile{}, strip{}
 	}
 	kn.jobs.Put(j)
 }
 
-// member sets q to the product of member i of the batch.
-func (j *job) member(q *Product, i int) {
-	*q = j.Product
+// member sets w to the product of member i of the batch.
+func (j *job) member(w *work, i int) {
+	w.Product = j.Product
+	q := &w.Product
 	if q.PackedA == nil {
 		q.A.Data = at(q.A.Data, i*j.stride.A)
+	} else if n := q.PackedA.batch; n > 1 {
+		w.left = *q.PackedA
+		size := len(w.left.data) / n
+		w.left.data = w.left.data[i*size : (i+1)*size]
+		q.PackedA = &w.left
 	}
-	if q.Indirect == nil && q.PackedB == nil {
+	if q.Indirect != nil {
+		w.indirect = *q.Indirect
+		w.indirect.Data = at(w.indirect.Data, i*j.stride.B)
+		q.Indirect = &w.indirect
+	} else if q.PackedB == nil {
 		q.B.Data = at(q.B.Data, i*j.stride.B)
 	}
 	q.C = at(q.C, i*j.stride.C)
 	if q.Add != nil {
 		q.Add = at(q.Add, i*j.stride.Add)
+	}
+	if q.RowBias != nil {
+		q.RowBias = at(q.RowBias, i*j.stride.RowBias)
 	}
 }
 
@@ -113,7 +129,7 @@ func (j *job) packLeft() {
 	if j.stride.A == 0 {
 		members = 1
 	}
-	j.packed = PackedA{m: j.M, k: j.K, mr: mr, data: j.pool.Shared(members * rows * j.K)}
+	j.packed = PackedA{m: j.M, k: j.K, mr: mr, batch: members, data: j.pool.Shared(members * rows * j.K)}
 	j.packA = true
 	j.pool.Run(members*(rows/mr), j)
 	j.packA = false
@@ -147,14 +163,7 @@ func (j *job) Run(worker, lo, hi int) {
 		member := i / parts
 		r, c := i%parts/j.parts[1], i%parts%j.parts[1]
 		w := &j.work[worker]
-		j.member(&w.Product, member)
-		if j.PackedA == nil {
-			w.left, w.PackedA = j.packed, &w.left
-			if j.stride.A != 0 {
-				size := rows * mr * j.K
-				w.left.data = w.left.data[member*size : (member+1)*size]
-			}
-		}
+		j.member(w, member)
 		j.kn.rect(w, rect{
 			m0: rows * r / j.parts[0] * mr, m1: min(rows*(r+1)/j.parts[0]*mr, j.M),
 			n0: cols * c / j.parts[1] * nr, n1: min(cols*(c+1)/j.parts[1]*nr, j.N),

@@ -1,0 +1,59 @@
+package window
+
+import "github.com/smelt-ml/smelt/internal/kernel/cpu"
+
+// Rows is one call of a sliding kernel: for each of rows×cols outputs
+// dst[r*DstStep+x], the values src[r*SrcStep+x+Taps[t]] for all t.
+type Rows struct {
+	Dst     []float32
+	DstStep int
+	Src     []float32
+	SrcStep int
+	Rows    int
+	Cols    int
+	Taps    []int
+	Weights []float32 // by tap, for Sum
+	Bias    float32   // what Sum starts from
+}
+
+// Funcs are the sliding kernels of one CPU level.
+type Funcs struct {
+	sum, max func(q *Rows)
+}
+
+// For returns the kernels of a level.
+func For(l cpu.Level) *Funcs { return funcs[l] }
+
+// Sum sets each output to the weighted sum of its values, plus the bias.
+func (f *Funcs) Sum(q *Rows) {
+	if q.check(); len(q.Weights) < len(q.Taps) {
+		panic("window: less weights than taps")
+	}
+	if q.Rows > 0 && q.Cols > 0 {
+		f.sum(q)
+	}
+}
+
+// Max sets each output to the largest of its values, or NaN if there is one
+// among them.
+func (f *Funcs) Max(q *Rows) {
+	q.check()
+	if q.Rows > 0 && q.Cols > 0 {
+		f.max(q)
+	}
+}
+
+// check panics unless all of the values lie in their slices.
+func (q *Rows) check() {
+	if q.Rows <= 0 || q.Cols <= 0 {
+		return
+	}
+	if q.DstStep < 0 || (q.Rows-1)*q.DstStep+q.Cols > len(q.Dst) {
+		panic("window: outputs beyond their slice")
+	}
+	for _, t := range q.Taps {
+		if t < 0 || q.SrcStep < 0 || t+(q.Rows-1)*q.SrcStep+q.Cols > len(q.Src) {
+			panic("window: windows beyond their slice")
+		}
+	}
+}

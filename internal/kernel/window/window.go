@@ -1,0 +1,191 @@
+// Package window knows where sliding windows lie: the geometry that
+// convolution and pooling share, in up to three dimensions. A plane is
+// one channel of one image, [depth][height][width]; a 2-D image has depth 1, a
+// sequence also height 1.
+package window
+
+import "fmt"
+
+// Shape is the geometry of windows over a plane. Each array holds depth,
+// height and width.
+type Shape struct {
+	In       [3]int    // the plane
+	Kernel   [3]int    // the window
+	Stride   [3]int    // from one window to the next
+	Dilation [3]int    // from one element of the window to the next
+	Pad      [3][2]int // elements added before and after; negative ones crop
+	Out      [3]int    // number of windows; zero for as many as fit
+}
+
+// Flat is the geometry of windows over one image of height h and width w, with
+// strides and dilations of 1 and no padding.
+func Flat(h, w, kh, kw int) Shape {
+	return Shape{
+		In: [3]int{1, h, w}, Kernel: [3]int{1, kh, kw},
+		Stride: [3]int{1, 1, 1}, Dilation: [3]int{1, 1, 1},
+	}
+}
+
+// Size is the product of the three extents.
+func Size(x [3]int) int { return x[0] * x[1] * x[2] }
+
+// Windows is the number of windows in each dimension: Out where it is set, else
+// as many as fit.
+func (s *Shape) Windows() [3]int {
+	out := s.Out
+	for d := range out {
+		if out[d] == 0 {
+			span := s.In[d] + s.Pad[d][0] + s.Pad[d][1] - (s.Kernel[d]-1)*s.Dilation[d] - 1
+			if span >= 0 {
+				out[d] = span/s.Stride[d] + 1
+			}
+		}
+	}
+	return out
+}
+
+// Check reports extents that make no sense.
+func (s *Shape) Check() error {
+	for d, name := range [3]string{"depth", "height", "width"} {
+		switch {
+		case s.In[d] < 0 || s.Out[d] < 0:
+			return fmt.Errorf("%s of %d to %d", name, s.In[d], s.Out[d])
+		case s.Kernel[d] < 1 || s.Stride[d] < 1 || s.Dilation[d] < 1:
+			return fmt.Errorf("%s: kernel %d, stride %d, dilation %d: want at least 1", name, s.Kernel[d], s.Stride[d], s.Dilation[d])
+		}
+	}
+	return nil
+}
+
+// Layout is how a plane is copied so that all windows become equal sums of
+// shifted rows: with its padding, and with its columns sorted by their
+// remainder modulo the stride. Then element t of the window of output column n
+// lies at Taps[t]+Cols[n] of the copy, and neighbouring columns are neighbours.
+type Layout struct {
+	Shape
+	Out    [3]int // number of windows
+	Plane  int    // floats of a copy
+	Direct bool   // the plane itself is such a copy
+	Taps   []int  // by element of the window
+	Slice  int    // from one output slice to the next
+	Row    int    // from one output row to the next; neighbours in a row are 1 apart
+
+	extent  [3]int // of the copy, before its columns are sorted
+	phase   int    // columns of one remainder
+	used    []bool // by row of the copy, whether any window reads it
+	phases  []bool // by remainder
+	rowStep int
+}
+
+// NewLayout plans the copies for a shape that passes Check.
+func NewLayout(s Shape) *Layout {
+	if err := s.Check(); err != nil {
+		panic("window: " + err.Error())
+	}
+	l := &Layout{Shape: s, Out: s.Windows()}
+	l.Direct = s.Stride[2] == 1
+	for d := range l.extent {
+		l.extent[d] = max(0, (l.Out[d]-1)*s.Stride[d]+(s.Kernel[d]-1)*s.Dilation[d]+1)
+		if s.Pad[d][0] != 0 || l.extent[d] > s.In[d] {
+			l.Direct = false
+		}
+	}
+	if l.Direct {
+		l.extent = s.In
+	}
+	l.phase = (l.extent[2] + s.Stride[2] - 1) / s.Stride[2]
+	l.rowStep = l.phase * s.Stride[2]
+	sliceStep := l.rowStep * l.extent[1]
+	l.Plane = sliceStep * l.extent[0]
+	l.Row, l.Slice = l.rowStep*s.Stride[1], sliceStep*s.Stride[0]
+	l.phases = make([]bool, s.Stride[2])
+	for z := range s.Kernel[0] {
+		for y := range s.Kernel[1] {
+			for x := range s.Kernel[2] {
+				at := x * s.Dilation[2]
+				l.phases[at%s.Stride[2]] = true
+				l.Taps = append(l.Taps, z*s.Dilation[0]*sliceStep+y*s.Dilation[1]*l.rowStep+at%s.Stride[2]*l.phase+at/s.Stride[2])
+			}
+		}
+	}
+	l.used = make([]bool, l.extent[1])
+	for y := range l.Out[1] {
+		for t := range s.Kernel[1] {
+			l.used[y*s.Stride[1]+t*s.Dilation[1]] = true
+		}
+	}
+	return l
+}
+
+// Cols is the offset of each window in the copy.
+func (l *Layout) Cols() []int32 {
+	cols := make([]int32, 0, Size(l.Out))
+	for z := range l.Out[0] {
+		for y := range l.Out[1] {
+			for x := range l.Out[2] {
+				cols = append(cols, int32(z*l.Slice+y*l.Row+x))
+			}
+		}
+	}
+	return cols
+}
+
+// Copy fills dst, of Plane floats, from a plane; padding becomes fill.
+func (l *Layout) Copy(dst, src []float32, fill float32) {
+	dst, src = dst[:l.Plane], src[:Size(l.In)]
+	h, w := l.In[1], l.In[2]
+	for z := range l.extent[0] {
+		sz := z - l.Pad[0][0]
+		for y := range l.extent[1] {
+			row := dst[:l.rowStep]
+			dst = dst[l.rowStep:]
+			if !l.used[y] {
+				continue
+			}
+			sy := y - l.Pad[1][0]
+			if sz < 0 || sz >= l.In[0] || sy < 0 || sy >= h {
+				set(row, fill)
+				continue
+			}
+			l.copyRow(row, src[(sz*h+sy)*w:][:w], fill)
+		}
+	}
+}
+
+func (l *Layout) copyRow(dst, src []float32, fill float32) {
+	step, pad := l.Stride[2], l.Pad[2][0]
+	for r := range step {
+		part := dst[r*l.phase:][:l.phase]
+		if !l.phases[r] {
+			continue
+		}
+		// Column i of this part is source column i*step + r - pad.
+		lo := min(max(0, (pad-r+step-1)/step), len(part))
+		hi := max(lo, min(len(part), (len(src)+pad-r+step-1)/step))
+		set(part[:lo], fill)
+		set(part[hi:], fill)
+		if lo == hi {
+			continue
+		}
+		from := src[lo*step+r-pad:]
+		switch part = part[lo:hi]; step {
+		case 1:
+			copy(part, from)
+		case 2:
+			from = from[:2*len(part)-1]
+			for i := range part {
+				part[i] = from[2*i]
+			}
+		default:
+			for i := range part {
+				part[i] = from[i*step]
+			}
+		}
+	}
+}
+
+func set(x []float32, v float32) {
+	for i := range x {
+		x[i] = v
+	}
+}
