@@ -1,0 +1,306 @@
+package conv
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/smelt-ml/smelt/internal/kernel/cpu"
+	"github.com/smelt-ml/smelt/internal/kernel/gemm"
+	"github.com/smelt-ml/smelt/internal/kernel/par"
+	"github.com/smelt-ml/smelt/internal/kernel/window"
+)
+
+const eps = 1.0 / (1 << 24)
+
+func random(r *rand.Rand, n int) []float32 {
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = float32(r.NormFloat64())
+	}
+	return x
+}
+
+// each visits all index triples of the extents.
+func each(n [3]int, f func(at [3]int, flat int)) {
+	flat := 0
+	for z := range n[0] {
+		for y := range n[1] {
+			for x := range n[2] {
+				f([3]int{z, y, x}, flat)
+				flat++
+			}
+		}
+	}
+}
+
+// place is the flat index of window at's element tap in the input, or -1.
+func place(s *Shape, at, tap, in [3]int) int {
+	flat := 0
+	for d := range at {
+		i := at[d]*s.Stride[d] + tap[d]*s.Dilation[d] - s.Pad[d][0]
+		if i < 0 || i >= in[d] {
+			return -1
+		}
+		flat = flat*in[d] + i
+	}
+	return flat
+}
+
+// naive returns the convolution and the sums of absolute values, in float64.
+func naive(s *Shape, batch int, src, weights, bias, add []float32) (sum, abs []float64) {
+	out := s.Windows()
+	in, n, taps := window.Size(s.In), window.Size(out), window.Size(s.Kernel)
+	per, m := s.Channels/s.Groups, s.Filters/s.Groups
+	sum, abs = make([]float64, batch*s.Filters*n), make([]float64, batch*s.Filters*n)
+	for i := range batch * s.Filters {
+		f := i % s.Filters
+		image := src[i/s.Filters*s.Channels*in:]
+		each(out, func(at [3]int, o int) {
+			o += i * n
+			put := func(v float64) { sum[o] += v; abs[o] += math.Abs(v) }
+			for c := range per {
+				plane := image[(f/m*per+c)*in:]
+				each(s.Kernel, func(tap [3]int, k int) {
+					if p := place(s, at, tap, s.In); p >= 0 {
+						put(float64(plane[p]) * float64(weights[(f*per+c)*taps+k]))
+					}
+				})
+			}
+			if bias != nil {
+				put(float64(bias[f]))
+			}
+			if add != nil {
+				put(float64(add[o]))
+			}
+		})
+	}
+	return sum, abs
+}
+
+func naiveTransposed(s *Shape, out [3]int, batch int, src, weights, bias []float32) (sum, abs []float64) {
+	in, n, taps := window.Size(s.In), window.Size(out), window.Size(s.Kernel)
+	per, m := s.Channels/s.Groups, s.Filters/s.Groups
+	sum, abs = make([]float64, batch*s.Filters*n), make([]float64, batch*s.Filters*n)
+	for i := range batch * s.Filters {
+		f := i % s.Filters
+		image := src[i/s.Filters*s.Channels*in:]
+		for c := range per {
+			ch := f/m*per + c
+			each(s.In, func(at [3]int, x int) {
+				each(s.Kernel, func(tap [3]int, k int) {
+					if p := place(s, at, tap, out); p >= 0 {
+						v := float64(image[ch*in+x]) * float64(weights[(ch*m+f%m)*taps+k])
+						sum[i*n+p] += v
+						abs[i*n+p] += math.Abs(v)
+					}
+				})
+			})
+		}
+		if bias != nil {
+			for o := range n {
+				sum[i*n+o] += float64(bias[f])
+				abs[i*n+o] += math.Abs(float64(bias[f]))
+			}
+		}
+	}
+	return sum, abs
+}
+
+func compare(t *testing.T, what string, got []float32, sum, abs []float64, terms int, act gemm.Act) {
+	t.Helper()
+	if len(got) != len(sum) {
+		t.Fatalf("%s: %d values, want %d", what, len(got), len(sum))
+	}
+	for i := range got {
+		want := []float32{float32(sum[i])}
+		act.Apply(want)
+		bound := float64(terms+4) * eps * abs[i]
+		if d := math.Abs(float64(got[i]) - float64(want[0])); !(d <= bound) {
+			t.Fatalf("%s: [%d] = %v, want %v ± %v", what, i, got[i], want[0], bound)
+		}
+	}
+}
+
+func levels(t *testing.T, f func(t *testing.T, l cpu.Level)) {
+	for _, l := range cpu.Available() {
+		t.Run(l.String(), func(t *testing.T) { f(t, l) })
+	}
+}
+
+// randomShape draws a shape of one of the kinds: plain, grouped, one channel a
+// group, several filters a channel.
+func randomShape(r *rand.Rand, n int) Shape {
+	s := Shape{Channels: 1 + r.IntN(9), Filters: 1 + r.IntN(20), Groups: 1}
+	switch n % 4 {
+	case 1:
+		s.Groups = 1 + r.IntN(3)
+		s.Channels *= s.Groups
+		s.Filters *= s.Groups
+	case 2:
+		s.Groups, s.Filters = s.Channels, s.Channels
+	case 3:
+		s.Groups, s.Filters = s.Channels, s.Channels*(1+r.IntN(3))
+	}
+	first := r.IntN(3) // 3-D, 2-D, 1-D
+	if n%3 != 0 {
+		first = 1
+	}
+	for d := range 3 {
+		s.In[d], s.Kernel[d], s.Stride[d], s.Dilation[d] = 1, 1, 1, 1
+		if d < first {
+			continue
+		}
+		s.In[d] = 1 + r.IntN(12)
+		if d == 2 {
+			s.In[d] = 1 + r.IntN(40)
+		}
+		s.Kernel[d] = 1 + r.IntN(5)
+		s.Stride[d] = 1 + r.IntN(3)
+		s.Dilation[d] = 1 + r.IntN(2)
+		s.Pad[d] = [2]int{r.IntN(6), r.IntN(6)}
+		if r.IntN(8) == 0 {
+			s.Pad[d][0] = -r.IntN(2)
+		}
+	}
+	if n%5 == 0 {
+		s.Kernel = [3]int{1, 1, 1}
+		s.Pad = [3][2]int{}
+	}
+	return s
+}
+
+func TestConv(t *testing.T) {
+	levels(t, func(t *testing.T, l cpu.Level) {
+		r := rand.New(rand.NewPCG(1, 2))
+		pools := []*par.Pool{par.New(1), par.New(2), par.New(3)}
+		for n := range 400 {
+			s := randomShape(r, n)
+			batch := 1 + r.IntN(2)
+			weights := random(r, s.Filters*s.Channels/s.Groups*window.Size(s.Kernel))
+			src := random(r, batch*s.Channels*window.Size(s.In))
+			act := []gemm.Act{{}, gemm.Relu, gemm.Clamp(-1, 1.5), gemm.Leaky(0.1)}[r.IntN(4)]
+			var bias, add []float32
+			if r.IntN(2) == 0 {
+				bias = random(r, s.Filters)
+			}
+			c := New(l, s, weights, bias, act)
+			dst := make([]float32, batch*s.Filters*window.Size(c.Out()))
+			switch r.IntN(3) {
+			case 0:
+				add = random(r, len(dst))
+			case 1:
+				copy(dst, random(r, len(dst)))
+				add = dst
+			}
+			sum, abs := naive(&s, batch, src, weights, bias, add)
+			c.Run(pools[n%3], batch, dst, src, add)
+			compare(t, fmt.Sprintf("%+v batch %d", s, batch), dst, sum, abs, len(weights)/s.Filters, act)
+		}
+		for _, p := range pools {
+			p.Close()
+		}
+	})
+}
+
+func TestTransposed(t *testing.T) {
+	levels(t, func(t *testing.T, l cpu.Level) {
+		r := rand.New(rand.NewPCG(3, 4))
+		p := par.New(2)
+		defer p.Close()
+		for n := range 200 {
+			s := randomShape(r, n)
+			batch := 1 + r.IntN(2)
+			if n%7 == 0 {
+				s.Out = [3]int{2 + r.IntN(3), 3 + r.IntN(30), 3 + r.IntN(60)}
+			}
+			weights := random(r, s.Channels*s.Filters/s.Groups*window.Size(s.Kernel))
+			src := random(r, batch*s.Channels*window.Size(s.In))
+			var bias []float32
+			if r.IntN(2) == 0 {
+				bias = random(r, s.Filters)
+			}
+			act := []gemm.Act{{}, gemm.Relu}[r.IntN(2)]
+			c := NewTransposed(l, s, weights, bias, act)
+			dst := make([]float32, batch*s.Filters*window.Size(c.Out()))
+			c.Run(p, batch, dst, src)
+			sum, abs := naiveTransposed(&s, c.Out(), batch, src, weights, bias)
+			compare(t, fmt.Sprintf("%+v batch %d", s, batch), dst, sum, abs, len(weights)/s.Filters, act)
+		}
+	})
+}
+
+// TestNaN holds that a NaN reaches the windows that see it and no other.
+func TestNaN(t *testing.T) {
+	levels(t, func(t *testing.T, l cpu.Level) {
+		p := par.New(1)
+		defer p.Close()
+		for _, groups := range []int{1, 4} {
+			s := Shape{Channels: 4, Filters: 4, Groups: groups, Shape: window.Flat(9, 37, 3, 3)}
+			s.Pad = [3][2]int{{}, {1, 1}, {1, 1}}
+			weights := make([]float32, 4*4/groups*9)
+			for i := range weights {
+				weights[i] = 1
+			}
+			src := make([]float32, 4*9*37)
+			src[9*37+5*37+20] = float32(math.NaN())
+			c := New(l, s, weights, nil, gemm.Relu)
+			dst := make([]float32, 4*9*37)
+			c.Run(p, 1, dst, src, nil)
+			for i, v := range dst {
+				f, y, x := i/(9*37), i/37%9, i%37
+				sees := y >= 4 && y <= 6 && x >= 19 && x <= 21 && (groups == 1 || f == 1)
+				if sees != (v != v) {
+					t.Fatalf("groups %d: filter %d, (%d,%d) = %v", groups, f, y, x, v)
+				}
+			}
+		}
+	})
+}
+
+func TestRunDoesNotAllocate(t *testing.T) {
+	levels(t, func(t *testing.T, l cpu.Level) {
+		p := par.New(2)
+		defer p.Close()
+		for _, groups := range []int{1, 8} {
+			s := Shape{Channels: 8, Filters: 8, Groups: groups, Shape: window.Flat(20, 20, 3, 3)}
+			s.Pad = [3][2]int{{}, {1, 1}, {1, 1}}
+			c := New(l, s, make([]float32, 8*8/groups*9), nil, gemm.Relu)
+			dst, src := make([]float32, 8*400), make([]float32, 8*400)
+			c.Run(p, 1, dst, src, nil)
+			if a := testing.AllocsPerRun(50, func() { c.Run(p, 1, dst, src, dst) }); a >= 1 {
+				t.Errorf("groups %d: %v allocations a run", groups, a)
+			}
+		}
+	})
+}
+
+func TestShortSlicesPanic(t *testing.T) {
+	p := par.New(1)
+	defer p.Close()
+	s := Shape{Channels: 2, Filters: 3, Groups: 1, Shape: window.Flat(4, 4, 1, 1)}
+	c := New(cpu.Generic, s, make([]float32, 6), nil, gemm.Act{})
+	dst, src := make([]float32, 48), make([]float32, 32)
+	c.Run(p, 1, dst, src, nil)
+	bad := s
+	bad.Groups = 3
+	for name, f := range map[string]func(){
+		"input":   func() { c.Run(p, 1, dst, src[:31], nil) },
+		"output":  func() { c.Run(p, 1, dst[:47], src, nil) },
+		"added":   func() { c.Run(p, 1, dst, src, dst[:47]) },
+		"batch":   func() { c.Run(p, 2, dst, src, nil) },
+		"weights": func() { New(cpu.Generic, s, make([]float32, 5), nil, gemm.Act{}) },
+		"bias":    func() { New(cpu.Generic, s, make([]float32, 6), make([]float32, 2), gemm.Act{}) },
+		"groups":  func() { New(cpu.Generic, bad, make([]float32, 6), nil, gemm.Act{}) },
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: no panic", name)
+				}
+			}()
+			f()
+		}()
+	}
+}
