@@ -32,10 +32,12 @@ type Quantized struct {
 //	            offset = clip(round((qmin*hi - qmax*lo) / (hi-lo)), qmin, qmax)
 //	code = clip(round(w/scale) + offset), halves to even.
 //
-// Computation is in float32, as in coremltools' linear_quantize_weights; codes
-// come from the scale as rounded to the spec's type. A block whose scale is
-// zero gets the code of zero. The error is at most scale/2, more only by the
-// rounding of a float16 scale.
+// Computation is in float32, as in coremltools' linear_quantize_weights, and
+// equal to it for float32 weights. A float16 scale is rounded before codes are
+// made from it; coremltools does all of the arithmetic on float16 weights in
+// float16, which gives a few codes in a hundred another, worse value. A block
+// whose scale is zero gets the code of zero. The error is at most scale/2, more
+// only by the rounding of a float16 scale.
 func Affine(w []float32, g Grid, spec AffineSpec) (Quantized, error) {
 	switch spec.DType {
 	case tensor.Int4, tensor.Uint4, tensor.Int8, tensor.Uint8:

@@ -29,10 +29,11 @@ type KMeansOptions struct {
 // negative zero are the same value.
 //
 // A value that is NaN or infinite, or an importance that is negative, NaN or
-// infinite, is an error, as are importances that are all zero. For n values of
-// which m are distinct the work is O(m log m) at most, in practice about 20
-// cost evaluations a value, and the memory 8n + 50m bytes (16n + 50m with
-// importances). A context that ends stops it.
+// infinite, is an error, as are importances that are all zero.
+//
+// For n values of which m are distinct the work is O(m log m) for each of
+// usually one to five passes, and the memory about 8n + 52m bytes, 16n + 52m
+// with importances. A context that ends stops it.
 func KMeans(ctx context.Context, w []float32, bits int, opt KMeansOptions) (Palette, error) {
 	if err := checkBits(bits); err != nil {
 		return Palette{}, err

@@ -21,10 +21,11 @@ const tinyScale = 1e-6
 //	code = round((w-bias) * (1/scale)), halves to even.
 //
 // A channel whose scale is at most 1e-6 gets codes 0, that is, its minimum
-// everywhere. Computation is in float64 and scales are rounded to float32 at
-// the end, as coremltools' quantize_weights(nbits, "linear") does with a
-// protobuf runtime that hands out float64 (those before version 5); results
-// are equal bit for bit. The error is at most scale/2.
+// everywhere. For other channels the error is at most scale/2. Computation is
+// in float64 and scales are rounded to float32 at the end. The result equals
+// that of coremltools' quantize_weights(nbits, "linear") bit for bit, provided
+// that its protobuf runtime hands out weights as float64; some newer runtimes
+// hand out float32, which moves the last bit of scales and a rare code.
 func Linear(w []float32, l Layout, bits int) (Coded, error) {
 	ranges, err := channelRanges(w, l, bits)
 	if err != nil {

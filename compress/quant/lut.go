@@ -24,12 +24,14 @@ func LinearLUT(w []float32, bits int) (Palette, error) {
 	if err != nil {
 		return Palette{}, err
 	}
-	return Palette{evenTable(empty.widen(w), bits), q.Codes}, nil
+	r := empty.widen(w)
+	scale := (float64(r.hi) - float64(r.lo)) / float64(int(1)<<bits-1)
+	return Palette{evenTable(r.lo, scale, bits), q.Codes}, nil
 }
 
 // Uniform is the ML Program's kin of [LinearLUT] ("uniform" in coremltools'
-// palettize_weights), with the same table but codes computed in float32 as
-// round((w-min)/(max-min) * (2^bits-1)), whatever the size of the range.
+// palettize_weights): the same table from a scale in float32, and codes
+// round((w-min)/(max-min) * (2^bits-1)) in float32, however small the range.
 // Of equal values all codes are 0.
 func Uniform(w []float32, bits int) (Palette, error) {
 	if err := checkBits(bits); err != nil {
@@ -42,25 +44,28 @@ func Uniform(w []float32, bits int) (Palette, error) {
 	codes := make([]uint8, len(w))
 	top := float32(int(1)<<bits - 1)
 	width := r.hi - r.lo
+	scale := float64(width / top)
 	switch {
-	case !finite(width):
+	case r.abs() > math.MaxFloat32/4: // the width or the last entry may overflow
+		lo, width, top := float64(r.lo), float64(r.hi)-float64(r.lo), float64(top)
+		scale = width / top
 		for i, x := range w {
-			codes[i] = uint8(math.RoundToEven((float64(x) - float64(r.lo)) / (float64(r.hi) - float64(r.lo)) * float64(top)))
+			codes[i] = uint8(math.RoundToEven((float64(x) - lo) / width * top))
 		}
 	case width > 0:
 		for i, x := range w {
 			codes[i] = uint8(math.RoundToEven(float64((x - r.lo) / width * top)))
 		}
 	}
-	return Palette{evenTable(r, bits), codes}, nil
+	return Palette{evenTable(r.lo, scale, bits), codes}, nil
 }
 
-func evenTable(r span, bits int) []float32 {
+// evenTable returns lo + i*scale.
+func evenTable(lo float32, scale float64, bits int) []float32 {
 	table := make([]float32, 1<<bits)
-	scale := (float64(r.hi) - float64(r.lo)) / float64(len(table)-1)
 	for i := range table {
-		// The conversion keeps the product and the sum from being fused.
-		table[i] = float32(float64(float64(i)*scale) + float64(r.lo))
+		// The inner conversion keeps the product and the sum from being fused.
+		table[i] = float32(float64(float64(i)*scale) + float64(lo))
 	}
 	return table
 }

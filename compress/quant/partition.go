@@ -183,8 +183,8 @@ func (p *partition) search(ctx context.Context, k int, toll float64) ([]int32, f
 			return path, toll, nil
 		}
 		if onLine {
-			line := fewerCost + toll*float64(len(fewer)-1)
-			gain := line - (cost + toll*float64(steps))
+			line := fewerCost + float64(toll*float64(len(fewer)-1))
+			gain := line - (cost + float64(toll*float64(steps)))
 			if steps < len(fewer) || steps >= len(more)-1 || gain <= 1e-14*line {
 				return splice(fewer, more, k), toll, nil
 			}

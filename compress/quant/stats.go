@@ -9,7 +9,7 @@ import (
 type Stats struct {
 	MSE      float64 // mean of (got-want)²
 	MaxError float64 // greatest |got-want|
-	SNR      float64 // 10 log10(Σ want² / Σ (got-want)²) in dB; +Inf without any error
+	SNR      float64 // 10 log10(Σ want² / Σ (got-want)²) in dB; +Inf without any error, -Inf without signal
 }
 
 // Measure compares values one by one, with sums in float64. A NaN on either
