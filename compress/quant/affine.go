@@ -35,9 +35,10 @@ type Quantized struct {
 // Computation is in float32, as in coremltools' linear_quantize_weights, and
 // equal to it for float32 weights. A float16 scale is rounded before codes are
 // made from it; coremltools does all of the arithmetic on float16 weights in
-// float16, which gives a few codes in a hundred another, worse value. A block
-// whose scale is zero gets the code of zero. The error is at most scale/2, more
-// only by the rounding of a float16 scale.
+// float16, which gives some codes in a hundred a neighbouring value and errors
+// that are on the whole a little greater. A block whose scale is zero gets the
+// code of zero. The error is at most scale/2, more only by the rounding of a
+// float16 scale.
 func Affine(w []float32, g Grid, spec AffineSpec) (Quantized, error) {
 	switch spec.DType {
 	case tensor.Int4, tensor.Uint4, tensor.Int8, tensor.Uint8:
