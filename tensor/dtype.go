@@ -3,7 +3,10 @@
 // it imports nothing else of the project and knows no model, operator or kernel.
 package tensor
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // DType is the element type of a tensor.
 type DType uint8
@@ -126,18 +129,18 @@ func (d DType) IsSigned() bool {
 	return d.IsFloat()
 }
 
-// IntRange returns the least and the greatest value of an integer type.
-// Uint64 reports the int64 range, in which its elements are held.
+// IntRange returns the least and the greatest value of an integer type, 0 and
+// 0 for the others. The greatest Uint64 is reported as the greatest int64.
 func (d DType) IntRange() (lo, hi int64) {
 	if !d.IsInt() {
 		return 0, 0
 	}
-	b := min(d.Bits(), 64)
+	b := d.Bits()
 	if d.IsSigned() {
 		return -1 << (b - 1), 1<<(b-1) - 1
 	}
 	if b == 64 {
-		return 0, 1<<63 - 1
+		return 0, math.MaxInt64
 	}
 	return 0, 1<<b - 1
 }
@@ -146,7 +149,7 @@ func (d DType) IntRange() (lo, hi int64) {
 // ceil(n*bits/8). It is -1 where that overflows or the type has no fixed size.
 func (d DType) PackedSize(n int) int {
 	b := d.Bits()
-	if b == 0 || n < 0 || n > (1<<62)/64 {
+	if b == 0 || n < 0 || n > (math.MaxInt-7)/b {
 		return -1
 	}
 	return (n*b + 7) / 8

@@ -1,6 +1,28 @@
 package tensor
 
-import "math"
+import (
+	"math"
+	"sync"
+)
+
+// float16Values holds the value of every binary16 pattern. It is filled when
+// first asked for: most runs of a program never decode enough to pay for it.
+var float16Values = sync.OnceValue(func() *[1 << 16]float32 {
+	t := new([1 << 16]float32)
+	for i := range t {
+		t[i] = Float16ToFloat32(uint16(i))
+	}
+	return t
+})
+
+// The values of every float8 pattern.
+var float8E4M3FNValues, float8E5M2Values = func() (e4, e5 [256]float32) {
+	for i := range 256 {
+		e4[i] = float8E4M3FNToFloat32(byte(i))
+		e5[i] = Float16ToFloat32(uint16(i) << 8) // a binary16 cut short
+	}
+	return
+}()
 
 // Float16ToFloat32 widens an IEEE 754 binary16 value; every value is exact.
 func Float16ToFloat32(h uint16) float32 {
@@ -74,7 +96,7 @@ func float8E4M3FNToFloat32(v byte) float32 {
 	exp, frac := int(v>>3)&15, float32(v&7)
 	switch {
 	case exp == 15 && v&7 == 7:
-		return float32(math.NaN())
+		return math.Float32frombits(uint32(v&0x80)<<24 | 0x7fc00000)
 	case exp == 0:
 		return sign * frac * (1.0 / 512)
 	}
@@ -97,7 +119,8 @@ func float8E4M3FNFromFloat32(f float32) byte {
 	return sign | byte(math.RoundToEven(float64(math.Float32frombits(b))*512))
 }
 
-// RoundTo rounds each value to the nearest one of float type d, in place.
+// RoundTo rounds each value to the nearest one of float type d, ties to even,
+// in place. Values past the range become infinity, in Float8E4M3FN NaN.
 func RoundTo(d DType, v []float32) {
 	switch d {
 	case Float16:
@@ -110,11 +133,11 @@ func RoundTo(d DType, v []float32) {
 		}
 	case Float8E4M3FN:
 		for i, x := range v {
-			v[i] = float8E4M3FNToFloat32(float8E4M3FNFromFloat32(x))
+			v[i] = float8E4M3FNValues[float8E4M3FNFromFloat32(x)]
 		}
 	case Float8E5M2:
 		for i, x := range v {
-			v[i] = Float16ToFloat32(uint16(float8E5M2FromFloat32(x)) << 8)
+			v[i] = float8E5M2Values[float8E5M2FromFloat32(x)]
 		}
 	}
 }

@@ -2,19 +2,20 @@ package tensor
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 )
 
 // MaxElements bounds the elements of one tensor: shapes from outside that ask
-// for more are refused before anything is allocated.
-const MaxElements = 1 << 31
+// for more are refused before anything is allocated. It fits an int32.
+const MaxElements = 1<<31 - 1
 
 // Tensor is a dense row-major array. Its elements are held either decoded, in
 // a Go slice (float32 for every float type up to 32 bits, int32 for every
 // integer type up to 32 bits, …), or packed, in the bytes a file has; the
-// accessors give either form. A Tensor is read-only once built: the slices it
+// accessors give either form. Decoded elements of a narrow float type may be
+// finer than the type: packing rounds them. Uint64 elements are held as the
+// same 64 bits in an int64. A Tensor is read-only once built: the slices it
 // hands out may be shared.
 type Tensor struct {
 	dtype  DType
@@ -38,17 +39,24 @@ func Size(shape []int) int {
 }
 
 // CheckShape returns the number of elements, or an error for a negative
-// dimension or more than MaxElements elements.
+// dimension or more than MaxElements elements. Dimensions of zero do not
+// excuse the others: no product of some of the dimensions can overflow.
 func CheckShape(shape []int) (int, error) {
-	n := 1
+	n, empty := 1, false
 	for _, d := range shape {
-		if d < 0 {
+		switch {
+		case d < 0:
 			return 0, fmt.Errorf("shape %s has a negative dimension", FormatShape(shape))
-		}
-		if d != 0 && n > MaxElements/d {
+		case d == 0:
+			empty = true
+		case n > MaxElements/d:
 			return 0, fmt.Errorf("shape %s has more than %d elements", FormatShape(shape), MaxElements)
+		default:
+			n *= d
 		}
-		n *= d
+	}
+	if empty {
+		return 0, nil
 	}
 	return n, nil
 }
@@ -215,123 +223,4 @@ func (t *Tensor) Packed() []byte {
 		return t.packed
 	}
 	return pack(t.dtype, t.data)
-}
-
-// Float64s returns any numeric or Bool tensor's elements as float64.
-func (t *Tensor) Float64s() []float64 {
-	out := make([]float64, t.Len())
-	switch d := t.Decoded().data.(type) {
-	case []float32:
-		for i, v := range d {
-			out[i] = float64(v)
-		}
-	case []float64:
-		copy(out, d)
-	case []int32:
-		for i, v := range d {
-			out[i] = float64(v)
-		}
-	case []int64:
-		for i, v := range d {
-			out[i] = float64(v)
-		}
-	case []bool:
-		for i, v := range d {
-			if v {
-				out[i] = 1
-			}
-		}
-	default:
-		panic("tensor.Float64s: " + t.String())
-	}
-	return out
-}
-
-// ConvertTo returns the elements as another numeric type or Bool, as MIL's
-// cast does: to an integer type truncating toward zero and saturating (NaN
-// gives 0), to Bool by "is not zero", to a narrower float rounding to nearest
-// even. It returns t itself when the type is the same.
-func (t *Tensor) ConvertTo(d DType) (*Tensor, error) {
-	if d == t.dtype {
-		return t, nil
-	}
-	if t.dtype == String || d == String || d.class() == classNone {
-		return nil, fmt.Errorf("cannot convert %s to %s", t.dtype, d)
-	}
-	if d == Float32 && t.dtype.class() == classFloat32 {
-		return New(d, t.shape, t.F32()), nil
-	}
-	if (d.class() == classInt64 || d.class() == classInt32) && t.dtype.IsInt() {
-		return convertInts(t, d), nil
-	}
-	src := t.Float64s()
-	switch d.class() {
-	case classFloat32:
-		out := make([]float32, len(src))
-		for i, v := range src {
-			out[i] = float32(v)
-		}
-		RoundTo(d, out)
-		return New(d, t.shape, out), nil
-	case classFloat64:
-		return New(d, t.shape, src), nil
-	case classBool:
-		out := make([]bool, len(src))
-		for i, v := range src {
-			out[i] = v != 0
-		}
-		return New(d, t.shape, out), nil
-	}
-	lo, hi := d.IntRange()
-	if d.class() == classInt32 {
-		out := make([]int32, len(src))
-		for i, v := range src {
-			out[i] = int32(truncate(v, lo, hi))
-		}
-		return New(d, t.shape, out), nil
-	}
-	out := make([]int64, len(src))
-	for i, v := range src {
-		out[i] = truncate(v, lo, hi)
-	}
-	return New(d, t.shape, out), nil
-}
-
-// convertInts goes through int64, so that no bit of a 64-bit value is lost.
-func convertInts(t *Tensor, d DType) *Tensor {
-	var src []int64
-	switch v := t.Decoded().data.(type) {
-	case []int64:
-		src = v
-	case []int32:
-		src = make([]int64, len(v))
-		for i, x := range v {
-			src[i] = int64(x)
-		}
-	}
-	lo, hi := d.IntRange()
-	if d.class() == classInt64 {
-		out := make([]int64, len(src))
-		for i, v := range src {
-			out[i] = max(lo, min(hi, v))
-		}
-		return New(d, t.shape, out)
-	}
-	out := make([]int32, len(src))
-	for i, v := range src {
-		out[i] = int32(max(lo, min(hi, v)))
-	}
-	return New(d, t.shape, out)
-}
-
-func truncate(v float64, lo, hi int64) int64 {
-	switch {
-	case math.IsNaN(v):
-		return 0
-	case v <= float64(lo):
-		return lo
-	case v >= float64(hi):
-		return hi
-	}
-	return int64(v)
 }
