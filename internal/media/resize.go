@@ -1,0 +1,340 @@
+package media
+
+import (
+	"encoding/binary"
+	"fmt"
+	"image"
+	"math"
+
+	"github.com/smelt-ml/smelt/fault"
+)
+
+// Filter is a resampling filter.
+type Filter uint8
+
+// The filters, named as Pillow names them. All but Nearest widen with the
+// scale when a picture shrinks, which is what "antialias" means elsewhere.
+const (
+	Lanczos  Filter = iota // windowed sinc, three lobes
+	Bicubic                // Keys' cubic, a = -0.5
+	Bilinear               // triangle
+	Box                    // equal weights
+	Nearest                // one sample
+)
+
+var filterNames = [...]string{"lanczos", "bicubic", "bilinear", "box", "nearest"}
+
+// String returns the name in lower case.
+func (f Filter) String() string {
+	if int(f) < len(filterNames) {
+		return filterNames[f]
+	}
+	return fmt.Sprintf("Filter(%d)", uint8(f))
+}
+
+// ParseFilter is the inverse of String.
+func ParseFilter(name string) (Filter, error) {
+	for i, n := range filterNames {
+		if n == name {
+			return Filter(i), nil
+		}
+	}
+	return 0, fmt.Errorf("no filter %q, want one of %q", name, filterNames)
+}
+
+// Resize returns m at w×h pixels, bit for bit as Pillow's Image.resize does. The
+// result shares m's memory if nothing is to be done.
+func Resize(m *Image, w, h int, f Filter) (*Image, error) {
+	if err := m.check(); err != nil {
+		return nil, err
+	}
+	return resize(m, w, h, image.Rect(0, 0, w, h), f)
+}
+
+// resize computes the part of the w×h picture that lies in crop.
+func resize(m *Image, w, h int, crop image.Rectangle, f Filter) (*Image, error) {
+	if f > Nearest {
+		return nil, fmt.Errorf("no resampling filter %v", f)
+	}
+	if w < 1 || h < 1 || w > DefaultMaxPixels || h > DefaultMaxPixels/w {
+		return nil, fault.New(fault.Limit, "", "resize to %d×%d pixels: want 1 to %d pixels", w, h, DefaultMaxPixels)
+	}
+	if f == Nearest {
+		return resizeNearest(m, w, h, crop), nil
+	}
+	// A pass at scale one would change nothing. The other passes need only a
+	// part of m.
+	part := crop
+	var across, down *taps
+	if w != m.W {
+		across = newTaps(m.W, w, crop.Min.X, crop.Max.X, f)
+		part.Min.X, part.Max.X = across.span()
+	}
+	if h != m.H {
+		down = newTaps(m.H, h, crop.Min.Y, crop.Max.Y, f)
+		part.Min.Y, part.Max.Y = down.span()
+	}
+	in := m.part(part)
+	if verticalFirst(m, w, h) {
+		return across.horizontal(down.vertical(in, part.Min.Y), part.Min.X), nil
+	}
+	return down.vertical(across.horizontal(in, part.Min.X), part.Min.Y), nil
+}
+
+// verticalFirst tells the order of the passes, which matters because the
+// picture between them is rounded to 8 bits. Pillow 13 starts with the rows if
+// they are reduced, and by more than twice what columns are; earlier versions
+// always start with the columns.
+func verticalFirst(m *Image, w, h int) bool {
+	return h < m.H && m.H-h > 2*(m.W-w)
+}
+
+// part returns the pixels of m within r, which share m's memory if r is as wide
+// as m.
+func (m *Image) part(r image.Rectangle) *Image {
+	c, stride := m.Channels, m.W*m.Channels
+	if r.Dx() == m.W {
+		return &Image{W: m.W, H: r.Dy(), Channels: c, Pix: m.Pix[r.Min.Y*stride : r.Max.Y*stride]}
+	}
+	return eachRow(r.Dx(), r.Dy(), c, func(y int, dst []uint8) {
+		copy(dst, m.Pix[(r.Min.Y+y)*stride+r.Min.X*c:])
+	})
+}
+
+// resizeNearest takes the sample under each pixel's centre. Pillow walks by
+// adding the scale up, so its sum's rounding is repeated here.
+func resizeNearest(m *Image, w, h int, crop image.Rectangle) *Image {
+	columns, rows := nearest(m.W, w), nearest(m.H, h)
+	c := m.Channels
+	return eachRow(crop.Dx(), crop.Dy(), c, func(y int, dst []uint8) {
+		src := m.Pix[rows[crop.Min.Y+y]*m.W*c:]
+		for _, x := range columns[crop.Min.X:crop.Max.X] {
+			copy(dst[:c], src[x*c:x*c+c])
+			dst = dst[c:]
+		}
+	})
+}
+
+func nearest(in, out int) []int {
+	at := make([]int, out)
+	scale := float64(in) / float64(out)
+	pos := scale * 0.5
+	for i := range at {
+		at[i] = min(int(pos), in-1)
+		pos += scale
+	}
+	return at
+}
+
+// taps are the weights of one pass: output i is the sum over j of
+// weight[i][j] × input first[i]+j. Weights are fixed point with weightBits
+// fraction bits and sum to about one.
+type taps struct {
+	first  []int
+	weight [][]int64
+}
+
+// weightBits leaves 8 bits for the sample and 2 for the sign and the overshoot
+// of a filter with negative lobes in a 32-bit sum.
+const weightBits = 32 - 8 - 2
+
+func newTaps(in, out, from, to int, f Filter) *taps {
+	kernel, support := f.kernel()
+	scale := float64(in) / float64(out)
+	wide := max(scale, 1)
+	support *= wide
+	inv := 1 / wide
+	t := &taps{first: make([]int, to-from), weight: make([][]int64, to-from)}
+	var real []float64
+	for i := range t.first {
+		// The conversions keep a product from being fused with a sum, so that
+		// every machine rounds alike.
+		center := float64((float64(from+i) + 0.5) * scale)
+		first := max(int(center-support+0.5), 0)
+		end := min(int(center+support+0.5), in)
+		real = real[:0]
+		sum := 0.0
+		for x := first; x < end; x++ {
+			v := kernel((float64(x) - center + 0.5) * inv)
+			real = append(real, v)
+			sum += v
+		}
+		weight := make([]int64, len(real))
+		for j, v := range real {
+			if sum != 0 {
+				v /= sum
+			}
+			weight[j] = int64(math.Copysign(0.5, v) + float64(v*(1<<weightBits)))
+		}
+		t.first[i], t.weight[i] = first, weight
+	}
+	return t
+}
+
+// span returns the range of inputs that any output needs.
+func (t *taps) span() (from, to int) {
+	last := len(t.first) - 1
+	return t.first[0], t.first[last] + len(t.weight[last])
+}
+
+// kernel returns the filter function and the distance where it becomes zero.
+func (f Filter) kernel() (func(float64) float64, float64) {
+	switch f {
+	case Bilinear:
+		return func(x float64) float64 { return max(0, 1-math.Abs(x)) }, 1
+	case Bicubic:
+		return bicubic, 2
+	case Box:
+		return func(x float64) float64 {
+			if x > -0.5 && x <= 0.5 {
+				return 1
+			}
+			return 0
+		}, 0.5
+	}
+	return lanczos, 3
+}
+
+// bicubic is R. Keys, "Cubic convolution interpolation for digital image
+// processing" (1981), with a = -0.5.
+func bicubic(x float64) float64 {
+	const a = -0.5
+	x = math.Abs(x)
+	switch {
+	case x < 1:
+		return float64(float64(float64((a+2)*x)-(a+3))*x)*x + 1
+	case x < 2:
+		return float64(float64(float64(float64(x-5)*x)+8)*x-4) * a
+	}
+	return 0
+}
+
+func lanczos(x float64) float64 {
+	if x < -3 || x >= 3 {
+		return 0
+	}
+	return sinc(x) * sinc(x/3)
+}
+
+func sinc(x float64) float64 {
+	if x == 0 {
+		return 1
+	}
+	x *= math.Pi
+	return math.Sin(x) / x
+}
+
+// half rounds a fixed-point sum to nearest.
+const half = 1 << (weightBits - 1)
+
+// The passes handle two samples with one multiplication: a sample and another
+// one 32 bits above it, times a weight, summed modulo 2^64. The lower sum is
+// the low word taken as signed; what it borrowed from the upper one comes back
+// by subtracting it. Neither sum leaves 32 bits, by the choice of weightBits.
+
+// unpack ends such a pair of sums.
+func unpack(s uint64) (low, high uint8) {
+	l := int32(uint32(s))
+	h := int32(uint32((s - uint64(int64(l))) >> 32))
+	return clip8(l >> weightBits), clip8(h >> weightBits)
+}
+
+const halves = half | half<<32
+
+// horizontal weighs the columns of m, of which the first is column origin of
+// the picture. Nil taps leave m as it is.
+func (t *taps) horizontal(m *Image, origin int) *Image {
+	if t == nil {
+		return m
+	}
+	c := m.Channels
+	d := New(len(t.first), m.H, c)
+	in, out := m.W*c, d.W*c
+	pairs := make([]uint64, in) // two rows make them
+	for y := 0; y < m.H; y += 2 {
+		below := min(y+1, m.H-1) // of an odd last row, twice the same
+		a, b := m.Pix[y*in:][:in], m.Pix[below*in:][:in]
+		for i, v := range a {
+			pairs[i] = uint64(v) | uint64(b[i])<<32
+		}
+		if c == 1 {
+			t.row1(d.Pix[y*out:][:out], d.Pix[below*out:][:out], pairs, origin)
+		} else {
+			t.row3(d.Pix[y*out:][:out], d.Pix[below*out:][:out], pairs, origin)
+		}
+	}
+	return d
+}
+
+func (t *taps) row1(out, below []uint8, pairs []uint64, origin int) {
+	for i, weight := range t.weight {
+		p := pairs[t.first[i]-origin:][:len(weight)]
+		s := uint64(halves)
+		for j, w := range weight {
+			s += p[j] * uint64(w)
+		}
+		out[i], below[i] = unpack(s)
+	}
+}
+
+func (t *taps) row3(out, below []uint8, pairs []uint64, origin int) {
+	for i, weight := range t.weight {
+		p := pairs[3*(t.first[i]-origin):]
+		r, g, b := uint64(halves), uint64(halves), uint64(halves)
+		for _, w := range weight {
+			if len(p) < 3 {
+				break
+			}
+			r += p[0] * uint64(w)
+			g += p[1] * uint64(w)
+			b += p[2] * uint64(w)
+			p = p[3:]
+		}
+		o, l := out[3*i:3*i+3:3*i+3], below[3*i:3*i+3:3*i+3]
+		o[0], l[0] = unpack(r)
+		o[1], l[1] = unpack(g)
+		o[2], l[2] = unpack(b)
+	}
+}
+
+// vertical weighs the rows of m, of which the first is row origin of the
+// picture. Nil taps leave m as it is.
+func (t *taps) vertical(m *Image, origin int) *Image {
+	if t == nil {
+		return m
+	}
+	stride := m.W * m.Channels
+	return eachRow(m.W, len(t.first), m.Channels, func(y int, dst []uint8) {
+		const pair = 0x000000ff_000000ff
+		weight := t.weight[y]
+		src := m.Pix[(t.first[y]-origin)*stride:]
+		x := 0
+		// Eight neighbouring samples make four pairs.
+		for ; x+8 <= stride; x += 8 {
+			s0, s1, s2, s3 := uint64(halves), uint64(halves), uint64(halves), uint64(halves)
+			at := x
+			for _, w := range weight {
+				v, k := binary.LittleEndian.Uint64(src[at:]), uint64(w)
+				s0 += v & pair * k
+				s1 += v >> 8 & pair * k
+				s2 += v >> 16 & pair * k
+				s3 += v >> 24 & pair * k
+				at += stride
+			}
+			d := dst[x : x+8 : x+8]
+			d[0], d[4] = unpack(s0)
+			d[1], d[5] = unpack(s1)
+			d[2], d[6] = unpack(s2)
+			d[3], d[7] = unpack(s3)
+		}
+		for ; x < stride; x++ {
+			s := int32(half)
+			at := x
+			for _, w := range weight {
+				s += int32(src[at]) * int32(w)
+				at += stride
+			}
+			dst[x] = clip8(s >> weightBits)
+		}
+	})
+}
