@@ -31,7 +31,7 @@ func TestConvertTo(t *testing.T) {
 		{edges, Int64, []int64{0, max64, min64, max64, min64, 2, -2, 0, 0}},
 		{edges, Uint64, []int64{0, -1, 0, -1, 0, 2, 0, 0, 0}},
 		{edges, Bool, []bool{true, true, true, true, true, true, true, true, false}},
-		{Floats([]int{2}, []float32{1 << 63, 1 << 62}), Uint64, []int64{min64, 1 << 62}},
+		{Floats([]int{3}, []float32{1 << 64, 1 << 63, 1 << 62}), Uint64, []int64{-1, min64, 1 << 62}},
 		{Floats([]int{4}, []float32{65519, 65520, -65520, 1e-8}), Float16, []float32{65504, inf, -inf, 0}},
 		{New(Float64, []int{2}, []float64{1e300, -1e300}), Float32, []float32{inf, -inf}},
 		{New(Float64, []int{2}, []float64{math.MaxInt64, -1e300}), Int64, []int64{max64, min64}},

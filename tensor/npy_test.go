@@ -236,7 +236,7 @@ func TestReadNPYRefuses(t *testing.T) {
 // TestReadNPYMemory: a shape that lies costs no memory, whether or not the
 // reader knows its length.
 func TestReadNPYMemory(t *testing.T) {
-	b := npyFile("{'descr': '<f8', 'fortran_order': True, 'shape': (2147483647,)}", strings.Repeat("x", 1000))
+	b := npyFile("{'descr': '<f8', 'fortran_order': True, 'shape': (2147483647,)}", strings.Repeat("x", 100000))
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	for _, r := range []io.Reader{bytes.NewReader(b), iotest.HalfReader(bytes.NewReader(b))} {
@@ -525,7 +525,7 @@ func TestNPZMemory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := e.Write(npyFile("{'descr': '<f8', 'fortran_order': False, 'shape': (2147483647,)}", strings.Repeat("x", 1000))); err != nil {
+	if _, err := e.Write(npyFile("{'descr': '<f8', 'fortran_order': False, 'shape': (2147483647,)}", strings.Repeat("x", 100000))); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Close(); err != nil {
@@ -537,7 +537,7 @@ func TestNPZMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	runtime.ReadMemStats(&before)
-	if _, err := z.Read("x"); err == nil || !strings.Contains(err.Error(), "have 1000") {
+	if _, err := z.Read("x"); err == nil || !strings.Contains(err.Error(), "have 100000") {
 		t.Error(err)
 	}
 	runtime.ReadMemStats(&after)
