@@ -1,0 +1,98 @@
+package op
+
+import (
+	"math/rand/v2"
+
+	"github.com/smelt-ml/smelt/mil"
+	"github.com/smelt-ml/smelt/tensor"
+)
+
+// Reduction is the argument struct of the reduce_* operators. No axes means
+// all of them.
+type Reduction struct {
+	X        *mil.Value `mil:"x,T"`
+	Axes     []int      `mil:"axes,int32,const,optional"`
+	KeepDims bool       `mil:"keep_dims,bool,const,optional"`
+}
+
+// inferReduction drops the axes, or keeps each as a dimension of 1.
+func inferReduction(a *Reduction) ([]mil.Type, error) {
+	shape, err := reducedShape(a.X.Type.Shape, a.Axes, a.KeepDims)
+	if err != nil {
+		return nil, err
+	}
+	return []mil.Type{mil.TensorType(a.X.Type.DType, shape...)}, nil
+}
+
+func reducedShape(shape, axes []int, keep bool) ([]int, error) {
+	axes, err := axesOf(axes, len(shape))
+	if err != nil {
+		return nil, err
+	}
+	var out []int
+	for i, d := range shape {
+		switch {
+		case len(axes) == 0 || axes[0] != i:
+			out = append(out, d)
+		default:
+			axes = axes[1:]
+			if keep {
+				out = append(out, 1)
+			}
+		}
+	}
+	return out, nil
+}
+
+// rows calls f once per element of the reduced tensor with the elements it is
+// made of, in row-major order, and with its linear position. The slice is
+// reused between calls.
+func rows[T tensor.Element](x *tensor.Tensor, axes []int, f func(i int, row []T)) {
+	shape := x.Shape()
+	axes, _ = axesOf(axes, len(shape)) // Infer has checked them
+	var outer, inner, outerStrides, innerStrides []int
+	for i, s := range strides(shape) {
+		if len(axes) > 0 && axes[0] == i {
+			inner, innerStrides = append(inner, shape[i]), append(innerStrides, s)
+			axes = axes[1:]
+		} else {
+			outer, outerStrides = append(outer, shape[i]), append(outerStrides, s)
+		}
+	}
+	data, row := tensor.Data[T](x), make([]T, tensor.Size(inner))
+	each(outer, func(i int, at []int) {
+		base := dot(at, outerStrides)
+		each(inner, func(j int, at []int) { row[j] = data[base+dot(at, innerStrides)] })
+		f(i, row)
+	})
+}
+
+// reduction is the Eval of a reduce_* operator: f for floats, g for integers.
+func reduction(f func([]float32) float32, g func([]int32) int32) func(*Reduction) ([]*tensor.Tensor, error) {
+	return func(a *Reduction) ([]*tensor.Tensor, error) {
+		x := a.X.Const
+		shape, err := reducedShape(x.Shape(), a.Axes, a.KeepDims)
+		if err != nil {
+			return nil, err
+		}
+		if !x.DType().IsFloat() {
+			out := make([]int32, tensor.Size(shape))
+			rows(x, a.Axes, func(i int, row []int32) { out[i] = g(row) })
+			return one(tensor.New(x.DType(), shape, out))
+		}
+		out := make([]float32, tensor.Size(shape))
+		rows(x, a.Axes, func(i int, row []float32) { out[i] = f(row) })
+		return one(tensor.New(x.DType(), shape, out))
+	}
+}
+
+func sampleReduction(r *rand.Rand) Reduction {
+	x := sampleFloats(r)
+	a := Reduction{X: x, KeepDims: r.IntN(2) == 0}
+	for i := range x.Type.Rank() {
+		if r.IntN(2) == 0 {
+			a.Axes = append(a.Axes, i-x.Type.Rank()*r.IntN(2))
+		}
+	}
+	return a
+}
