@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"image"
 	"image/gif"
+	"image/jpeg"
 	"image/png"
 	"io"
 	"os"
@@ -138,7 +139,8 @@ func sniff(data []byte) (*format, error) {
 
 // fail turns a decoder's error into ours.
 func (f *format) fail(what string, err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+	// image/jpeg has its own word for a picture that stops in the middle.
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, jpeg.FormatError("short Huffman data")) {
 		return fault.New(fault.Corrupt, "", "%s %s ends too early: file is truncated", f.name, what)
 	}
 	return fault.New(decoderKind(err), "", "decode %s %s: %w", f.name, what, err)

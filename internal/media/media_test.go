@@ -39,7 +39,7 @@ func TestDecodeErrors(t *testing.T) {
 		{"text", []byte("hello, this is not a picture"), fault.Unsupported, `starts with "hello, this "`},
 		{"half a JPEG", jpg[:len(jpg)/2], fault.Corrupt, "file is truncated"},
 		{"start of a JPEG", jpg[:40], fault.Corrupt, "file is truncated"},
-		{"half a PNG", pngFile[:len(pngFile)/2], fault.Corrupt, "file is truncated"},
+		{"half a PNG", pngFile[:len(pngFile)/2], fault.Corrupt, "not enough pixel data"},
 		{"half a WebP", read("decode/webp_lossy.webp")[:100], fault.Corrupt, "WebP"},
 		{"half a BMP", read("decode/bmp_rgb.bmp")[:200], fault.Corrupt, "file is truncated"},
 		{"half a GIF", read("decode/gif_palette.gif")[:300], fault.Corrupt, "GIF"},
