@@ -3,15 +3,18 @@
 // that models take and give, PNG output and contact sheets. Everything that
 // touches a value is held to what Pillow computes, because that is what a
 // model's author compared against. Model semantics (mean, scale, the shape of
-// an input) and files' atomic replacement belong to the callers.
+// an input) belong to the callers.
 package media
 
 import (
+	"errors"
 	"fmt"
 	"image"
 	"image/png"
 	"io"
 	"math"
+	"math/rand/v2"
+	"os"
 )
 
 // Image is an 8-bit raster: rows from the top, pixels from the left, the
@@ -172,13 +175,32 @@ func quantize(v float32) uint8 {
 	return 0 // NaN compares false with everything
 }
 
-// EncodePNG writes m as a PNG file. Whether the file is replaced atomically is
-// the caller's matter.
+// EncodePNG writes m as a PNG stream.
 func EncodePNG(w io.Writer, m *Image) error {
 	if err := m.check(); err != nil {
 		return err
 	}
 	return png.Encode(w, m.Std())
+}
+
+// WritePNG writes m to a PNG file. The file appears whole, in place of an
+// older one, or not at all.
+func WritePNG(path string, m *Image) error {
+	// Unlike os.CreateTemp, this leaves the permissions to the umask.
+	temp := fmt.Sprintf("%s.%08x.tmp", path, rand.Uint32())
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return fmt.Errorf("write picture: %w", err)
+	}
+	err = errors.Join(EncodePNG(f, m), f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(temp, path)
+	}
+	if err != nil {
+		err = errors.Join(err, os.Remove(temp))
+		return fmt.Errorf("write picture %s: %w", path, err)
+	}
+	return nil
 }
 
 // Std returns m as an image of the standard library. A gray one shares its
