@@ -124,8 +124,11 @@ func (o *Op) fill(a reflect.Value, n *mil.Node, known func(*mil.Value) *mil.Valu
 
 // check holds the element type of a value against the declaration.
 func (o *Op) check(p *Param, v *mil.Value, bound map[string]tensor.DType) error {
-	if p.Type == "any" || v.Type.Kind != mil.Tensor {
+	if p.Type == "any" {
 		return nil
+	}
+	if v.Type.Kind != mil.Tensor {
+		return fmt.Errorf("want a tensor, have %s", v.Type)
 	}
 	d := v.Type.DType
 	allowed, isLetter := o.Types[p.Type]
@@ -241,7 +244,7 @@ func constant(field reflect.Value, d tensor.DType) *tensor.Tensor {
 	case bool:
 		return tensor.Scalar(tensor.Bool, v)
 	case int:
-		return tensor.Scalar(tensor.Int32, int32(v))
+		return integers(nil, d, v)
 	case float32:
 		if d.IsInt() {
 			return tensor.Scalar(tensor.Int32, int32(v))
@@ -252,13 +255,28 @@ func constant(field reflect.Value, d tensor.DType) *tensor.Tensor {
 	case []bool:
 		return tensor.New(tensor.Bool, []int{len(v)}, v)
 	case []int:
-		out := make([]int32, len(v))
-		for i, x := range v {
-			out[i] = int32(x)
-		}
-		return tensor.Ints([]int{len(v)}, out)
+		return integers([]int{len(v)}, d, v...)
 	case []float32:
 		return tensor.New(d, []int{len(v)}, v)
 	}
 	panic(fmt.Sprintf("op: a const argument cannot be a %s", field.Type()))
+}
+
+// integers returns a tensor of an integer type, int32 in place of any other.
+func integers(shape []int, d tensor.DType, v ...int) *tensor.Tensor {
+	switch {
+	case !d.IsInt():
+		d = tensor.Int32
+	case d == tensor.Uint32 || d.Bits() == 64:
+		out := make([]int64, len(v))
+		for i, x := range v {
+			out[i] = int64(x)
+		}
+		return tensor.New(d, shape, out)
+	}
+	out := make([]int32, len(v))
+	for i, x := range v {
+		out[i] = int32(x)
+	}
+	return tensor.New(d, shape, out)
 }

@@ -30,11 +30,20 @@ func broadcastXY(a *Binary) ([]mil.Type, error) { return broadcastTo(a, a.X.Type
 func compareXY(a *Binary) ([]mil.Type, error) { return broadcastTo(a, tensor.Bool) }
 
 func broadcastTo(a *Binary, d tensor.DType) ([]mil.Type, error) {
+	if a.X.Type.AnyRank || a.Y.Type.AnyRank {
+		return []mil.Type{{DType: d, AnyRank: true}}, nil
+	}
 	shape, err := mil.Broadcast(a.X.Type.Shape, a.Y.Type.Shape)
 	if err != nil {
 		return nil, err
 	}
-	return []mil.Type{mil.TensorType(d, shape...)}, nil
+	t := mil.TensorType(d, shape...)
+	if t.IsStatic() { // two small tensors can broadcast to a huge one
+		if _, err := tensor.CheckShape(shape); err != nil {
+			return nil, err
+		}
+	}
+	return []mil.Type{t}, nil
 }
 
 // one wraps the single result of an evaluation.
@@ -103,11 +112,30 @@ func zip[T, U tensor.Element](x, y *tensor.Tensor, d tensor.DType, f func(T, T) 
 	}
 	xs, ys := tensor.Data[T](x), tensor.Data[T](y)
 	out := make([]U, tensor.Size(shape))
-	xi, yi := broadcastStrides(x.Shape(), shape), broadcastStrides(y.Shape(), shape)
-	each(shape, func(i int, at []int) {
-		out[i] = f(xs[dot(at, xi)], ys[dot(at, yi)])
-	})
+	switch n := len(out); {
+	case n == 0:
+	case len(xs) == n && len(ys) == n:
+		zipRow(out, xs, ys, 1, 1, f)
+	case len(xs) == n && len(ys) == 1:
+		zipRow(out, xs, ys, 1, 0, f)
+	case len(xs) == 1 && len(ys) == n:
+		zipRow(out, xs, ys, 0, 1, f)
+	default:
+		xi, yi := broadcastStrides(x.Shape(), shape), broadcastStrides(y.Shape(), shape)
+		last := len(shape) - 1
+		n := shape[last]
+		each(shape[:last], func(i int, at []int) {
+			zipRow(out[i*n:(i+1)*n], xs[dot(at, xi[:last]):], ys[dot(at, yi[:last]):], xi[last], yi[last], f)
+		})
+	}
 	return tensor.New(d, shape, out)
+}
+
+// zipRow applies f along one row, in which the operands advance by dx and dy.
+func zipRow[T, U tensor.Element](out []U, xs, ys []T, dx, dy int, f func(T, T) U) {
+	for i, j, k := 0, 0, 0; i < len(out); i, j, k = i+1, j+dx, k+dy {
+		out[i] = f(xs[j], ys[k])
+	}
 }
 
 // sampleFloats returns a known float value of a random small shape.
@@ -138,6 +166,23 @@ func sampleShape(r *rand.Rand) []int {
 		shape[i] = 1 + r.IntN(6)
 	}
 	return shape
+}
+
+// sampleBetween returns a known float value of a random small shape with
+// elements in [lo, hi).
+func sampleBetween(r *rand.Rand, lo, hi float32) *mil.Value {
+	shape := sampleShape(r)
+	data := make([]float32, tensor.Size(shape))
+	for i := range data {
+		data[i] = lo + (hi-lo)*r.Float32()
+	}
+	return mil.NewConst("x", tensor.Floats(shape, data))
+}
+
+// sampleWithin makes the arguments of an element-wise operator that is defined
+// on an interval only.
+func sampleWithin(lo, hi float32) func(*rand.Rand) Unary {
+	return func(r *rand.Rand) Unary { return Unary{X: sampleBetween(r, lo, hi)} }
 }
 
 // sampleX makes the arguments of an element-wise operator.

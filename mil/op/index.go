@@ -54,6 +54,17 @@ func each(shape []int, f func(i int, at []int)) {
 	}
 }
 
+// lanes calls f for each one-dimensional lane of a shape along an axis, with
+// its first linear position, its length and the distance of its elements.
+func lanes(shape []int, axis int, f func(first, n, stride int)) {
+	n, inner := shape[axis], tensor.Size(shape[axis+1:])
+	for outer := range tensor.Size(shape[:axis]) {
+		for i := range inner {
+			f(outer*n*inner+i, n, inner)
+		}
+	}
+}
+
 // axis returns an axis counted from the front, for a tensor of that rank.
 func axis(a, rank int) (int, error) {
 	if a < -rank || a >= rank {

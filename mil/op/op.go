@@ -170,8 +170,26 @@ func (o *Op) Bind(n *mil.Node, known func(*mil.Value) *mil.Value) (any, error) {
 	return o.bind(n, known)
 }
 
-// Infer returns the output types for bound arguments.
-func (o *Op) Infer(args any) ([]mil.Type, error) { return o.infer(args) }
+// Infer returns the output types for bound arguments. It fails where an
+// argument's rank is not known: nothing follows from such a one.
+func (o *Op) Infer(args any) ([]mil.Type, error) {
+	a := reflect.ValueOf(args).Elem()
+	for _, p := range o.Params {
+		var vals []*mil.Value
+		switch v := a.Field(p.index).Interface().(type) {
+		case *mil.Value:
+			vals = []*mil.Value{v}
+		case []*mil.Value:
+			vals = v
+		}
+		for _, v := range vals {
+			if v != nil && v.Type.AnyRank {
+				return nil, fmt.Errorf("argument %q: its rank is not known", p.Name)
+			}
+		}
+	}
+	return o.infer(args)
+}
 
 // Eval computes the outputs for bound arguments whose values are all known.
 func (o *Op) Eval(args any) ([]*tensor.Tensor, error) {

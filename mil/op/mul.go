@@ -1,0 +1,13 @@
+package op
+
+import "github.com/smelt-ml/smelt/mil"
+
+// Mul is x · y; integers wrap around.
+var Mul = Define(Spec[Binary]{
+	Name: "mul", Since: mil.IOS15, Types: Types{"T": Number},
+	Infer: broadcastXY,
+	Eval: numbers2(
+		func(x, y float32) float32 { return x * y },
+		func(x, y int32) int32 { return x * y }),
+	Sample: sampleXY,
+})
