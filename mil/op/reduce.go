@@ -17,6 +17,9 @@ type Reduction struct {
 
 // inferReduction drops the axes, or keeps each as a dimension of 1.
 func inferReduction(a *Reduction) ([]mil.Type, error) {
+	if a.X.Type.AnyRank && (a.KeepDims || len(a.Axes) > 0) {
+		return []mil.Type{a.X.Type}, nil
+	}
 	shape, err := reducedShape(a.X.Type.Shape, a.Axes, a.KeepDims)
 	if err != nil {
 		return nil, err
@@ -44,11 +47,10 @@ func reducedShape(shape, axes []int, keep bool) ([]int, error) {
 	return out, nil
 }
 
-// rows calls f once per element of the reduced tensor with the elements it is
-// made of, in row-major order, and with its linear position. The slice is
-// reused between calls.
-func rows[T tensor.Element](x *tensor.Tensor, axes []int, f func(i int, row []T)) {
-	shape := x.Shape()
+// groups calls f once per element of a reduced shape, in row-major order, with
+// its linear position and those of the elements that it is made of. The slice
+// is reused between calls.
+func groups(shape, axes []int, f func(i int, at []int)) {
 	axes, _ = axesOf(axes, len(shape)) // Infer has checked them
 	var outer, inner, outerStrides, innerStrides []int
 	for i, s := range strides(shape) {
@@ -59,12 +61,49 @@ func rows[T tensor.Element](x *tensor.Tensor, axes []int, f func(i int, row []T)
 			outer, outerStrides = append(outer, shape[i]), append(outerStrides, s)
 		}
 	}
-	data, row := tensor.Data[T](x), make([]T, tensor.Size(inner))
+	offsets := make([]int, tensor.Size(inner))
+	each(inner, func(j int, at []int) { offsets[j] = dot(at, innerStrides) })
+	positions := make([]int, len(offsets))
 	each(outer, func(i int, at []int) {
 		base := dot(at, outerStrides)
-		each(inner, func(j int, at []int) { row[j] = data[base+dot(at, innerStrides)] })
+		for j, o := range offsets {
+			positions[j] = base + o
+		}
+		f(i, positions)
+	})
+}
+
+// rows calls f once per element of the reduced tensor with the elements it is
+// made of, in row-major order, and with its linear position. The slice is
+// reused between calls and must not be changed.
+func rows[T tensor.Element](x *tensor.Tensor, axes []int, f func(i int, row []T)) {
+	data := tensor.Data[T](x)
+	if n, ok := trailing(x.Shape(), axes); ok {
+		for i := range len(data) / max(n, 1) {
+			f(i, data[i*n:(i+1)*n])
+		}
+		return
+	}
+	var row []T
+	groups(x.Shape(), axes, func(i int, at []int) {
+		row = row[:0]
+		for _, j := range at {
+			row = append(row, data[j])
+		}
 		f(i, row)
 	})
+}
+
+// trailing returns the number of elements of a group where the axes are the
+// last ones, so that groups lie one after another, and where there are any.
+func trailing(shape, axes []int) (n int, ok bool) {
+	axes, _ = axesOf(axes, len(shape))
+	first := len(shape) - len(axes)
+	if len(axes) > 0 && axes[0] != first {
+		return 0, false
+	}
+	n = tensor.Size(shape[first:])
+	return n, n > 0
 }
 
 // reduction is the Eval of a reduce_* operator: f for floats, g for integers.
