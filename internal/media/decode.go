@@ -83,6 +83,9 @@ func Decode(r io.Reader, o Options) (*Image, error) {
 	if h > limit/w {
 		return nil, fault.New(fault.Limit, "", "%s picture of %d×%d pixels is over the limit of %d pixels", f.name, w, h, limit)
 	}
+	if f.perByte > 0 && uint64(w)*uint64(h) > uint64(f.perByte)*uint64(len(data)) {
+		return nil, fault.New(fault.Corrupt, "", "%s file of %d bytes cannot hold %d×%d pixels", f.name, len(data), w, h)
+	}
 	m, err := f.decode(data)
 	if err != nil {
 		return nil, f.fail("picture", err)
@@ -100,16 +103,23 @@ type format struct {
 	size        func(data []byte) (w, h int, err error)
 	decode      func(data []byte) (*Image, error)
 	orientation func(data []byte) int
+	// perByte is the most pixels that a byte of the file can make, roughly, so
+	// that a short file with a large header is refused before memory is taken
+	// for it; 0 where one byte can make any number.
+	perByte int
 }
 
+// A JPEG block of 8×8 samples, each of up to 4×4 pixels, takes a bit; deflate
+// makes at most 1032 bytes of one, LZW about 2730 pixels. WebP's codes may have
+// no bits, and fax coding one bit a row.
 var formats = []format{
-	{"JPEG", "\xff\xd8\xff", jpegSize, decodeJPEG, jpegOrientation},
-	{"PNG", "\x89PNG\r\n\x1a\n", configSize(png.DecodeConfig), decodePNG, pngOrientation},
-	{"WebP", "RIFF????WEBP", configSize(webp.DecodeConfig), decodeWebP, webpOrientation},
-	{"BMP", "BM????\x00\x00\x00\x00", configSize(bmp.DecodeConfig), standard(bmp.Decode), upright},
-	{"TIFF", "II*\x00", configSize(tiff.DecodeConfig), decodeTIFF, orientationTag},
-	{"TIFF", "MM\x00*", configSize(tiff.DecodeConfig), decodeTIFF, orientationTag},
-	{"GIF", "GIF8?a", configSize(gif.DecodeConfig), decodeGIF, upright},
+	{"JPEG", "\xff\xd8\xff", jpegSize, decodeJPEG, jpegOrientation, 1 << 14},
+	{"PNG", "\x89PNG\r\n\x1a\n", configSize(png.DecodeConfig), decodePNG, pngOrientation, 1 << 14},
+	{"WebP", "RIFF????WEBP", configSize(webp.DecodeConfig), decodeWebP, webpOrientation, 0},
+	{"BMP", "BM????\x00\x00\x00\x00", configSize(bmp.DecodeConfig), standard(bmp.Decode), upright, 1 << 3},
+	{"TIFF", "II*\x00", configSize(tiff.DecodeConfig), decodeTIFF, orientationTag, 0},
+	{"TIFF", "MM\x00*", configSize(tiff.DecodeConfig), decodeTIFF, orientationTag, 0},
+	{"GIF", "GIF8?a", configSize(gif.DecodeConfig), decodeGIF, upright, 1 << 12},
 }
 
 func (f *format) matches(data []byte) bool {

@@ -29,6 +29,8 @@ func TestDecodeErrors(t *testing.T) {
 	copy(huge[16:], "\x00\x01\x00\x00\x00\x01\x00\x00") // 65536 × 65536; the checksum is wrong too
 	// A JPEG header of 65500 × 65500 pixels and nothing behind it.
 	bomb := []byte("\xff\xd8\xff\xc0\x00\x0b\x08\xff\xdc\xff\xdc\x01\x01\x11\x00\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00")
+	// The same with 10000 × 10000, within the limit.
+	lie := []byte(strings.Replace(string(bomb), "\xff\xdc\xff\xdc", "\x27\x10\x27\x10", 1))
 	for _, c := range []struct {
 		name string
 		data []byte
@@ -46,6 +48,7 @@ func TestDecodeErrors(t *testing.T) {
 		{"half a TIFF", read("decode/tiff_raw.tif")[:200], fault.Corrupt, "TIFF"},
 		{"12-bit JPEG", []byte(strings.Replace(string(jpg), "\xff\xc0\x00\x11\x08", "\xff\xc0\x00\x11\x0c", 1)), fault.Unsupported, "precision"},
 		{"JPEG bomb", bomb, fault.Limit, "65500×65500 pixels is over the limit"},
+		{"JPEG that cannot be so large", lie, fault.Corrupt, "file of 25 bytes cannot hold 10000×10000 pixels"},
 		{"PNG with a wrong checksum", huge, fault.Corrupt, "checksum"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
