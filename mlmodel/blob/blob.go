@@ -76,27 +76,34 @@ func roundUp(n uint64) uint64 { return (n + align - 1) / align * align }
 type File struct {
 	r     io.ReaderAt
 	size  int64
+	name  string
 	count uint32
 }
 
-// Open reads the header of a weight file of that many bytes. Errors are
-// *fault.Error: Corrupt, or Unsupported for another storage version.
-func Open(r io.ReaderAt, size int64) (*File, error) {
+// Open reads the header of a weight file of size bytes. The name is for
+// errors. They are *fault.Error: Corrupt, or Unsupported for another storage
+// version.
+func Open(r io.ReaderAt, size int64, name string) (*File, error) {
+	f := &File{r: r, size: size, name: name}
 	var h [align]byte
 	if size < align {
-		return nil, fault.New(fault.Corrupt, "header", "weight file has %d bytes, the header alone takes %d", size, align)
+		return nil, f.bad(fault.Corrupt, "header", "weight file has %d bytes, the header alone takes %d", size, align)
 	}
-	if err := readAt(r, h[:], 0); err != nil {
+	if err := f.readAt(h[:], 0); err != nil {
 		return nil, err
 	}
-	f := &File{r: r, size: size, count: binary.LittleEndian.Uint32(h[0:])}
+	f.count = binary.LittleEndian.Uint32(h[0:])
 	if v := binary.LittleEndian.Uint32(h[4:]); v != version {
-		return nil, fault.New(fault.Unsupported, "header", "weight file has storage version %d, want %d", v, version)
+		return nil, f.bad(fault.Unsupported, "header", "weight file has storage version %d, want %d", v, version)
 	}
 	if int64(f.count) > (size-align)/align {
-		return nil, fault.New(fault.Corrupt, "header", "%d tensors do not fit into %d bytes", f.count, size)
+		return nil, f.bad(fault.Corrupt, "header", "%d tensors do not fit into %d bytes", f.count, size)
 	}
 	return f, nil
+}
+
+func (f *File) bad(kind fault.Kind, place, format string, args ...any) error {
+	return fault.InFile(fault.New(kind, place, format, args...), f.name)
 }
 
 // Len is the number of tensors that the header gives.
@@ -108,7 +115,7 @@ func (f *File) Size() int64 { return f.size }
 // At reads and checks the metadata at offset. Errors are *fault.Error.
 func (f *File) At(offset uint64) (Entry, error) {
 	bad := func(kind fault.Kind, format string, args ...any) (Entry, error) {
-		return Entry{}, fault.New(kind, place(offset), format, args...)
+		return Entry{}, f.bad(kind, place(offset), format, args...)
 	}
 	if offset%align != 0 {
 		return bad(fault.Corrupt, "a tensor's offset must be a multiple of %d", align)
@@ -117,7 +124,7 @@ func (f *File) At(offset uint64) (Entry, error) {
 		return bad(fault.Corrupt, "a tensor's metadata must lie in bytes %d to %d of the file", align, f.size)
 	}
 	var m [align]byte
-	if err := readAt(f.r, m[:], int64(offset)); err != nil {
+	if err := f.readAt(m[:], int64(offset)); err != nil {
 		return Entry{}, err
 	}
 	le := binary.LittleEndian
@@ -178,18 +185,18 @@ func (f *File) Read(offset uint64, shape []int) (*tensor.Tensor, error) {
 	}
 	n, err := tensor.CheckShape(shape)
 	if err != nil {
-		return nil, fault.New(fault.BadShape, place(offset), "%w", err)
+		return nil, f.bad(fault.BadShape, place(offset), "%w", err)
 	}
 	if n != e.Len() || int64(e.DType.PackedSize(n)) != e.Size {
-		return nil, fault.New(fault.BadShape, place(offset), "want %s = %d values, have %d", tensor.FormatShape(shape), n, e.Len())
+		return nil, f.bad(fault.BadShape, place(offset), "want %s = %d values, have %d", tensor.FormatShape(shape), n, e.Len())
 	}
 	b := make([]byte, e.Size)
-	if err := readAt(f.r, b, e.dataOffset()); err != nil {
+	if err := f.readAt(b, e.dataOffset()); err != nil {
 		return nil, err
 	}
 	t, err := tensor.FromPacked(e.DType, shape, b)
 	if err != nil {
-		return nil, fault.New(fault.Corrupt, place(offset), "%w", err)
+		return nil, f.bad(fault.Corrupt, place(offset), "%w", err)
 	}
 	return t, nil
 }
@@ -201,15 +208,15 @@ func (f *File) Data(e Entry) *io.SectionReader {
 
 func place(offset uint64) string { return fmt.Sprintf("weight file, byte %d", offset) }
 
-func readAt(r io.ReaderAt, b []byte, off int64) error {
-	n, err := r.ReadAt(b, off)
+func (f *File) readAt(b []byte, off int64) error {
+	n, err := f.r.ReadAt(b, off)
 	if n == len(b) {
 		return nil
 	}
 	if err == nil || err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
-	return fault.New(fault.Corrupt, place(uint64(off)+uint64(n)), "%w", err)
+	return f.bad(fault.Corrupt, place(uint64(off)+uint64(n)), "%w", err)
 }
 
 // Writer writes a weight file from front to back. The header's count is
@@ -262,11 +269,13 @@ func (w *Writer) Copy(f *File, e Entry) (offset uint64, err error) {
 	}
 	n, err := io.Copy(w.w, f.Data(e))
 	w.pos += uint64(n)
-	if err == nil && n != e.Size {
-		err = fault.New(fault.Corrupt, place(e.Offset), "%w", io.ErrUnexpectedEOF)
+	switch {
+	case err != nil:
+		w.err = fmt.Errorf("weight file: %w", err)
+	case n != e.Size:
+		w.err = f.bad(fault.Corrupt, place(e.Offset), "%w", io.ErrUnexpectedEOF)
 	}
-	w.err = err
-	return offset, err
+	return offset, w.err
 }
 
 func (w *Writer) begin(d tensor.DType, size uint64, padding int) (offset uint64) {

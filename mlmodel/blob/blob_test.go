@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -59,7 +60,7 @@ func write(t interface{ Fatal(...any) }, ts ...*tensor.Tensor) ([]byte, []uint64
 }
 
 func open(t interface{ Fatal(...any) }, b []byte) *File {
-	f, err := Open(bytes.NewReader(b), int64(len(b)))
+	f, err := Open(bytes.NewReader(b), int64(len(b)), "weight.bin")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,11 +203,11 @@ func TestDamage(t *testing.T) {
 		if c.change != nil {
 			b = c.change(b)
 		}
-		f, err := Open(bytes.NewReader(b), int64(len(b)))
+		f, err := Open(bytes.NewReader(b), int64(len(b)), "weight.bin")
 		if err == nil {
 			_, err = f.At(c.offset)
 		}
-		if fault.KindOf(err) != c.kind {
+		if fault.KindOf(err) != c.kind || !strings.HasPrefix(err.Error(), "weight.bin: ") {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
@@ -216,7 +217,7 @@ func TestDamage(t *testing.T) {
 		t.Errorf("%+v, %v", e, err)
 	}
 	// A ReaderAt shorter than the size it came with.
-	if f, err := Open(bytes.NewReader(good[:180]), int64(len(good))); err != nil {
+	if f, err := Open(bytes.NewReader(good[:180]), int64(len(good)), "weight.bin"); err != nil {
 		t.Error(err)
 	} else if _, err := f.At(192); fault.KindOf(err) != fault.Corrupt {
 		t.Error(err)
@@ -270,7 +271,7 @@ func TestWriterOnDisk(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	f, err := Open(file, 64+64+4000)
+	f, err := Open(file, 64+64+4000, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -289,7 +290,7 @@ func FuzzBlob(f *testing.F) {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		file, err := Open(bytes.NewReader(b), int64(len(b)))
+		file, err := Open(bytes.NewReader(b), int64(len(b)), "weight.bin")
 		if err != nil {
 			if fault.KindOf(err) == 0 {
 				t.Fatalf("no kind: %v", err)
