@@ -33,6 +33,8 @@ func params(op string, t reflect.Type, defaults reflect.Value, types Types) []Pa
 				p.Const = true
 			case "optional":
 				p.Optional = true
+			case "omitzero":
+				p.OmitZero = true
 			default:
 				panic(fmt.Sprintf("op.Define(%q): field %s: unknown flag %q", op, f.Name, flag))
 			}
@@ -218,7 +220,8 @@ func (o *Op) Node(name string, args any) *mil.Node {
 			}
 			continue
 		}
-		if p.Optional && (field.Kind() == reflect.Slice || field.Kind() == reflect.String || field.Kind() == reflect.Pointer) && field.IsZero() {
+		omit := p.OmitZero || field.Kind() == reflect.Slice || field.Kind() == reflect.String || field.Kind() == reflect.Pointer
+		if p.Optional && omit && field.IsZero() {
 			continue
 		}
 		d, isLetter := dtypes[p.Type]

@@ -163,33 +163,47 @@ func tiles[T any](dst, src []T, d, s, rows, cols, dr, dc, sc int) {
 	}
 }
 
-// runs copies n elements to each run of out, in order, from the given places
-// of in: the inner loop of the gather operators.
-func runs(out, in *tensor.Tensor, places []int, n int) {
+// runs copies runs of n elements from in to out. Run i starts at from[i] and
+// goes to to[i]; nil places mean one run after the other. It is the inner loop
+// of gathering and scattering.
+func runs(out, in *tensor.Tensor, to, from []int, n int) {
 	switch d := in.DType(); {
 	case d == tensor.Bool:
-		copyRuns(out.Bools(), in.Bools(), places, n)
+		copyRuns(out.Bools(), in.Bools(), to, from, n)
 	case d == tensor.String:
-		copyRuns(out.Strings(), in.Strings(), places, n)
+		copyRuns(out.Strings(), in.Strings(), to, from, n)
 	case d == tensor.Float64:
-		copyRuns(tensor.Data[float64](out), tensor.Data[float64](in), places, n)
+		copyRuns(tensor.Data[float64](out), tensor.Data[float64](in), to, from, n)
 	case d.IsFloat():
-		copyRuns(out.F32(), in.F32(), places, n)
+		copyRuns(out.F32(), in.F32(), to, from, n)
 	case d == tensor.Uint32 || d.Bits() == 64:
-		copyRuns(tensor.Data[int64](out), tensor.Data[int64](in), places, n)
+		copyRuns(tensor.Data[int64](out), tensor.Data[int64](in), to, from, n)
 	default:
-		copyRuns(out.I32(), in.I32(), places, n)
+		copyRuns(out.I32(), in.I32(), to, from, n)
 	}
 }
 
-func copyRuns[T any](dst, src []T, places []int, n int) {
-	if n == 1 {
-		for i, p := range places {
+func copyRuns[T any](dst, src []T, to, from []int, n int) {
+	switch {
+	case to == nil && n == 1:
+		for i, p := range from {
 			dst[i] = src[p]
 		}
-		return
-	}
-	for i, p := range places {
-		copy(dst[i*n:(i+1)*n], src[p:p+n])
+	case to == nil:
+		for i, p := range from {
+			copy(dst[i*n:(i+1)*n], src[p:p+n])
+		}
+	case from == nil && n == 1:
+		for i, p := range to {
+			dst[p] = src[i]
+		}
+	case from == nil:
+		for i, p := range to {
+			copy(dst[p:p+n], src[i*n:(i+1)*n])
+		}
+	default:
+		for i, p := range to {
+			copy(dst[p:p+n], src[from[i]:from[i]+n])
+		}
 	}
 }

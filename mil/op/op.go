@@ -36,6 +36,7 @@ var (
 //	Xs   []*mil.Value `mil:"values,T"`                  a list of values
 //	Mode string       `mil:"mode,string,const,optional" values:"A|B"`
 //	Axes []int        `mil:"axes,int32,const,optional"` nil when absent
+//	Num  int          `mil:"num,int32,const,optional,omitzero"` 0 when absent
 //
 // A const argument must be known when the program is compiled; its field is a
 // string, bool, int, float32, a slice of these, or a *tensor.Tensor. A
@@ -88,6 +89,7 @@ type Param struct {
 	List     bool
 	Const    bool
 	Optional bool
+	OmitZero bool     // a number or truth value of zero means that it is absent
 	Values   []string // the strings allowed
 	Default  any      // the Go value of the field
 
