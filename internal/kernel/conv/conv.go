@@ -213,6 +213,6 @@ func (j *job) Run(worker, lo, hi int) {
 		for i, v := range add {
 			dst[i] += v
 		}
-		j.act.Apply(dst)
+		j.act.Apply(dst, filter)
 	}
 }

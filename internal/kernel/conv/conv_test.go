@@ -115,7 +115,7 @@ func compare(t *testing.T, what string, got []float32, sum, abs []float64, terms
 	}
 	for i := range got {
 		want := []float32{float32(sum[i])}
-		act.Apply(want)
+		act.Apply(want, 0)
 		bound := float64(terms+4) * eps * abs[i]
 		if d := math.Abs(float64(got[i]) - float64(want[0])); !(d <= bound) {
 			t.Fatalf("%s: [%d] = %v, want %v ± %v", what, i, got[i], want[0], bound)

@@ -109,7 +109,7 @@ func (j *transposedJob) Run(worker, lo, hi int) {
 			}
 		}
 		j.scatter(dst, parts)
-		j.act.Apply(dst)
+		j.act.Apply(dst, f)
 	}
 }
 

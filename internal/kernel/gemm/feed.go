@@ -20,6 +20,9 @@ type strip struct {
 
 const maxRuns = 4
 
+// maxRows bounds the rows of a panel of A.
+const maxRows = 8
+
 // packGeneric writes one vector's columns of a panel, len(s.rows) rows of them
 // at step elements, with lanes floats each.
 func packGeneric(lanes int) func(dst []float32, step int, s *strip) {

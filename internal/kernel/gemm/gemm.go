@@ -44,6 +44,7 @@ type Act struct {
 	kind   actKind
 	lo, hi float32 // clamp bounds; lo is the slope of leaky
 	apply  func(dst, src []float32)
+	slopes []float32
 }
 
 type actKind uint8
@@ -52,6 +53,7 @@ const (
 	actNone actKind = iota
 	actClamp
 	actLeaky
+	actPRelu
 	actFunc
 )
 
@@ -66,25 +68,34 @@ func Clamp(lo, hi float32) Act { return Act{kind: actClamp, lo: lo, hi: hi} }
 // Leaky is x for x ≥ 0 and slope·x below.
 func Leaky(slope float32) Act { return Act{kind: actLeaky, lo: slope} }
 
+// PRelu is Leaky with a slope for each row, which a convolution's channel is.
+func PRelu(slopes []float32) Act { return Act{kind: actPRelu, slopes: slopes} }
+
 // Func is any element-wise function, such as vec.Funcs.Silu. It is called with
 // dst and src the same slice, from several goroutines.
 func Func(apply func(dst, src []float32)) Act { return Act{kind: actFunc, apply: apply} }
 
-// Apply applies the function to x in place.
-func (a *Act) Apply(x []float32) {
+// Apply applies the function to x in place, all of it in the given row.
+func (a *Act) Apply(x []float32, row int) {
 	switch a.kind {
 	case actClamp:
 		for i, v := range x {
 			x[i] = clamp(v, a.lo, a.hi)
 		}
 	case actLeaky:
-		for i, v := range x {
-			if v < 0 {
-				x[i] = v * a.lo
-			}
-		}
+		leaky(x, a.lo)
+	case actPRelu:
+		leaky(x, a.slopes[row])
 	case actFunc:
 		a.apply(x, x)
+	}
+}
+
+func leaky(x []float32, slope float32) {
+	for i, v := range x {
+		if v < 0 {
+			x[i] = v * slope
+		}
 	}
 }
 
@@ -136,7 +147,7 @@ type PackedB struct {
 
 // Kernel multiplies with the instructions of one CPU level.
 type Kernel struct {
-	mr    int // rows of a panel of A
+	mr    int // rows of a panel of A, at most maxRows
 	lanes int // floats in a vector
 	nr    int // columns of a panel of B, three vectors
 	micro func(t *tile)
@@ -279,6 +290,9 @@ func (q *Product) check(kn *Kernel) {
 	}
 	if q.RowBias != nil && len(q.RowBias) < q.M || q.ColBias != nil && len(q.ColBias) < q.N {
 		panic(fmt.Sprintf("gemm: %d×%d with %d row and %d column biases", q.M, q.N, len(q.RowBias), len(q.ColBias)))
+	}
+	if q.Act.kind == actPRelu && len(q.Act.slopes) < q.M {
+		panic(fmt.Sprintf("gemm: %d×%d with %d slopes", q.M, q.N, len(q.Act.slopes)))
 	}
 	if p := q.PackedA; p == nil {
 		q.A.check("A", q.M, q.K)

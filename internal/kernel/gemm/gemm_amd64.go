@@ -4,8 +4,27 @@ package gemm
 
 import "github.com/smelt-ml/smelt/internal/kernel/cpu"
 
+//go:generate sh -c "cd _asm && go run . -out ../micro_amd64.s -table ../micro_amd64.go"
+
 var kernels = [cpu.Levels]*Kernel{
 	cpu.Generic: newGeneric(),
-	cpu.AVX2:    newGeneric(),
-	cpu.AVX512:  newGeneric(),
+	cpu.AVX2: {
+		mr: len(microAVX2[0]), lanes: 8, nr: 8 * len(microAVX2),
+		micro: func(t *tile) { microAVX2[(t.cols-1)/8][t.rows-1](t) },
+		pack:  func(dst []float32, step int, s *strip) { packStrip(&packAVX2, 8, dst, step, s) },
+	},
+	cpu.AVX512: {
+		mr: len(microAVX512[0]), lanes: 16, nr: 16 * len(microAVX512),
+		micro: func(t *tile) { microAVX512[(t.cols-1)/16][t.rows-1](t) },
+		pack:  func(dst []float32, step int, s *strip) { packStrip(&packAVX512, 16, dst, step, s) },
+	},
+}
+
+// packStrip calls the packing for a strip's runs, whose stores must fit in dst.
+func packStrip(by *[maxRuns + 1]func(dst *float32, step int, s *strip), lanes int, dst []float32, step int, s *strip) {
+	if len(s.rows) == 0 {
+		return
+	}
+	_ = dst[(len(s.rows)-1)*step+lanes-1]
+	by[s.runs-1](&dst[0], step, s)
 }

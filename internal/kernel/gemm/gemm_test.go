@@ -52,6 +52,10 @@ func (q *Product) want(i, j int) (v, bound float64) {
 		if v < 0 {
 			v *= float64(q.Act.lo)
 		}
+	case actPRelu:
+		if v < 0 {
+			v *= float64(q.Act.slopes[i])
+		}
 	case actFunc:
 		v = 2 * v
 		bound *= 2
@@ -148,7 +152,7 @@ func TestMul(t *testing.T) {
 			case 1:
 				q.Add, q.LDAdd = q.C, q.LDC
 			}
-			q.Act = []Act{{}, Relu, Clamp(-0.5, 0.75), Leaky(0.25), Func(double)}[r.IntN(5)]
+			q.Act = []Act{{}, Relu, Clamp(-0.5, 0.75), Leaky(0.25), PRelu(random(r, q.M)), Func(double)}[r.IntN(6)]
 			if r.IntN(2) == 0 {
 				q.PackedA = kn.PackA(q.M, q.K, a)
 			}
@@ -265,7 +269,7 @@ func TestSpecial(t *testing.T) {
 		defer p.Close()
 		nan, inf := float32(math.NaN()), float32(math.Inf(1))
 		const m, n, k = 9, 50, 3
-		for _, act := range []Act{{}, Relu, Clamp(-1, 6), Leaky(0.1)} {
+		for _, act := range []Act{{}, Relu, Clamp(-1, 6), Leaky(0.1), PRelu(random(rand.New(rand.NewPCG(1, 1)), m))} {
 			a, b := make([]float32, m*k), make([]float32, k*n)
 			for i := range a {
 				a[i] = 1
@@ -289,7 +293,7 @@ func TestSpecial(t *testing.T) {
 					case 20:
 						x[0] = -inf
 					}
-					act.Apply(x)
+					act.Apply(x, i)
 					if got := c[i*n+j]; got != x[0] && !(got != got && x[0] != x[0]) {
 						t.Fatalf("act %v: C[%d,%d] = %v, want %v", act.kind, i, j, got, x[0])
 					}
@@ -349,9 +353,33 @@ func TestMulDoesNotAllocate(t *testing.T) {
 	})
 }
 
+// BenchmarkTile is the micro-kernel alone, with operands in the first-level cache:
+// what the instructions can do.
+func BenchmarkTile(b *testing.B) {
+	for _, l := range cpu.Available() {
+		b.Run(l.String(), func(b *testing.B) {
+			kn := For(l)
+			const k = 128
+			t := &tile{k: k, a: make([]float32, k*kn.mr), astep: kn.mr, b: make([]float32, k*kn.nr), c: make([]float32, kn.mr*kn.nr), ldc: kn.nr, rows: kn.mr, cols: kn.nr}
+			for b.Loop() {
+				for range 100 {
+					kn.micro(t)
+				}
+			}
+			b.ReportMetric(2*float64(100*kn.mr*kn.nr*k)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOPS")
+		})
+	}
+}
+
 func BenchmarkMul(b *testing.B) {
 	for _, l := range cpu.Available() {
-		for _, s := range [][3]int{{64, 3025, 16}, {64, 3025, 144}, {256, 169, 432}, {1000, 169, 512}, {64, 3136, 576}, {512, 196, 2304}, {512, 49, 4608}, {1, 1000, 2048}, {1000, 1, 2048}} {
+		for _, s := range [][3]int{
+			{512, 512, 512},
+			// SqueezeNet's 1×1 layers: squeeze, expand.
+			{16, 3025, 64}, {64, 3025, 16}, {32, 729, 128}, {128, 729, 32}, {48, 169, 256}, {192, 169, 48}, {64, 169, 384}, {256, 169, 64}, {1000, 169, 512},
+			// Products of 3×3 windows, and a classifier.
+			{64, 3025, 144}, {64, 3136, 576}, {512, 196, 2304}, {512, 49, 4608}, {1, 1000, 2048}, {1000, 1, 2048},
+		} {
 			b.Run(fmt.Sprintf("%v/%dx%dx%d", l, s[0], s[1], s[2]), func(b *testing.B) {
 				p := par.New(1)
 				defer p.Close()

@@ -11,7 +11,39 @@ func newGeneric() *Kernel {
 }
 
 func microGeneric(t *tile) {
-	a, b := t.a[:t.k*4], t.b[:t.k*4]
+	var sums [genericRows][genericCols]float32
+	if t.rows == genericRows && t.astep == genericRows {
+		multiply(&sums, t.a[:t.k*genericRows], t.b[:t.k*genericCols])
+	} else {
+		for i := range t.rows {
+			multiplyRow(&sums[i], t.a[min(i, len(t.a)):], t.astep, t.b[:t.k*genericCols])
+		}
+	}
+	for i := range t.rows {
+		c := t.c[i*t.ldc:][:t.cols]
+		for j := range c {
+			v := sums[i][j]
+			if t.add != nil {
+				v += t.add[i*t.ldadd+j]
+			}
+			if t.rowBias != nil {
+				v += t.rowBias[i]
+			}
+			if t.colBias != nil {
+				v += t.colBias[j]
+			}
+			if t.clamp != 0 {
+				v = clamp(v, t.lo, t.hi)
+			}
+			if t.slope != nil && v < 0 {
+				v *= t.slope[i]
+			}
+			c[j] = v
+		}
+	}
+}
+
+func multiply(sums *[genericRows][genericCols]float32, a, b []float32) {
 	var c00, c01, c02, c03, c10, c11, c12, c13, c20, c21, c22, c23, c30, c31, c32, c33 float32
 	for len(a) >= 4 && len(b) >= 4 {
 		b0, b1, b2, b3 := b[0], b[1], b[2], b[3]
@@ -37,26 +69,23 @@ func microGeneric(t *tile) {
 		c33 += x * b3
 		a, b = a[4:], b[4:]
 	}
-	sums := [genericRows][genericCols]float32{
+	*sums = [genericRows][genericCols]float32{
 		{c00, c01, c02, c03}, {c10, c11, c12, c13}, {c20, c21, c22, c23}, {c30, c31, c32, c33},
 	}
-	for i := range t.rows {
-		c := t.c[i*t.ldc:][:t.cols]
-		for j := range c {
-			v := sums[i][j]
-			if t.add != nil {
-				v += t.add[i*t.ldadd+j]
-			}
-			if t.rowBias != nil {
-				v += t.rowBias[i]
-			}
-			if t.colBias != nil {
-				v += t.colBias[j]
-			}
-			if t.clamp != 0 {
-				v = clamp(v, t.lo, t.hi)
-			}
-			c[j] = v
-		}
+}
+
+// multiplyRow is multiply for one row, whose values are step apart.
+func multiplyRow(sums *[genericCols]float32, a []float32, step int, b []float32) {
+	var c0, c1, c2, c3 float32
+	at := 0
+	for len(b) >= 4 {
+		x := a[at]
+		c0 += x * b[0]
+		c1 += x * b[1]
+		c2 += x * b[2]
+		c3 += x * b[3]
+		at += step
+		b = b[4:]
 	}
+	*sums = [genericCols]float32{c0, c1, c2, c3}
 }

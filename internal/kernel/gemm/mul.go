@@ -2,12 +2,13 @@ package gemm
 
 import "github.com/smelt-ml/smelt/internal/kernel/par"
 
-// tile is one call of a micro-kernel: c[rows×cols] = a·b + add + bias, clamped,
-// where a has mr values and b has nr values for each of k inner indices. The
-// assembly knows this layout.
+// tile is one call of a micro-kernel: c[rows×cols] = act(a·b + add + bias),
+// where a has mr values, or at least rows, and b has nr values for each of k
+// inner indices. The assembly knows this layout.
 type tile struct {
 	k       int
 	a       []float32
+	astep   int // from the values of one inner index to the next's
 	b       []float32
 	c       []float32 // from the tile's first element on
 	ldc     int
@@ -15,10 +16,11 @@ type tile struct {
 	ldadd   int
 	rowBias []float32 // at least rows values, or nil
 	colBias []float32 // at least cols values, or nil
-	rows    int
+	slope   []float32 // for negative results, at least rows values, or nil
 	cols    int
 	clamp   int // 1 to clamp to lo..hi
 	lo, hi  float32
+	rows    int
 }
 
 // job is a Product under way: a grid of rectangles of C for each member of a
@@ -42,10 +44,12 @@ type work struct {
 	indirect Indirect
 	feed     feeder
 	tile     tile
+	slopes   [maxRows]float32 // of the same value, for Leaky
 }
 
 // Strides are the distances in elements between the members of a batch of
-// products; 0 shares an operand. B counts for an Indirect too.
+// products; 0 shares an operand. B counts for an Indirect too, and RowBias for
+// the slopes of PRelu.
 type Strides struct{ A, B, C, Add, RowBias int }
 
 // Mul computes one product.
@@ -115,6 +119,9 @@ func (j *job) member(w *work, i int) {
 	}
 	if q.RowBias != nil {
 		q.RowBias = at(q.RowBias, i*j.stride.RowBias)
+	}
+	if q.Act.kind == actPRelu {
+		q.Act.slopes = at(q.Act.slopes, i*j.stride.RowBias)
 	}
 }
 
@@ -210,9 +217,9 @@ func (kn *Kernel) rect(q *work, r rect, scratch []float32) {
 			kn.column(q, panel, r, j, cols, k0, n)
 		}
 	}
-	if q.Act.kind == actLeaky || q.Act.kind == actFunc {
+	if q.Act.kind == actFunc {
 		for i := r.m0; i < r.m1; i++ {
-			q.Act.Apply(q.C[i*q.LDC+r.n0 : i*q.LDC+r.n1])
+			q.Act.Apply(q.C[i*q.LDC+r.n0:i*q.LDC+r.n1], i)
 		}
 	}
 }
@@ -221,12 +228,18 @@ func (kn *Kernel) rect(q *work, r rect, scratch []float32) {
 func (kn *Kernel) column(q *work, panel []float32, r rect, j, cols, k0, n int) {
 	first, last := k0 == 0, k0+n == q.K
 	t := &q.tile
-	*t = tile{k: n, b: panel, ldc: q.LDC, cols: cols}
+	*t = tile{k: n, astep: kn.mr, b: panel, ldc: q.LDC, cols: cols}
 	if first && q.ColBias != nil {
 		t.colBias = q.ColBias[j : j+cols]
 	}
 	if last && q.Act.kind == actClamp {
 		t.clamp, t.lo, t.hi = 1, q.Act.lo, q.Act.hi
+	}
+	if last && q.Act.kind == actLeaky {
+		for i := range q.slopes {
+			q.slopes[i] = q.Act.lo
+		}
+		t.slope = q.slopes[:]
 	}
 	for i := r.m0; i < r.m1; i += kn.mr {
 		t.rows = min(kn.mr, r.m1-i)
@@ -240,6 +253,9 @@ func (kn *Kernel) column(q *work, panel []float32, r rect, j, cols, k0, n int) {
 		}
 		if first && q.RowBias != nil {
 			t.rowBias = q.RowBias[i : i+t.rows]
+		}
+		if last && q.Act.kind == actPRelu {
+			t.slope = q.Act.slopes[i : i+t.rows]
 		}
 		kn.micro(t)
 	}

@@ -1,0 +1,265 @@
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+func microName(l *level, rows, vecs int) string {
+	return fmt.Sprintf("micro%dx%d%s", rows, vecs, l.name)
+}
+
+func mem(base reg.Register, disp int) operand.Mem { return operand.Mem{Base: base, Disp: disp} }
+
+// micro writes the kernel of a tile of rows×vecs vectors, the last of which
+// may be partial.
+//
+// Small tiles have too few accumulators to hide the latency of an FMA, so they
+// have several sets, for inner indices of different remainders.
+func micro(l *level, rows, vecs int) {
+	TEXT(microName(l, rows, vecs), NOSPLIT, "func(t *int8)")
+	Pragma("noescape")
+	Doc(fmt.Sprintf("%s computes a tile of %d rows and at most %d columns.", microName(l, rows, vecs), rows, vecs*l.bytes/4))
+
+	n := rows * vecs
+	sets := 1
+	for sets < 4 && n*sets*2 <= 12 && n*sets < 8 {
+		sets *= 2
+	}
+	unroll := max(2, sets)
+	free := n * sets
+	acc := func(set, i, v int) reg.VecPhysical { return l.reg(set*n + i*vecs + v) }
+	b := func(v int) reg.VecPhysical { return l.reg(free + v) }
+	last := 15
+	if l.wide {
+		last = 31
+	}
+	x := l.reg(last) // of A, and for whatever
+
+	t, k, a, astep, pb := reg.RBX, reg.RCX, reg.RSI, reg.RAX, reg.RDX
+	tile := func(name string) operand.Mem { return mem(t, field("tile", name)) }
+	Load(Param("t"), t)
+	MOVQ(tile("k"), k)
+	MOVQ(tile("a"), a)
+	MOVQ(tile("astep"), astep)
+	SHLQ(imm(2), astep)
+	MOVQ(tile("b"), pb)
+	for i := range n * sets {
+		zero(l, l.reg(i))
+	}
+
+	step := func(set int, at operand.Mem, disp int) {
+		if vecs == 1 && l.wide {
+			VMOVUPS(mem(pb, disp), b(0))
+			for i := range rows {
+				VFMADD231PS_BCST(at.Offset(4*i), b(0), acc(set, i, 0))
+			}
+			return
+		}
+		for v := range vecs {
+			VMOVUPS(mem(pb, disp+v*l.bytes), b(v))
+		}
+		for i := range rows {
+			VBROADCASTSS(at.Offset(4*i), x)
+			for v := range vecs {
+				VFMADD231PS(b(v), x, acc(set, i, v))
+			}
+		}
+	}
+	panel := l.vecs * l.bytes
+	loop(k, unroll, func() {
+		for u := range unroll {
+			at := mem(a, 0)
+			switch u % 2 {
+			case 1:
+				at = operand.Mem{Base: a, Index: astep, Scale: 1}
+			}
+			if u == 2 {
+				LEAQ(operand.Mem{Base: a, Index: astep, Scale: 2}, a)
+				at = mem(a, 0)
+			}
+			step(u%sets, at, u*panel)
+		}
+		LEAQ(operand.Mem{Base: a, Index: astep, Scale: 2}, a)
+		ADDQ(imm(unroll*panel), pb)
+	}, func() {
+		step(0, mem(a, 0), 0)
+		ADDQ(astep, a)
+		ADDQ(imm(panel), pb)
+	})
+	for s := sets / 2; s >= 1; s /= 2 {
+		for i := range n * s {
+			VADDPS(l.reg(n*s+i), l.reg(i), l.reg(i))
+		}
+	}
+	epilogue(l, rows, vecs, t, tile, func(i, v int) reg.VecPhysical { return acc(0, i, v) }, [3]reg.VecPhysical{b(0), l.reg(last - 1), x})
+	VZEROUPPER()
+	RET()
+}
+
+// loop runs body for each unroll of k, then rest for each of what remains.
+func loop(k reg.GPPhysical, unroll int, body, rest func()) {
+	name := fmt.Sprintf("k%d", labels)
+	labels++
+	SUBQ(imm(unroll), k)
+	JL(operand.LabelRef(name + "rest"))
+	Label(name + "many")
+	body()
+	SUBQ(imm(unroll), k)
+	JGE(operand.LabelRef(name + "many"))
+	Label(name + "rest")
+	ADDQ(imm(unroll), k)
+	JZ(operand.LabelRef(name + "done"))
+	Label(name + "one")
+	rest()
+	DECQ(k)
+	JNZ(operand.LabelRef(name + "one"))
+	Label(name + "done")
+}
+
+var labels int
+
+func zero(l *level, r reg.VecPhysical) {
+	if l.wide {
+		VPXORD(r, r, r)
+	} else {
+		VXORPS(r, r, r)
+	}
+}
+
+// epilogue adds what is to be added, applies the activation and stores the
+// tile. The registers in free are not accumulators.
+func epilogue(l *level, rows, vecs int, t reg.Register, tile func(string) operand.Mem, acc func(i, v int) reg.VecPhysical, free [3]reg.VecPhysical) {
+	x, y, mask := free[0], free[1], free[2]
+	cols, p, ld := reg.RCX, reg.RSI, reg.RDX
+	name := fmt.Sprintf("e%d", labels)
+	labels++
+
+	// The mask of the last vector.
+	MOVQ(tile("cols"), cols)
+	if vecs > 1 {
+		SUBQ(imm((vecs-1)*l.bytes/4), cols)
+	}
+	if l.wide {
+		MOVL(operand.I32(1), reg.EAX)
+		SHLL(reg.CL, reg.EAX)
+		DECL(reg.EAX)
+		KMOVW(reg.EAX, reg.K1)
+	} else {
+		LEAQ(masks.Offset(32), reg.RAX)
+		SHLQ(imm(2), cols)
+		SUBQ(cols, reg.RAX)
+		VMOVUPS(mem(reg.RAX, 0), mask)
+	}
+	// add adds vector v of what p points to to each of the accumulators.
+	add := func(v int, to ...reg.VecPhysical) {
+		at := mem(p, v*l.bytes)
+		switch {
+		case v < vecs-1 && len(to) == 1:
+			VADDPS(at, to[0], to[0])
+			return
+		case v < vecs-1:
+			VMOVUPS(at, x)
+		case l.wide:
+			VMOVUPS_Z(at, reg.K1, x)
+		default:
+			VMASKMOVPS(at, mask, x)
+		}
+		for _, r := range to {
+			VADDPS(x, r, r)
+		}
+	}
+	skipIfNil := func(what string) {
+		MOVQ(tile(what), p)
+		TESTQ(p, p)
+		JZ(operand.LabelRef(name + what))
+	}
+	skipIfNil("add")
+	MOVQ(tile("ldadd"), ld)
+	SHLQ(imm(2), ld)
+	for i := range rows {
+		for v := range vecs {
+			add(v, acc(i, v))
+		}
+		if i < rows-1 {
+			ADDQ(ld, p)
+		}
+	}
+	Label(name + "add")
+
+	skipIfNil("rowBias")
+	for i := range rows {
+		VBROADCASTSS(mem(p, 4*i), x)
+		for v := range vecs {
+			VADDPS(x, acc(i, v), acc(i, v))
+		}
+	}
+	Label(name + "rowBias")
+
+	skipIfNil("colBias")
+	for v := range vecs {
+		var column []reg.VecPhysical
+		for i := range rows {
+			column = append(column, acc(i, v))
+		}
+		add(v, column...)
+	}
+	Label(name + "colBias")
+
+	// The operands are such that NaN stays NaN: the second source is the result
+	// if there is one.
+	CMPQ(tile("clamp"), imm(0))
+	JE(operand.LabelRef(name + "clamp"))
+	VBROADCASTSS(tile("lo"), x)
+	VBROADCASTSS(tile("hi"), y)
+	for i := range rows {
+		for v := range vecs {
+			VMAXPS(acc(i, v), x, acc(i, v))
+			VMINPS(acc(i, v), y, acc(i, v))
+		}
+	}
+	Label(name + "clamp")
+
+	skipIfNil("slope")
+	if l.wide {
+		zero(l, y)
+	}
+	for i := range rows {
+		VBROADCASTSS(mem(p, 4*i), x)
+		for v := range vecs {
+			a := acc(i, v)
+			if l.wide {
+				const less = 1
+				VCMPPS(imm(less), y, a, reg.K2)
+				VMULPS(x, a, reg.K2, a)
+			} else {
+				VMULPS(x, a, y)
+				VBLENDVPS(a, y, a, a)
+			}
+		}
+	}
+	Label(name + "slope")
+
+	MOVQ(tile("c"), p)
+	MOVQ(tile("ldc"), ld)
+	SHLQ(imm(2), ld)
+	for i := range rows {
+		for v := range vecs {
+			at := mem(p, v*l.bytes)
+			switch {
+			case v < vecs-1:
+				VMOVUPS(acc(i, v), at)
+			case l.wide:
+				VMOVUPS(acc(i, v), reg.K1, at)
+			default:
+				VMASKMOVPS(acc(i, v), mask, at)
+			}
+		}
+		if i < rows-1 {
+			ADDQ(ld, p)
+		}
+	}
+}
