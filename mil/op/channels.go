@@ -18,9 +18,6 @@ type channelVector struct {
 // perChannel is the type rule of an operator that keeps x's type and has
 // vectors along x's dimension 1; those not given are nil.
 func perChannel(x *mil.Value, vectors ...channelVector) ([]mil.Type, error) {
-	if x.Type.AnyRank {
-		return []mil.Type{x.Type}, nil
-	}
 	if x.Type.Rank() < 2 {
 		return nil, fmt.Errorf("x is %s, want a batch and a channel dimension", x.Type)
 	}

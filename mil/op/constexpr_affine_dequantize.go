@@ -78,24 +78,12 @@ func alongAxis(name string, param, shape []int, axis int) error {
 // dequantize returns scale · (q - zeroPoint) for data of 8 bits; the parameters
 // are scalars or vectors along the axis, a nil zeroPoint is 0.
 func dequantize(q, scale, zeroPoint *tensor.Tensor, axis int) *tensor.Tensor {
-	shape := q.Shape()
-	grid := make([]int, len(shape))
-	for i := range grid {
-		grid[i] = 1
-	}
-	scales, zeros := scale.F32(), []float64{0}
-	if zeroPoint != nil {
-		zeros = zeroPoint.Float64s()
-	}
-	if axis < len(shape) && len(scales)*len(zeros) > 1 {
-		grid[axis] = shape[axis]
-	}
 	in, out := q.Packed(), make([]float32, q.Len())
 	signed := q.DType() == tensor.Int8
-	blocks(shape, grid, func(first, n, i int) {
-		shiftScale(out[first:first+n], in[first:first+n], signed, scales[min(i, len(scales)-1)], float32(zeros[min(i, len(zeros)-1)]))
+	alongBlocks(q.Shape(), axis, scale, zeroPoint, func(first, n int, scale, zero float32) {
+		shiftScale(out[first:first+n], in[first:first+n], signed, scale, zero)
 	})
-	return tensor.New(scale.DType(), shape, out)
+	return tensor.New(scale.DType(), q.Shape(), out)
 }
 
 // shiftScale sets out to scale · (in - offset) for bytes that are codes.

@@ -102,14 +102,18 @@ func divides(name string, grid, shape []int) error {
 	return nil
 }
 
-// offsets returns the elements of an offset of n elements, zeros where there
-// is none.
+// offsets returns the elements of a numeric tensor, n zeros where there is
+// none.
 func offsets(t *tensor.Tensor, n int) []float32 {
-	out := make([]float32, n)
-	if t != nil {
-		for i, v := range t.Float64s() {
-			out[i] = float32(v)
-		}
+	switch {
+	case t == nil:
+		return make([]float32, n)
+	case t.DType().IsFloat():
+		return t.F32()
+	}
+	out := make([]float32, t.Len())
+	for i, v := range t.I32() {
+		out[i] = float32(v)
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package op
 
 import (
+	"math"
 	"math/rand/v2"
 
 	"github.com/smelt-ml/smelt/mil"
@@ -30,20 +31,11 @@ func broadcastXY(a *Binary) ([]mil.Type, error) { return broadcastTo(a, a.X.Type
 func compareXY(a *Binary) ([]mil.Type, error) { return broadcastTo(a, tensor.Bool) }
 
 func broadcastTo(a *Binary, d tensor.DType) ([]mil.Type, error) {
-	if a.X.Type.AnyRank || a.Y.Type.AnyRank {
-		return []mil.Type{{DType: d, AnyRank: true}}, nil
-	}
 	shape, err := mil.Broadcast(a.X.Type.Shape, a.Y.Type.Shape)
 	if err != nil {
 		return nil, err
 	}
-	t := mil.TensorType(d, shape...)
-	if t.IsStatic() { // two small tensors can broadcast to a huge one
-		if _, err := tensor.CheckShape(shape); err != nil {
-			return nil, err
-		}
-	}
-	return []mil.Type{t}, nil
+	return result(d, shape...) // two small tensors can broadcast to a huge one
 }
 
 // one wraps the single result of an evaluation.
@@ -104,6 +96,13 @@ func compare(f func(x, y float32) bool, g func(x, y int32) bool) func(*Binary) (
 	}
 }
 
+// truths is the Eval of a broadcasting operator on truth values.
+func truths(f func(x, y bool) bool) func(*Binary) ([]*tensor.Tensor, error) {
+	return func(a *Binary) ([]*tensor.Tensor, error) {
+		return one(zip(a.X.Const, a.Y.Const, tensor.Bool, f))
+	}
+}
+
 // zip applies f to each pair of elements of two tensors that broadcast.
 func zip[T, U tensor.Element](x, y *tensor.Tensor, d tensor.DType, f func(T, T) U) *tensor.Tensor {
 	shape, err := mil.Broadcast(x.Shape(), y.Shape())
@@ -159,6 +158,15 @@ func sampleInts(r *rand.Rand, lo, hi int, shape ...int) *mil.Value {
 	return mil.NewConst("i", tensor.Ints(shape, data))
 }
 
+// sampleBools returns a known Bool value.
+func sampleBools(r *rand.Rand, shape []int) *mil.Value {
+	data := make([]bool, tensor.Size(shape))
+	for i := range data {
+		data[i] = r.IntN(2) == 0
+	}
+	return mil.NewConst("b", tensor.New(tensor.Bool, shape, data))
+}
+
 // sampleShape returns a shape of rank 1 to 5 with dimensions 1 to 6.
 func sampleShape(r *rand.Rand) []int {
 	shape := make([]int, 1+r.IntN(5))
@@ -191,8 +199,28 @@ func sampleX(r *rand.Rand) Unary { return Unary{X: sampleFloats(r)} }
 // sampleXY makes the arguments of a broadcasting operator: the second may lack
 // leading dimensions, and either may have dimensions of 1.
 func sampleXY(r *rand.Rand) Binary {
-	x := sampleShape(r)
-	y := append([]int(nil), x[r.IntN(len(x)):]...)
+	x, y := sampleBroadcast(r)
+	return Binary{X: sampleFloats(r, x...), Y: sampleFloats(r, y...)}
+}
+
+// sampleSmall is sampleXY with small whole numbers, some of them equal.
+func sampleSmall(r *rand.Rand) Binary {
+	a := sampleXY(r)
+	for _, v := range []*mil.Value{a.X, a.Y} {
+		v.Const = mapFloats(v.Const, math.Round)
+	}
+	return a
+}
+
+// sampleTruths is sampleXY with truth values.
+func sampleTruths(r *rand.Rand) Binary {
+	x, y := sampleBroadcast(r)
+	return Binary{X: sampleBools(r, x), Y: sampleBools(r, y)}
+}
+
+func sampleBroadcast(r *rand.Rand) (x, y []int) {
+	x = sampleShape(r)
+	y = append([]int(nil), x[r.IntN(len(x)):]...)
 	for i := range y {
 		switch r.IntN(4) {
 		case 0:
@@ -201,5 +229,5 @@ func sampleXY(r *rand.Rand) Binary {
 			x[len(x)-len(y)+i] = 1
 		}
 	}
-	return Binary{X: sampleFloats(r, x...), Y: sampleFloats(r, y...)}
+	return x, y
 }

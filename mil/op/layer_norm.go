@@ -50,9 +50,6 @@ var LayerNormIOS17 = Define(Spec[LayerNormIOS17Args]{
 
 func inferLayerNorm(a *LayerNormArgs) ([]mil.Type, error) {
 	t := a.X.Type
-	if t.AnyRank {
-		return []mil.Type{t}, nil
-	}
 	axes, err := axesOf(a.Axes, t.Rank())
 	if err != nil {
 		return nil, err
@@ -65,24 +62,11 @@ func inferLayerNorm(a *LayerNormArgs) ([]mil.Type, error) {
 		name string
 		t    *tensor.Tensor
 	}{{"gamma", a.Gamma}, {"beta", a.Beta}} {
-		if p.t != nil && !fitsShape(p.t.Shape(), inner) {
+		if p.t != nil && !compatible(p.t.Shape(), inner) {
 			return nil, fmt.Errorf("%s has shape %s, the normalized dimensions are %s", p.name, mil.FormatDims(p.t.Shape()), mil.FormatDims(inner))
 		}
 	}
 	return []mil.Type{t}, nil
-}
-
-// fitsShape tells whether a shape agrees with one that may have unknowns.
-func fitsShape(shape, want []int) bool {
-	if len(shape) != len(want) {
-		return false
-	}
-	for i, d := range want {
-		if d >= 0 && shape[i] != d {
-			return false
-		}
-	}
-	return true
 }
 
 func evalLayerNorm(a *LayerNormArgs) ([]*tensor.Tensor, error) {

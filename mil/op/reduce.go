@@ -1,6 +1,7 @@
 package op
 
 import (
+	"math"
 	"math/rand/v2"
 
 	"github.com/smelt-ml/smelt/mil"
@@ -17,9 +18,6 @@ type Reduction struct {
 
 // inferReduction drops the axes, or keeps each as a dimension of 1.
 func inferReduction(a *Reduction) ([]mil.Type, error) {
-	if a.X.Type.AnyRank && (a.KeepDims || len(a.Axes) > 0) {
-		return []mil.Type{a.X.Type}, nil
-	}
 	shape, err := reducedShape(a.X.Type.Shape, a.Axes, a.KeepDims)
 	if err != nil {
 		return nil, err
@@ -123,6 +121,19 @@ func reduction(f func([]float32) float32, g func([]int32) int32) func(*Reduction
 		rows(x, a.Axes, func(i int, row []float32) { out[i] = f(row) })
 		return one(tensor.New(x.DType(), shape, out))
 	}
+}
+
+// truncate converts as a cast does: toward zero, saturating, NaN to 0.
+func truncate(v float64) int32 {
+	switch {
+	case v != v:
+		return 0
+	case v <= math.MinInt32:
+		return math.MinInt32
+	case v >= math.MaxInt32:
+		return math.MaxInt32
+	}
+	return int32(v)
 }
 
 func sampleReduction(r *rand.Rand) Reduction {

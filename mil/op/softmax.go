@@ -20,10 +20,8 @@ var Softmax = Define(Spec[SoftmaxArgs]{
 	Name: "softmax", Since: mil.IOS15, Types: Types{"T": Float},
 	Default: SoftmaxArgs{Axis: -1},
 	Infer: func(a *SoftmaxArgs) ([]mil.Type, error) {
-		if !a.X.Type.AnyRank {
-			if _, err := axis(a.Axis, a.X.Type.Rank()); err != nil {
-				return nil, err
-			}
+		if _, err := axis(a.Axis, a.X.Type.Rank()); err != nil {
+			return nil, err
 		}
 		return []mil.Type{a.X.Type}, nil
 	},

@@ -1,0 +1,13 @@
+package op
+
+import "github.com/smelt-ml/smelt/mil"
+
+// NotEqual is true where x ≠ y; NaN differs from everything.
+var NotEqual = Define(Spec[Binary]{
+	Name: "not_equal", Since: mil.IOS15, Types: Types{"T": Number},
+	Infer: compareXY,
+	Eval: compare(
+		func(x, y float32) bool { return x != y },
+		func(x, y int32) bool { return x != y }),
+	Sample: sampleSmall,
+})
