@@ -43,15 +43,11 @@ type cut struct {
 // cuts reads the corners of a slice of a tensor of that shape. A size is
 // unknown where it depends on what is not known yet.
 func cuts(a *SliceByIndexArgs, shape []int) ([]cut, error) {
-	for _, v := range []struct {
-		name string
-		v    *mil.Value
-	}{{"begin", a.Begin}, {"end", a.End}} {
-		if n, err := vector(v.name, v.v); err != nil {
-			return nil, err
-		} else if n >= 0 && n != len(shape) {
-			return nil, fmt.Errorf("%s: want %d elements, have %d", v.name, len(shape), n)
-		}
+	if err := lengthOf("begin", a.Begin, len(shape)); err != nil {
+		return nil, err
+	}
+	if err := lengthOf("end", a.End, len(shape)); err != nil {
+		return nil, err
 	}
 	if n := len(a.Stride); a.Stride != nil && n != len(shape) {
 		return nil, fmt.Errorf("stride: want %d elements, have %d", len(shape), n)

@@ -8,7 +8,8 @@ import (
 	"github.com/smelt-ml/smelt/tensor"
 )
 
-// SqueezeArgs are the arguments of squeeze. No axes means all of size 1.
+// SqueezeArgs are the arguments of squeeze. Axes that are not given (nil) are
+// all of size 1.
 type SqueezeArgs struct {
 	X    *mil.Value `mil:"x,T"`
 	Axes []int      `mil:"axes,int32,const,optional"`
@@ -28,7 +29,7 @@ var SqueezeIOS17 = Define(Spec[SqueezeArgs]{
 
 func inferSqueeze(a *SqueezeArgs) ([]mil.Type, error) {
 	shape := slices.Clone(dims(a.X))
-	axes, err := axesOf(a.Axes, len(shape))
+	axes, err := givenAxes(a.Axes, len(shape))
 	if err != nil {
 		return nil, err
 	}
