@@ -17,6 +17,9 @@ type SlidingWindowsArgs struct {
 	Stride int        `mil:"stride,int32,const,optional"`
 }
 
+// The file's name ends in an underscore because Go would build a file called
+// *_windows.go for that operating system only.
+
 // SlidingWindows puts the windows of an axis in place of it: their number, and
 // after it their size.
 var SlidingWindows = Define(Spec[SlidingWindowsArgs]{
