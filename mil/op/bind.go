@@ -143,10 +143,16 @@ func (o *Op) check(p *Param, v *mil.Value, bound map[string]tensor.DType) error 
 	if !slices.Contains(allowed, d) {
 		return fmt.Errorf("type %s is not one of %v", d, allowed)
 	}
-	if have, ok := bound[p.Type]; ok && have != d {
+	have, ok := bound[p.Type]
+	if !ok {
+		bound[p.Type] = d
+		return nil
+	}
+	// Files mix float types among parameters: coremltools writes an epsilon
+	// that it has a default for as fp32 beside fp16 ones.
+	if have != d && !(p.Const && have.IsFloat() && d.IsFloat()) {
 		return fmt.Errorf("type %s, other arguments have %s", d, have)
 	}
-	bound[p.Type] = d
 	return nil
 }
 

@@ -93,16 +93,23 @@ func TestEpsilon(t *testing.T) {
 		{"epsilon", Inverse.Op, e(1, 1), outs(line(0.5)), ""},
 		{"mixed types", InverseIOS17.Op, &EpsilonIOS17{val(half(1)), 1}, outs(half(0.5)), ""},
 	})
-	// A parameter's type may differ from x's since iOS17 only.
+	// Files have parameters of another float type in every opset.
 	n := &mil.Node{Op: "log", Name: "n", Inputs: []mil.Input{
-		{Name: "x", Values: []*mil.Value{val(half(1))}},
-		{Name: "epsilon", Values: []*mil.Value{val(fl(sh{}, 0))}},
+		{Name: "x", Values: []*mil.Value{val(half(0))}},
+		{Name: "epsilon", Values: []*mil.Value{val(fl(sh{}, 1))}},
 	}}
-	if _, err := Log.Bind(n, nil); err == nil {
-		t.Error("log of iOS15 takes an epsilon of another type")
+	for _, o := range []*Op{Log.Op, LogIOS17.Op} {
+		args, err := o.Bind(n, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := o.Eval(args); err != nil || !sameTensor(got[0], half(0)) {
+			t.Errorf("%s of %s: %v, %v", o.Name, o.Since, got, err)
+		}
 	}
-	if _, err := LogIOS17.Bind(n, nil); err != nil {
-		t.Error(err)
+	n.Inputs[1].Values[0] = val(in(sh{}, 1))
+	if _, err := Log.Bind(n, nil); err == nil {
+		t.Error("log takes an integer epsilon")
 	}
 }
 

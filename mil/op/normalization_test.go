@@ -70,7 +70,8 @@ func TestLayerNorm(t *testing.T) {
 		{"beta's rank", LayerNorm.Op, ln(x, nil, fl(sh{1, 2}, 1, 2), 0, 1), nil, "beta has shape [1, 2]"},
 		{"axis", LayerNorm.Op, ln(x, nil, nil, 0, 2), nil, "axis 2"},
 		{"axis twice", LayerNorm.Op, ln(x, nil, nil, 0, 1, -1), nil, "twice"},
-		{"gamma's type", LayerNorm.Op, ln(x, half(1, 2), nil, 0, 1), nil, "other arguments"},
+		{"gamma's float type", LayerNorm.Op, ln(x, half(2, 3), line(10, 20), 0, 1), outs(fl(sh{2, 2}, 8, 23, 12, 17)), ""},
+		{"gamma's type", LayerNorm.Op, ln(x, whole(1, 2), nil, 0, 1), nil, "type int32"},
 	})
 	checkInfer(t, []inferCase{
 		{"unknown", LayerNorm.Op, &LayerNormArgs{X: unknown(tensor.Float32, -1, -2), Axes: []int{1}, Gamma: line(1, 2, 3)}, f32(-1, -2), ""},

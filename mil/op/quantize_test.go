@@ -35,7 +35,7 @@ func TestQuantize(t *testing.T) {
 		{"scales", Quantize.Op, q(x, nil, line(1, 1, 1), at(0), "int8"), nil, "scale has shape 3"},
 		{"zero points", Quantize.Op, q(x, i8(sh{3}, 1, 2, 3), line(1, 1), at(0), "int8"), nil, "zero_point has shape 3"},
 		{"result type", Quantize.Op, q(x, nil, s(1), nil, "int16"), nil, "not one of"},
-		{"mixed", Quantize.Op, q(x, nil, half(1), nil, "int8"), nil, "other arguments"},
+		{"scale of another float type", Quantize.Op, q(line(4), nil, half(2), nil, "int8"), outs(i8(sh{1}, 2)), ""},
 	})
 	d := func(x, zero, scale, axis *tensor.Tensor) any { return &DequantizeArgs{val(x), zero, scale, axis} }
 	checkCases(t, []evalCase{
