@@ -159,8 +159,8 @@ func (c *cutter) weights(off, end int64, depth int) error {
 		run.off = f.value
 		records++
 	}
-	if records == 0 || run.size == 0 && !run.mixed {
-		return nil
+	if records == 0 || run.kind == Float32 && run.size == 0 && !run.mixed {
+		return nil // empty bytes are kept: they could replace others in a message that comes twice
 	}
 	if run.kind != Float32 || records == 1 {
 		run.scattered = span{}

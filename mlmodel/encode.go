@@ -239,7 +239,7 @@ func (e *encoder) payload(r *rope, run Weights) {
 		for _, p := range run.parts {
 			e.payload(r, p)
 		}
-	case run.size > 0:
+	case run.kind != 0:
 		tag := protowire.AppendTag(nil, numberOfKind[run.kind], protowire.BytesType)
 		r.bytes(protowire.AppendVarint(tag, uint64(run.size)))
 		r.payload(run)

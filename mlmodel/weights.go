@@ -339,6 +339,9 @@ func one(found []Weights) (Weights, error) {
 	if len(found) > 1 || found[0].mixed {
 		return Weights{}, fault.New(fault.Corrupt, "weights", "given in more than one way")
 	}
+	if found[0].size == 0 {
+		return Weights{}, nil
+	}
 	return found[0], nil
 }
 
