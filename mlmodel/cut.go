@@ -2,6 +2,7 @@ package mlmodel
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -186,8 +187,9 @@ func diagnose(w *window, d protoreflect.MessageDescriptor, off, end int64, depth
 	for off < end {
 		f, err := w.next(off, end, depth)
 		if err != nil {
-			if len(path) > 0 {
-				err = fmt.Errorf("%s: %w", strings.Join(path, "."), err)
+			var e *fault.Error
+			if errors.As(err, &e) && len(path) > 0 {
+				err = &fault.Error{Kind: e.Kind, Place: strings.Join(path, ".") + ", " + e.Place, Err: e.Err}
 			}
 			return err
 		}
