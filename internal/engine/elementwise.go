@@ -1,0 +1,270 @@
+package engine
+
+import (
+	"math"
+
+	"github.com/smelt-ml/smelt/internal/kernel/gemm"
+	"github.com/smelt-ml/smelt/internal/kernel/vec"
+	"github.com/smelt-ml/smelt/mil"
+	"github.com/smelt-ml/smelt/mil/op"
+	"github.com/smelt-ml/smelt/tensor"
+)
+
+// grain is the least number of elements worth a thread's while.
+const grain = 8192
+
+// parallel splits n elements over the pool in pieces of at least a grain.
+func (r *Run) parallel(n int, f func(lo, hi int)) {
+	if n <= grain || r.pool.Threads() == 1 {
+		f(0, n)
+		return
+	}
+	pieces := min((n+grain-1)/grain, 4*r.pool.Threads())
+	size := ((n+pieces-1)/pieces + align - 1) / align * align
+	r.pool.For((n+size-1)/size, func(_, lo, hi int) { f(lo*size, min(hi*size, n)) })
+}
+
+// rows splits work on rows of the given size over the pool.
+func (r *Run) rows(rows, size int, f func(lo, hi int)) {
+	if rows*size <= grain || r.pool.Threads() == 1 {
+		f(0, rows)
+		return
+	}
+	r.pool.For(rows, func(_, lo, hi int) { f(lo, hi) })
+}
+
+// function computes dst = f(src), element by element; dst may be src.
+type function func(dst, src []float32)
+
+// functionOf returns the function that an operator with bound arguments is,
+// or nil. Activations that follow a product are merged by it, too.
+func functionOf(v *vec.Funcs, args any, name string) function {
+	switch name {
+	case "relu":
+		return v.Relu
+	case "relu6":
+		return func(dst, src []float32) { v.Clamp(dst, src, 0, 6) }
+	case "sigmoid":
+		return v.Sigmoid
+	case "tanh":
+		return v.Tanh
+	case "exp":
+		return v.Exp
+	case "sqrt":
+		return v.Sqrt
+	case "erf":
+		return v.Erf
+	case "silu":
+		return v.Silu
+	case "abs":
+		return each(func(x float32) float32 { return math.Float32frombits(math.Float32bits(x) &^ (1 << 31)) })
+	case "square":
+		return func(dst, src []float32) { v.Mul(dst, src, src) }
+	}
+	return nil
+}
+
+// each lifts a function of one element.
+func each(f func(float32) float32) function {
+	return func(dst, src []float32) {
+		for i, x := range src[:len(dst)] {
+			dst[i] = f(x)
+		}
+	}
+}
+
+// unary is the kernel of the operators that functionOf knows.
+func unary(c *compiler, n *mil.Node, args any) (stepFunc, bool) {
+	f := functionOf(c.vec, args, n.Op)
+	v := n.Input("x")
+	if f == nil || v == nil || len(n.Outputs) != 1 {
+		return nil, false
+	}
+	x := c.in(v)
+	y := c.out(n.Outputs[0], v)
+	return func(r *Run) error {
+		dst, src := r.at(y), r.at(x)
+		r.parallel(len(dst), func(lo, hi int) { f(dst[lo:hi], src[lo:hi]) })
+		return nil
+	}, true
+}
+
+var unaryKernels = map[string]kernel{
+	"relu": unary, "relu6": unary, "sigmoid": unary, "tanh": unary, "exp": unary, "sqrt": unary, "erf": unary, "silu": unary,
+	"abs": unary, "square": unary,
+}
+
+// activation returns what may be merged into the product that makes v, and
+// the value that the merged step makes in its stead.
+func (c *compiler) activation(v *mil.Value) (gemm.Act, *mil.Value) {
+	n := c.next(v, "relu", "relu6", "clip", "leaky_relu", "sigmoid", "tanh", "silu", "gelu", "elu")
+	if n == nil || n.Input("x") != v {
+		return gemm.Act{}, v
+	}
+	o, err := op.For(n.Op, c.fn.Opset)
+	if err != nil {
+		return gemm.Act{}, v
+	}
+	args, err := o.Bind(n, nil)
+	if err != nil {
+		return gemm.Act{}, v
+	}
+	act := gemm.Relu
+	switch n.Op {
+	case "relu":
+	case "relu6":
+		act = gemm.Clamp(0, 6)
+	default:
+		f := functionOf(c.vec, args, n.Op)
+		if f == nil {
+			return gemm.Act{}, v
+		}
+		act = gemm.Func(f)
+	}
+	c.fused[n] = true
+	return act, n.Outputs[0]
+}
+
+// arithmetic is one broadcasting operator on vectors: both operands vectors,
+// or one of them a single number.
+type arithmetic struct {
+	vectors func(dst, a, b []float32)
+	right   func(dst, a []float32, s float32) // a op s
+	left    func(dst []float32, s float32, a []float32)
+}
+
+func commutes(vectors func(dst, a, b []float32), right func(dst, a []float32, s float32)) arithmetic {
+	return arithmetic{vectors, right, func(dst []float32, s float32, a []float32) { right(dst, a, s) }}
+}
+
+func arithmeticOf(v *vec.Funcs, name string) arithmetic {
+	switch name {
+	case "add":
+		return commutes(v.Add, v.AddScalar)
+	case "mul":
+		return commutes(v.Mul, v.MulScalar)
+	case "sub":
+		return arithmetic{v.Sub, v.SubScalar, v.ScalarSub}
+	case "real_div":
+		return arithmetic{v.Div, v.DivScalar, v.ScalarDiv}
+	case "maximum":
+		return commutes(v.Max, v.MaxScalar)
+	default:
+		return commutes(v.Min, v.MinScalar)
+	}
+}
+
+var binaryKernels = map[string]kernel{
+	"add": binary, "mul": binary, "sub": binary, "real_div": binary, "maximum": binary, "minimum": binary,
+}
+
+// binary computes broadcasting arithmetic. The shapes are first brought to
+// the fewest axes on which the operands agree about repeating; the innermost
+// axis then is one vector operation.
+func binary(c *compiler, n *mil.Node, args any) (stepFunc, bool) {
+	xv, yv := n.Input("x"), n.Input("y")
+	if xv == nil || yv == nil || tensor.Size(n.Outputs[0].Type.Shape) == 0 {
+		return nil, false
+	}
+	x, y := c.in(xv), c.in(yv)
+	z := c.out(n.Outputs[0], xv, yv)
+	f := arithmeticOf(c.vec, n.Op)
+	dims, xs, ys := fold(xv.Type.Shape, yv.Type.Shape, n.Outputs[0].Type.Shape)
+	last := len(dims) - 1
+	inner, outer := dims[last], dims[:last]
+	total := tensor.Size(outer)
+	return func(r *Run) error {
+		dst, a, b := r.at(z), r.at(x), r.at(y)
+		if total == 1 {
+			r.parallel(inner, func(lo, hi int) { f.apply(dst[lo:hi], a, b, lo, hi, xs[last], ys[last]) })
+			return nil
+		}
+		r.rows(total, inner, func(lo, hi int) {
+			for i := lo; i < hi; i++ {
+				ai, bi, rest := 0, 0, i
+				for d := last - 1; d >= 0; d-- {
+					at := rest % outer[d]
+					rest /= outer[d]
+					ai, bi = ai+at*xs[d], bi+at*ys[d]
+				}
+				f.apply(dst[i*inner:(i+1)*inner], a[ai:], b[bi:], 0, inner, xs[last], ys[last])
+			}
+		})
+		return nil
+	}, true
+}
+
+// apply computes dst from elements lo to hi; a stride of 0 is one number.
+func (f *arithmetic) apply(dst, a, b []float32, lo, hi, as, bs int) {
+	switch {
+	case as != 0 && bs != 0:
+		f.vectors(dst, a[lo:hi], b[lo:hi])
+	case as != 0:
+		f.right(dst, a[lo:hi], b[0])
+	default:
+		f.left(dst, a[0], b[lo:hi])
+	}
+}
+
+// fold merges neighbouring axes in which each operand either has all elements
+// or repeats one, and returns the axes with the operands' strides.
+func fold(x, y, out []int) (dims, xs, ys []int) {
+	if len(out) == 0 {
+		return []int{1}, []int{1}, []int{1}
+	}
+	at := func(s []int, i int) int {
+		if j := i - (len(out) - len(s)); j >= 0 {
+			return s[j]
+		}
+		return 1
+	}
+	var xall, yall []bool
+	for i, d := range out {
+		if d == 1 && len(out) > 1 {
+			continue
+		}
+		xf, yf := at(x, i) == d, at(y, i) == d
+		if k := len(dims) - 1; k >= 0 && xall[k] == xf && yall[k] == yf {
+			dims[k] *= d
+			continue
+		}
+		dims, xall, yall = append(dims, d), append(xall, xf), append(yall, yf)
+	}
+	if len(dims) == 0 {
+		dims, xall, yall = []int{1}, []bool{true}, []bool{true}
+	}
+	xs, ys = make([]int, len(dims)), make([]int, len(dims))
+	xn, yn := 1, 1
+	for i := len(dims) - 1; i >= 0; i-- {
+		if xall[i] {
+			xs[i] = xn
+			xn *= dims[i]
+		}
+		if yall[i] {
+			ys[i] = yn
+			yn *= dims[i]
+		}
+	}
+	return dims, xs, ys
+}
+
+// viewKernels only rename: the result lives where the operand does.
+var viewKernels = map[string]kernel{
+	"reshape": viewOf, "expand_dims": viewOf, "squeeze": viewOf, "identity": viewOf, "flatten2d": viewOf, "cast": viewOf,
+}
+
+// viewOf serves operators that change no element: shapes, and a cast between
+// float types, which are all held as float32. Strict rounding needs a copy.
+func viewOf(c *compiler, n *mil.Node, args any) (stepFunc, bool) {
+	x := n.Input("x")
+	if x == nil || x.Const != nil || !inArena(x.Type) || len(n.Outputs) != 1 || (c.opts.Strict && n.Op == "cast") {
+		return nil, false
+	}
+	for _, v := range n.Values() {
+		if v != x && v.Const == nil { // a shape that is only known at run time
+			return nil, false
+		}
+	}
+	c.view(n.Outputs[0], x)
+	return nil, true
+}

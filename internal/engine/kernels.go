@@ -1,0 +1,17 @@
+package engine
+
+// kernels is the table of fast operators: a row makes the step of a node for
+// the cases that it serves, and everything else falls to the operator's
+// reference evaluation.
+var kernels map[string]kernel
+
+func init() {
+	kernels = map[string]kernel{}
+	for _, family := range []map[string]kernel{
+		unaryKernels, binaryKernels, viewKernels, convKernels, linearKernels, normKernels, reduceKernels, moveKernels,
+	} {
+		for name, k := range family {
+			kernels[name] = k
+		}
+	}
+}

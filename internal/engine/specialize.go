@@ -1,0 +1,222 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/smelt-ml/smelt/fault"
+	"github.com/smelt-ml/smelt/mil"
+	"github.com/smelt-ml/smelt/mil/op"
+	"github.com/smelt-ml/smelt/tensor"
+)
+
+// Specialize returns a copy of f for the given input types: every value's type
+// is inferred anew, and what is constant is computed. A dimension that depends
+// on data stays unknown.
+func Specialize(f *mil.Func, inputs []mil.Type, o Options) (*mil.Func, error) {
+	if len(inputs) != len(f.Inputs) {
+		return nil, fmt.Errorf("the program has %d inputs, not %d", len(f.Inputs), len(inputs))
+	}
+	g := f.Clone()
+	for i, v := range g.Inputs {
+		if !accepts(v.Type, inputs[i]) {
+			return nil, fault.New(fault.BadShape, fmt.Sprintf("input %q", v.Name), "want %s, have %s", v.Type, inputs[i])
+		}
+		v.Type = inputs[i]
+	}
+	s := &specializer{opset: f.Opset, opts: o}
+	return g, s.block(g.Body)
+}
+
+// accepts tells whether a declared input type allows a given one.
+func accepts(want, have mil.Type) bool {
+	if want.Kind != have.Kind || want.Kind != mil.Tensor {
+		return want.Kind == have.Kind
+	}
+	if want.DType != have.DType || want.AnyRank {
+		return want.DType == have.DType
+	}
+	return slices.EqualFunc(want.Shape, have.Shape, func(w, h int) bool { return w < 0 || w == h })
+}
+
+type specializer struct {
+	opset mil.Opset
+	opts  Options
+	folds int // elements computed ahead of time
+}
+
+func (s *specializer) block(b *mil.Block) error {
+	kept := b.Nodes[:0]
+	for _, n := range b.Nodes {
+		if err := s.node(n); err != nil {
+			return wrap(n, err)
+		}
+		if !slices.ContainsFunc(n.Outputs, func(v *mil.Value) bool { return v.Const == nil }) && len(n.Outputs) > 0 {
+			continue
+		}
+		kept = append(kept, n)
+	}
+	b.Nodes = kept
+	return nil
+}
+
+func (s *specializer) node(n *mil.Node) error {
+	switch n.Op {
+	case "cond":
+		return s.cond(n)
+	case "while_loop":
+		return s.while(n)
+	}
+	o, err := op.For(n.Op, s.opset)
+	if err != nil {
+		return fault.New(fault.Unsupported, "", "%w", err)
+	}
+	args, err := o.Bind(n, nil)
+	if err != nil {
+		return err
+	}
+	types, err := o.Infer(args)
+	static := !slices.ContainsFunc(n.Values(), func(v *mil.Value) bool { return v.Type.Kind == mil.Tensor && !v.Type.IsStatic() })
+	if err != nil && static {
+		return err
+	}
+	if err == nil {
+		if len(types) != len(n.Outputs) {
+			return fmt.Errorf("gives %d outputs, the program takes %d", len(types), len(n.Outputs))
+		}
+		for i, v := range n.Outputs {
+			v.Type = types[i]
+			if err := s.limit(v.Type); err != nil {
+				return err
+			}
+		}
+	}
+	if !o.HasEval || o.Random || !static || slices.ContainsFunc(n.Values(), func(v *mil.Value) bool { return v.Const == nil }) {
+		return nil
+	}
+	outs, err := o.Eval(args)
+	if err != nil {
+		return err
+	}
+	for i, v := range n.Outputs {
+		v.Const, v.Type = outs[i], mil.TypeOf(outs[i])
+	}
+	return nil
+}
+
+// limit refuses a value too large for the memory that a prediction may use.
+func (s *specializer) limit(t mil.Type) error {
+	if !t.IsStatic() {
+		return nil
+	}
+	n, err := tensor.CheckShape(t.Shape)
+	if err != nil {
+		return fault.New(fault.Limit, "", "%w", err)
+	}
+	if s.folds += n; n > s.opts.maxElements() {
+		return fault.New(fault.Limit, "", "a result of type %s takes more than %d bytes", t, 4*s.opts.maxElements())
+	}
+	return nil
+}
+
+// cond gives each output the type that both branches agree on.
+func (s *specializer) cond(n *mil.Node) error {
+	if len(n.Blocks) != 2 || n.Input("pred") == nil {
+		return errors.New("want a predicate and two blocks")
+	}
+	for _, b := range n.Blocks {
+		if len(b.Outputs) != len(n.Outputs) {
+			return fmt.Errorf("a branch gives %d values, the operator %d", len(b.Outputs), len(n.Outputs))
+		}
+		if err := s.block(b); err != nil {
+			return err
+		}
+	}
+	for i, v := range n.Outputs {
+		t, err := join(n.Blocks[0].Outputs[i].Type, n.Blocks[1].Outputs[i].Type)
+		if err != nil {
+			return fmt.Errorf("output %d: %w", i, err)
+		}
+		v.Type = t
+	}
+	return nil
+}
+
+// while gives each loop variable a type that holds before and after every
+// round: dimensions that change become unknown.
+func (s *specializer) while(n *mil.Node) error {
+	var vars []*mil.Value
+	for _, in := range n.Inputs {
+		if in.Name == "loop_vars" {
+			vars = in.Values
+		}
+	}
+	if len(n.Blocks) != 2 || len(vars) != len(n.Outputs) {
+		return fmt.Errorf("want two blocks and as many outputs as loop variables (%d), have %d and %d", len(vars), len(n.Blocks), len(n.Outputs))
+	}
+	cond, body := n.Blocks[0], n.Blocks[1]
+	if len(cond.Inputs) != len(vars) || len(body.Inputs) != len(vars) || len(body.Outputs) != len(vars) || len(cond.Outputs) != 1 {
+		return errors.New("the blocks do not fit the loop variables")
+	}
+	types := make([]mil.Type, len(vars))
+	for i, v := range vars {
+		types[i] = v.Type
+	}
+	// A dimension that becomes unknown stays so: this ends after at most one
+	// round for each dimension, in practice after two.
+	for {
+		trial := (&mil.Func{Body: body}).Clone().Body
+		changed := false
+		for i, v := range trial.Inputs {
+			v.Type, v.Const = types[i], nil
+		}
+		if err := s.block(trial); err != nil {
+			return err
+		}
+		for i, v := range trial.Outputs {
+			t, err := join(types[i], v.Type)
+			if err != nil {
+				return fmt.Errorf("loop variable %d: %w", i, err)
+			}
+			if !t.Equal(types[i]) {
+				types[i], changed = t, true
+			}
+		}
+		if !changed {
+			break
+		}
+	}
+	for _, b := range n.Blocks {
+		for i, v := range b.Inputs {
+			v.Type = types[i]
+		}
+		if err := s.block(b); err != nil {
+			return err
+		}
+	}
+	for i, v := range n.Outputs {
+		v.Type = types[i]
+	}
+	return nil
+}
+
+// join returns the narrowest type that holds the values of both.
+func join(a, b mil.Type) (mil.Type, error) {
+	if a.Kind != b.Kind || a.DType != b.DType {
+		return a, fmt.Errorf("types %s and %s differ", a, b)
+	}
+	if a.Kind != mil.Tensor || a.Equal(b) {
+		return a, nil
+	}
+	if a.AnyRank || b.AnyRank || len(a.Shape) != len(b.Shape) {
+		return mil.Type{DType: a.DType, AnyRank: true}, nil
+	}
+	out := mil.TensorType(a.DType, slices.Clone(a.Shape)...)
+	for i, d := range b.Shape {
+		if out.Shape[i] != d {
+			out.Shape[i] = mil.Unknown
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,15 @@
+package coreml
+
+import "maps"
+
+// kinds is the table of layer kinds: the field of the layer message, and how
+// it is lowered. A family of kinds has its own file with its rows.
+var kinds = map[string]layerFunc{}
+
+func init() {
+	for _, family := range []map[string]layerFunc{
+		activationKinds, convolutionKinds, elementwiseKinds, normalizationKinds, poolingKinds, shapeKinds,
+	} {
+		maps.Copy(kinds, family)
+	}
+}
