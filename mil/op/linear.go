@@ -69,7 +69,7 @@ func evalLinear(a *LinearArgs) ([]*tensor.Tensor, error) {
 func projected[T float32 | int32, S float64 | int32](a *LinearArgs, shape []int) []T {
 	out := make([]T, tensor.Size(shape))
 	rows, m, n := tensor.Size(shape[:len(shape)-1]), a.Weight.Shape()[0], a.Weight.Shape()[1]
-	multiply[T, S](out, rowMajor(tensor.Data[T](a.X.Const), rows, n, false), rowMajor(numbersOf[T](a.Weight), m, n, true), numbersOf[T](a.Bias))
+	multiply[T, S](out, m, rowMajor(tensor.Data[T](a.X.Const), rows, n, false), rowMajor(numbersOf[T](a.Weight), m, n, true), numbersOf[T](a.Bias))
 	return out
 }
 

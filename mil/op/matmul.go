@@ -45,20 +45,34 @@ var MatmulIOS17 = Define(Spec[MatmulIOS17Args]{
 	Sample: func(r *rand.Rand) MatmulIOS17Args { return MatmulIOS17Args(sampleMatmul(r)) },
 })
 
-// matmulType is the element type of the result. Where types differ and both
-// values are known by now, one of them was not a constant; which does not
-// matter any more, and a float type holds the result of either.
+// matmulType is the element type of the result: where types differ, that of
+// the argument which is no constant of the program. Where that does not decide
+// it, because both are known by now, it is the one that can hold the other.
 func matmulType(x, y *mil.Value) (tensor.DType, error) {
 	a, b := x.Type.DType, y.Type.DType
-	switch {
-	case a == b:
+	switch p, q := known(x), known(y); {
+	case a == b || p < q:
 		return a, nil
-	case x.Const == nil && y.Const == nil:
+	case q < p:
+		return b, nil
+	case p == 0:
 		return a, fmt.Errorf("x is %s and y is %s, and neither is a constant", a, b)
-	case y.Const == nil, x.Const != nil && b.IsFloat() && !a.IsFloat():
+	case b.IsFloat() && !a.IsFloat():
 		return b, nil
 	}
 	return a, nil
+}
+
+// known ranks values by how early they are known: 2 for constants of the
+// program, 1 for what was computed since, 0 for what is still unknown.
+func known(v *mil.Value) int {
+	switch {
+	case v.Const == nil:
+		return 0
+	case v.Node != nil:
+		return 1
+	}
+	return 2
 }
 
 // matrices splits a shape into its leading dimensions and its matrix, as
@@ -141,7 +155,7 @@ func multiplied[T float32 | int32, S float64 | int32](a *MatmulArgs, shape []int
 	each(lead, func(i int, at []int) {
 		x := rowMajor(xs[dot(at, xi)*m*k:], m, k, a.TransposeX && len(dims(a.X)) > 1)
 		y := rowMajor(ys[dot(at, yi)*l*n:], l, n, a.TransposeY && len(dims(a.Y)) > 1)
-		multiply[T, S](out[i*size:][:size], x, y, nil)
+		multiply[T, S](out[i*size:][:size], y.n, x, y, nil)
 	})
 	return out
 }

@@ -18,9 +18,9 @@ func rowMajor[T any](data []T, m, n int, transposed bool) matrix[T] {
 	return matrix[T]{data, m, n, n, 1}
 }
 
-// multiply sets out, row by row, to x·y, with sums of type S. Each row starts
-// from bias, or from zeros where that is nil.
-func multiply[T float32 | int32, S float64 | int32](out []T, x, y matrix[T], bias []T) {
+// multiply sets out, whose rows are step apart, to x·y, with sums of type S.
+// Each row starts from bias, or from zeros where that is nil.
+func multiply[T float32 | int32, S float64 | int32](out []T, step int, x, y matrix[T], bias []T) {
 	sums := make([]S, y.n)
 	for i := range x.m {
 		clear(sums)
@@ -44,7 +44,7 @@ func multiply[T float32 | int32, S float64 | int32](out []T, x, y matrix[T], bia
 			}
 		}
 		for j, s := range sums {
-			out[i*y.n+j] = T(s)
+			out[i*step+j] = T(s)
 		}
 	}
 }

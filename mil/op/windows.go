@@ -221,38 +221,51 @@ func (w Window) static(err error) (Window, error) {
 	return w, nil
 }
 
-// span returns the windows o with lo ≤ o < hi of which element k along
-// dimension d lies in the tensor.
-func (w *Window) span(d, k int) (lo, hi int) {
-	at := k*w.Dilation[d] - w.Pad[d][0] // of window 0
-	if at < 0 {
-		lo = min((-at+w.Stride[d]-1)/w.Stride[d], w.Out[d])
+// run says that element k of the windows o with lo ≤ o < hi lies in the tensor,
+// along one dimension.
+type run struct{ k, lo, hi int }
+
+// runs returns those of dimension d, in ascending order. Elements that lie
+// outside for every window are passed over without being looked at: a window
+// may be absurdly larger than the tensor.
+func (w *Window) runs(d int) []run {
+	var out []run
+	stride, dilation, pad := w.Stride[d], w.Dilation[d], w.Pad[d][0]
+	k := 0
+	for o := w.Out[d] - 1; o >= 0; o-- { // windows further back begin with earlier elements
+		k = max(k, ceilDiv(pad-o*stride, dilation))
+		for ; k < w.Kernel[d] && o*stride+k*dilation-pad < w.In[d]; k++ {
+			at := k*dilation - pad // of window 0
+			out = append(out, run{k, max(0, ceilDiv(-at, stride)), min(w.Out[d], ceilDiv(w.In[d]-at, stride))})
+		}
 	}
-	if last := w.In[d] - 1 - at; last >= 0 {
-		hi = min(last/w.Stride[d]+1, w.Out[d])
+	return out
+}
+
+// ceilDiv is ⌈a/b⌉ for a positive b.
+func ceilDiv(a, b int) int {
+	if a > 0 {
+		return (a + b - 1) / b
 	}
-	return lo, max(lo, hi)
+	return -(-a / b)
 }
 
 // taps calls f for each element of the window, t in row-major order, and each
 // row of windows of which that element lies in the tensor: n windows from out
 // on, whose elements are those from in on, step apart.
 func (w *Window) taps(f func(t, out, in, n, step int)) {
-	t := 0
-	for kz := range w.Kernel[0] {
-		z0, z1 := w.span(0, kz)
-		for ky := range w.Kernel[1] {
-			y0, y1 := w.span(1, ky)
-			for kx := range w.Kernel[2] {
-				x0, x1 := w.span(2, kx)
-				for z := z0; z < z1 && x0 < x1; z++ {
-					iz := w.element(0, z, kz)
-					for y := y0; y < y1; y++ {
-						iy := w.element(1, y, ky)
-						f(t, (z*w.Out[1]+y)*w.Out[2]+x0, (iz*w.In[1]+iy)*w.In[2]+w.element(2, x0, kx), x1-x0, w.Stride[2])
+	zs, ys, xs := w.runs(0), w.runs(1), w.runs(2)
+	for _, z := range zs {
+		for _, y := range ys {
+			for _, x := range xs {
+				t := (z.k*w.Kernel[1]+y.k)*w.Kernel[2] + x.k
+				in := w.element(2, x.lo, x.k)
+				for oz := z.lo; oz < z.hi; oz++ {
+					for oy := y.lo; oy < y.hi; oy++ {
+						row := w.element(0, oz, z.k)*w.In[1] + w.element(1, oy, y.k)
+						f(t, (oz*w.Out[1]+oy)*w.Out[2]+x.lo, row*w.In[2]+in, x.hi-x.lo, w.Stride[2])
 					}
 				}
-				t++
 			}
 		}
 	}
