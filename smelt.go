@@ -1,0 +1,66 @@
+// Package smelt opens, shrinks, compares and runs Core ML models (.mlmodel,
+// .mlpackage) on any machine.
+//
+// Open gives the file as its author wrote it: look at it with Info, change it
+// with Quantize, write it with Save. Load makes it ready to answer; a Predictor
+// serves any number of goroutines. Compare tells how far two models are apart.
+//
+// This package only ties the others together: mlmodel for the document,
+// compress for smaller weights, compare for figures and sources of inputs,
+// tensor for arrays. Logic of its own may not enter.
+package smelt
+
+import (
+	"github.com/smelt-ml/smelt/mlmodel"
+)
+
+// Model is an open model file.
+type Model struct {
+	doc *mlmodel.Model
+}
+
+// Open opens a .mlmodel file or an .mlpackage folder. Weights stay in the file
+// until they are needed, so the model must be closed after use. Errors are a
+// *fault.Error that names the file and the place in it, or those of the file
+// system.
+func Open(path string) (*Model, error) {
+	doc, err := mlmodel.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	return &Model{doc}, nil
+}
+
+// Document returns the model's document, for everything that this package does
+// not cover.
+func (m *Model) Document() *mlmodel.Model { return m.doc }
+
+// Close closes the model's files.
+func (m *Model) Close() error { return m.doc.Close() }
+
+// Save writes the model to a path that ends in .mlmodel or .mlpackage. The
+// file appears whole, in place of an older one, or not at all.
+func (m *Model) Save(path string) error { return m.doc.Save(path) }
+
+// Info is what a model says about itself, and what it is made of.
+type Info struct {
+	Type        string // such as "neuralNetworkClassifier" or "mlProgram"
+	SpecVersion int32  // version of the format; mlmodel.SystemOf names its systems
+	SizeBytes   int64  // of the file, or of all files of a package
+	Functions   []mlmodel.Interface
+	Metadata    mlmodel.Metadata
+	mlmodel.Summary
+}
+
+// Info describes the model without reading its weights.
+func (m *Model) Info() (Info, error) {
+	size, err := m.doc.Size()
+	if err != nil {
+		return Info{}, err
+	}
+	s := m.doc.Spec()
+	return Info{
+		Type: m.doc.Kind(), SpecVersion: s.GetSpecificationVersion(), SizeBytes: size,
+		Functions: mlmodel.Describe(s.GetDescription()), Metadata: m.doc.Metadata(), Summary: m.doc.Summary(),
+	}, nil
+}
