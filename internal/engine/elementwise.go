@@ -250,14 +250,34 @@ func fold(x, y, out []int) (dims, xs, ys []int) {
 
 // viewKernels only rename: the result lives where the operand does.
 var viewKernels = map[string]kernel{
-	"reshape": viewOf, "expand_dims": viewOf, "squeeze": viewOf, "identity": viewOf, "flatten2d": viewOf, "cast": viewOf,
+	"reshape": viewOf, "expand_dims": viewOf, "squeeze": viewOf, "identity": viewOf, "flatten2d": viewOf, "cast": cast,
 }
 
-// viewOf serves operators that change no element: shapes, and a cast between
-// float types, which are all held as float32. Strict rounding needs a copy.
+// cast serves float types, which are all held as float32. What leaves float16
+// is rounded to it; what enters is not.
+func cast(c *compiler, n *mil.Node, args any) (stepFunc, bool) {
+	v := n.Input("x")
+	if v == nil || !inArena(v.Type) {
+		return nil, false
+	}
+	from, to := v.Type.DType, n.Outputs[0].Type.DType
+	if (from == to || to == tensor.Float16) && !c.opts.Strict {
+		return viewOf(c, n, args)
+	}
+	x := c.in(v)
+	y := c.out(n.Outputs[0], v)
+	return func(r *Run) error {
+		dst := r.at(y)
+		copy(dst, r.at(x))
+		tensor.RoundTo(from, dst)
+		return nil
+	}, true
+}
+
+// viewOf serves operators that change no element.
 func viewOf(c *compiler, n *mil.Node, args any) (stepFunc, bool) {
 	x := n.Input("x")
-	if x == nil || x.Const != nil || !inArena(x.Type) || len(n.Outputs) != 1 || (c.opts.Strict && n.Op == "cast") {
+	if x == nil || x.Const != nil || !inArena(x.Type) || len(n.Outputs) != 1 {
 		return nil, false
 	}
 	for _, v := range n.Values() {
