@@ -46,7 +46,7 @@ type GRUIOS18Args struct {
 //	h = (1 - z)*o + z*h
 //
 // Its outputs are h after each step (or only the last, as one step) and after
-// the last step.
+// the last step. Reversed, the first step is that of the last x.
 var GRU = Define(Spec[GRUArgs]{
 	Name: "gru", Since: mil.IOS15, Types: Types{"T": {tensor.Float32}},
 	Default: defaultGRU,
@@ -124,9 +124,9 @@ func evalGRU(a *GRUIOS18Args) ([]*tensor.Tensor, error) {
 	in, rec := make([]float64, 3*m), make([]float64, 3*m) // what comes from x, and from h
 	for n := range s.batch {
 		start(h, a.InitialH.Const.F32()[n*m:][:m])
-		s.each(func(t int) {
+		s.each(func(t, i int) {
 			start(in, inBias)
-			gates(in, wi, x[(t*s.batch+n)*s.in:][:s.in])
+			gates(in, wi, x[(i*s.batch+n)*s.in:][:s.in])
 			start(rec, bias)
 			gates(rec[:m], wh, h)
 			gates(rec[2*m:], wh[2*m*m:], h)

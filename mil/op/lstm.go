@@ -45,8 +45,8 @@ type LSTMArgs struct {
 //	h = o*activation(c)
 //
 // Its outputs are h after each step (or only the last, as one step), and h and
-// c after the last step; of two directions, forward and then backward, side by
-// side.
+// c after the last step. Reversed, the first step is that of the last x. Of two
+// directions, forward and backward, the states for the same x are side by side.
 var LSTM = Define(Spec[LSTMArgs]{
 	Name: "lstm", Since: mil.IOS15, Types: Types{"T": {tensor.Float32}},
 	Default: defaultLSTM, Infer: inferLSTM, Eval: evalLSTM, Sample: sampleLSTM,
@@ -125,19 +125,19 @@ func (a *LSTMArgs) run(coupled bool) ([]*tensor.Tensor, error) {
 	out, memory := newRecord(s, size, a.OutputSequence), newRecord(s, size, false)
 	h, c, sums := make([]float64, m), make([]float64, m), make([]float64, 4*m)
 	x, wi, wh := a.X.Const.F32(), []float32(nil), []float32(nil)
-	for i, d := range ds {
+	for dir, d := range ds {
 		wi, wh = d.weight.F32(), d.recursion.F32()
 		bias, peep := floatsOf(d.bias), floatsOf(d.peephole)
 		if peep == nil {
 			peep = make([]float32, 3*m)
 		}
 		for n := range s.batch {
-			at := n*size + i*m
+			at := n*size + dir*m
 			start(h, a.InitialH.Const.F32()[at:][:m])
 			start(c, a.InitialC.Const.F32()[at:][:m])
-			d.each(func(t int) {
+			d.each(func(t, i int) {
 				start(sums, bias)
-				gates(sums, wi, x[(t*s.batch+n)*s.in:][:s.in])
+				gates(sums, wi, x[(i*s.batch+n)*s.in:][:s.in])
 				gates(sums, wh, h)
 				for j, v := range c {
 					in := gate(sums[j] + float64(peep[j])*v)
@@ -152,10 +152,13 @@ func (a *LSTMArgs) run(coupled bool) ([]*tensor.Tensor, error) {
 					c[j] = v
 					h[j] = gate(sums[2*m+j]+float64(peep[2*m+j])*v) * act(v)
 				}
-				out.step(t, n, i*m, h)
+				if dir == 1 { // side by side with the forward state of the same x
+					t = i
+				}
+				out.step(t, n, dir*m, h)
 			})
-			out.end(n, i*m, h)
-			memory.end(n, i*m, c)
+			out.end(n, dir*m, h)
+			memory.end(n, dir*m, c)
 		}
 	}
 	d := a.X.Type.DType

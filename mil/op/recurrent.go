@@ -28,7 +28,7 @@ func hardSigmoid(x float64) float64 { return min(max(0.2*x+0.5, 0), 1) }
 // states are [batch, hidden].
 type sequences struct {
 	steps, batch, in, hidden int
-	reverse                  bool // the last step comes first
+	reverse                  bool // x is read from its end
 }
 
 // unrolled reads the geometry of x and the state size of a matrix [.., hidden].
@@ -69,9 +69,11 @@ func shaped(name string, t *tensor.Tensor, want ...int) error {
 	return nil
 }
 
-// state checks the shape of an initial state.
+// state checks the shape of an initial state. Converters have written states
+// for a larger batch than x's; those that are too many do not matter.
 func (s *sequences) state(name string, v *mil.Value, size int) error {
-	if shape := dims(v); len(shape) != 2 || !compatible(shape, []int{s.batch, size}) {
+	shape := dims(v)
+	if len(shape) != 2 || shape[0] >= 0 && shape[0] < s.batch || !compatible(shape[1:], []int{size}) {
 		return fmt.Errorf("%s: want %s, have %s", name, mil.FormatDims([]int{s.batch, size}), v.Type)
 	}
 	return nil
@@ -91,13 +93,14 @@ func (s *sequences) results(d tensor.DType, size int, all bool, n int) ([]mil.Ty
 	return types, err
 }
 
-// each calls f for the steps in their order.
-func (s *sequences) each(f func(t int)) {
-	for i := range s.steps {
+// each calls f for the steps in their order, i being where that of x is.
+func (s *sequences) each(f func(t, i int)) {
+	for t := range s.steps {
 		if s.reverse {
-			i = s.steps - 1 - i
+			f(t, s.steps-1-t)
+		} else {
+			f(t, t)
 		}
-		f(i)
 	}
 }
 
@@ -148,8 +151,8 @@ func newRecord(s *sequences, size int, all bool) *record {
 	return &record{s, size, all, make([]float32, steps*s.batch*size), make([]float32, s.batch*size)}
 }
 
-// step notes a state after a step, of one member of the batch, at an offset
-// within the states of all directions.
+// step notes a state as that of step t, of one member of the batch, at an
+// offset within the states of all directions.
 func (r *record) step(t, n, offset int, h []float64) {
 	if r.all {
 		put(r.out[(t*r.s.batch+n)*r.size+offset:], h)

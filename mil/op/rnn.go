@@ -22,7 +22,8 @@ type RNNArgs struct {
 
 // RNN is the simple recurrent network h = activation(weight_ih·x +
 // weight_hh·h + bias). Its outputs are h after each step (or only the last, as
-// one step) and after the last step.
+// one step) and after the last step. Reversed, the first step is that of the
+// last x.
 var RNN = Define(Spec[RNNArgs]{
 	Name: "rnn", Since: mil.IOS15, Types: Types{"T": {tensor.Float32}},
 	Default: defaultRNN, Infer: inferRNN, Eval: evalRNN, Sample: sampleRNN,
@@ -66,9 +67,9 @@ func evalRNN(a *RNNArgs) ([]*tensor.Tensor, error) {
 	h, sums := make([]float64, s.hidden), make([]float64, s.hidden)
 	for n := range s.batch {
 		start(h, a.InitialH.Const.F32()[n*s.hidden:][:s.hidden])
-		s.each(func(t int) {
+		s.each(func(t, i int) {
 			start(sums, bias)
-			gates(sums, wi, x[(t*s.batch+n)*s.in:][:s.in])
+			gates(sums, wi, x[(i*s.batch+n)*s.in:][:s.in])
 			gates(sums, wh, h)
 			for j, v := range sums {
 				h[j] = act(v)
