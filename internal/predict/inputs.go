@@ -328,8 +328,8 @@ func within(r *spec.SizeRange, n int) bool {
 	return uint64(n) >= r.GetLowerBound() && (r.GetUpperBound() < 0 || int64(n) <= r.GetUpperBound())
 }
 
-// defaults returns the inputs at their declared sizes.
-func (m *Model) defaults() ([]coreml.Input, error) {
+// sample returns inputs of the declared sizes, zeros or the declared defaults.
+func (m *Model) sample() (Features, error) {
 	in := Features{}
 	for _, f := range m.inputs {
 		t := f.GetType()
@@ -353,6 +353,15 @@ func (m *Model) defaults() ([]coreml.Input, error) {
 		default:
 			in[f.GetName()] = float64(0)
 		}
+	}
+	return in, nil
+}
+
+// defaults returns the inputs at their declared sizes as a plan takes them.
+func (m *Model) defaults() ([]coreml.Input, error) {
+	in, err := m.sample()
+	if err != nil {
+		return nil, err
 	}
 	inputs, _, err := m.prepare(in)
 	return inputs, err

@@ -26,7 +26,7 @@ func data(parts ...string) string {
 	return filepath.Join(append([]string{root}, parts...)...)
 }
 
-func load(t *testing.T, o Options, parts ...string) *Model {
+func load(t testing.TB, o Options, parts ...string) *Model {
 	t.Helper()
 	doc, err := mlmodel.Open(data(append([]string{"models"}, parts...)...))
 	if err != nil {
