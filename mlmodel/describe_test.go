@@ -299,14 +299,18 @@ func TestRequiredVersion(t *testing.T) {
 		{"codes", weights(spec.WeightParams_builder{RawValue: []byte{1, 2}}.Build()), IOS12},
 		{"crop and resize", layer(func(l *spec.NeuralNetworkLayer) { l.SetCropResize(new(spec.CropResizeLayerParams)) }), IOS12},
 		{"tanh", layer(func(l *spec.NeuralNetworkLayer) { l.SetTanh(new(spec.TanhLayerParams)) }), IOS13},
-		{"NMS layer", layer(func(l *spec.NeuralNetworkLayer) { l.SetNonMaximumSuppression(new(spec.NonMaximumSuppressionLayerParams)) }), IOS13},
+		{"NMS layer", layer(func(l *spec.NeuralNetworkLayer) {
+			l.SetNonMaximumSuppression(new(spec.NonMaximumSuppressionLayerParams))
+		}), IOS13},
 		{"weights as an input", layer(func(l *spec.NeuralNetworkLayer) {
 			l.SetConvolution(new(spec.ConvolutionLayerParams))
 			l.SetInput([]string{"x", "w"})
 		}), IOS13},
 		{"one-hot", layer(func(l *spec.NeuralNetworkLayer) { l.SetOneHot(new(spec.OneHotLayerParams)) }), IOS14},
 		{"dynamic int8", weights(spec.WeightParams_builder{Int8RawValue: []byte{1}}.Build()), IOS14},
-		{"interleave", layer(func(l *spec.NeuralNetworkLayer) { l.SetConcatND(spec.ConcatNDLayerParams_builder{Interleave: true}.Build()) }), IOS14},
+		{"interleave", layer(func(l *spec.NeuralNetworkLayer) {
+			l.SetConcatND(spec.ConcatNDLayerParams_builder{Interleave: true}.Build())
+		}), IOS14},
 		{"updatable", of(func(m *spec.Model) { m.SetIsUpdatable(true) }), IOS13},
 		{"custom model", of(func(m *spec.Model) { m.SetCustomModel(new(spec.CustomModel)) }), IOS12},
 		{"linked model", of(func(m *spec.Model) { m.SetLinkedModel(new(spec.LinkedModel)) }), IOS13},

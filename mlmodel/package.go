@@ -138,32 +138,36 @@ func checkVersion(version string) error {
 	return nil
 }
 
-// withItems returns the manifest of a package that holds those items: b
-// itself if it has them all. Identifiers are made from the items' paths, so
-// that the same model always gives the same file.
+// withItems returns the manifest of a package that holds those items, of which
+// the first is the model: b itself if it has them all. Identifiers are made
+// from the items' paths, so that the same model always gives the same file.
 func withItems(b []byte, items []manifestItem) ([]byte, error) {
-	m := manifest{Version: "1.0.0", Items: map[string]manifestItem{}}
+	var m manifest
+	all := map[string]any{"fileFormatVersion": "1.0.0", "rootModelIdentifier": identifier(items[0].Path)}
 	if b != nil {
 		if err := json.Unmarshal(b, &m); err != nil {
 			return nil, err
 		}
+		if err := json.Unmarshal(b, &all); err != nil { // once more, with what else may be in it
+			return nil, err
+		}
+	}
+	entries, _ := all["itemInfoEntries"].(map[string]any)
+	if entries == nil {
+		entries = map[string]any{}
+		all["itemInfoEntries"] = entries
 	}
 	changed := false
 	for _, item := range items {
-		if m.holds(item.Path) {
-			continue
+		if !m.holds(item.Path) {
+			entries[identifier(item.Path)] = item
+			changed = true
 		}
-		id := identifier(item.Path)
-		m.Items[id] = item
-		if m.Root == "" {
-			m.Root = id
-		}
-		changed = true
 	}
 	if !changed {
 		return b, nil
 	}
-	out, err := json.MarshalIndent(m, "", "    ")
+	out, err := json.MarshalIndent(all, "", "    ")
 	return append(out, '\n'), err
 }
 

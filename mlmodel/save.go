@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/smelt-ml/smelt/fault"
@@ -65,7 +66,7 @@ func (m *Model) save(target string) error {
 	if asPackage {
 		return m.savePackage(target, r)
 	}
-	return saveFile(target, info, &r)
+	return m.saveFile(target, info, &r)
 }
 
 func sort(dir bool) string {
@@ -105,7 +106,7 @@ func neighbour(target, what string) string {
 	return filepath.Join(dir, fmt.Sprintf(".%s.%s-%08x", base, what, rand.Uint32()))
 }
 
-func saveFile(target string, old fs.FileInfo, content io.WriterTo) error {
+func (m *Model) saveFile(target string, old fs.FileInfo, content io.WriterTo) error {
 	temp := neighbour(target, "new")
 	perm := fs.FileMode(0o666)
 	if old != nil {
@@ -115,6 +116,9 @@ func saveFile(target string, old fs.FileInfo, content io.WriterTo) error {
 	if err == nil && old != nil {
 		err = os.Chmod(temp, perm) // whatever the umask says
 	}
+	if err == nil && m.pkg == nil && m.isOpen(m.file, target) {
+		err = m.detach()
+	}
 	if err == nil {
 		err = os.Rename(temp, target)
 	}
@@ -123,6 +127,45 @@ func saveFile(target string, old fs.FileInfo, content io.WriterTo) error {
 		return err
 	}
 	return syncDir(filepath.Dir(target))
+}
+
+// isOpen tells whether an open file or directory is what stands at a path.
+func (m *Model) isOpen(f interface{ Stat() (fs.FileInfo, error) }, path string) bool {
+	if _, ok := f.(*os.File); !ok {
+		return false
+	}
+	here, err1 := f.Stat()
+	there, err2 := os.Stat(path)
+	return err1 == nil && err2 == nil && os.SameFile(here, there)
+}
+
+// replacesOpen tells whether files that are open can be replaced, as they can
+// everywhere but on Windows. What is open stays readable then.
+var replacesOpen = runtime.GOOS != "windows"
+
+// detach closes the model's files, if they could not be replaced otherwise.
+// Weights are read into memory before.
+func (m *Model) detach() error {
+	if replacesOpen {
+		return nil
+	}
+	b := make([]byte, m.src.size)
+	if err := readFull(m.src, b, 0); err != nil {
+		return err
+	}
+	m.src.ReaderAt = bytesReader(b)
+	errs := []error{m.file.Close()}
+	m.file = nil
+	for p, b := range m.blobs {
+		if !b.written {
+			errs = append(errs, b.close())
+			delete(m.blobs, p)
+		}
+	}
+	if m.root != nil {
+		errs = append(errs, m.root.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // writeFile makes a file and waits until it is on disk.
@@ -151,24 +194,29 @@ func (m *Model) savePackage(target string, model rope) error {
 		os.RemoveAll(temp)
 		return err
 	}
-	self := false
-	if m.root != nil {
-		here, err1 := m.root.Stat(".")
-		there, err2 := os.Stat(target)
-		self = err1 == nil && err2 == nil && os.SameFile(here, there)
+	self := m.root != nil && m.isOpen(m.file, filepath.Join(target, filepath.FromSlash(m.modelPath())))
+	if self {
+		if err := m.detach(); err != nil {
+			os.RemoveAll(temp)
+			return err
+		}
 	}
-	if err := replaceDir(temp, target); err != nil {
+	err := replaceDir(temp, target)
+	if err != nil {
 		os.RemoveAll(temp)
-		return err
-	}
-	if err := syncDir(filepath.Dir(target)); err != nil {
-		return err
+	} else {
+		err = syncDir(filepath.Dir(target))
 	}
 	if !self {
-		return nil
+		return err
 	}
-	// The directory that was open is gone; what is open in it stays readable.
-	root, err := os.OpenRoot(target)
+	return errors.Join(err, m.reopen(target))
+}
+
+// reopen takes the directory at path, which has replaced the one that was
+// open, or has not. What is open of that stays readable.
+func (m *Model) reopen(path string) error {
+	root, err := os.OpenRoot(path)
 	if err != nil {
 		return err
 	}
