@@ -141,3 +141,11 @@ func rank(name string, v *mil.Value, want int) error {
 	}
 	return nil
 }
+
+// oneBool reads a constant truth value.
+func oneBool(name string, t *tensor.Tensor) (bool, error) {
+	if t.DType() != tensor.Bool || t.Len() != 1 {
+		return false, fmt.Errorf("%s: want one truth value, have %s", name, t)
+	}
+	return t.Bools()[0], nil
+}

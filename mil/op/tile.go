@@ -36,7 +36,7 @@ var Tile = Define(Spec[TileArgs]{
 	},
 	Sample: func(r *rand.Rand) TileArgs {
 		x := sampleFloats(r)
-		return TileArgs{x, sampleInts(r, 1, 4, x.Type.Rank())}
+		return TileArgs{x, sampleInts(r, 0, 4, x.Type.Rank())}
 	},
 })
 
@@ -50,7 +50,7 @@ func inferTile(a *TileArgs) ([]mil.Type, error) {
 		switch {
 		case !known:
 			shape[i] = mil.Unknown
-		case reps[i] < 1:
+		case reps[i] < 0:
 			return nil, fmt.Errorf("%d repetitions along axis %d", reps[i], i)
 		case reps[i] != 1:
 			shape[i] = times(n, reps[i])
