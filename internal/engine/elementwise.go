@@ -60,8 +60,47 @@ func functionOf(v *vec.Funcs, args any, name string) function {
 		return each(func(x float32) float32 { return math.Float32frombits(math.Float32bits(x) &^ (1 << 31)) })
 	case "square":
 		return func(dst, src []float32) { v.Mul(dst, src, src) }
+	case "log":
+		epsilon := float32(0)
+		switch a := args.(type) {
+		case *op.Epsilon:
+			epsilon = a.Epsilon
+		case *op.EpsilonIOS17:
+			epsilon = a.Epsilon
+		}
+		return each(func(x float32) float32 { return float32(math.Log(float64(x) + float64(epsilon))) })
+	case "clip":
+		switch a := args.(type) {
+		case *op.AlphaBeta:
+			return func(dst, src []float32) { v.Clamp(dst, src, a.Alpha, a.Beta) }
+		case *op.AlphaBetaIOS17:
+			return func(dst, src []float32) { v.Clamp(dst, src, a.Alpha, a.Beta) }
+		}
+	case "leaky_relu":
+		switch a := args.(type) {
+		case *op.Alpha:
+			return leaky(a.Alpha)
+		case *op.AlphaIOS17:
+			return leaky(a.Alpha)
+		}
+	case "gelu":
+		switch args.(*op.GeluArgs).Mode {
+		case "EXACT":
+			return v.Gelu
+		case "TANH_APPROXIMATION":
+			return v.GeluTanh
+		}
 	}
 	return nil
+}
+
+func leaky(alpha float32) function {
+	return each(func(x float32) float32 {
+		if x < 0 {
+			return alpha * x
+		}
+		return x
+	})
 }
 
 // each lifts a function of one element.
@@ -91,7 +130,7 @@ func unary(c *compiler, n *mil.Node, args any) (stepFunc, bool) {
 
 var unaryKernels = map[string]kernel{
 	"relu": unary, "relu6": unary, "sigmoid": unary, "tanh": unary, "exp": unary, "sqrt": unary, "erf": unary, "silu": unary,
-	"abs": unary, "square": unary,
+	"abs": unary, "square": unary, "log": unary, "clip": unary, "leaky_relu": unary, "gelu": unary,
 }
 
 // activation returns what may be merged into the product that makes v, and
@@ -277,7 +316,7 @@ func cast(c *compiler, n *mil.Node, args any) (stepFunc, bool) {
 // viewOf serves operators that change no element.
 func viewOf(c *compiler, n *mil.Node, args any) (stepFunc, bool) {
 	x := n.Input("x")
-	if x == nil || x.Const != nil || !inArena(x.Type) || len(n.Outputs) != 1 {
+	if x == nil || x.Const != nil || !inArena(x.Type) || len(n.Outputs) != 1 || c.opts.Observe != nil {
 		return nil, false
 	}
 	for _, v := range n.Values() {

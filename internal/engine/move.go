@@ -6,7 +6,7 @@ import (
 	"github.com/smelt-ml/smelt/mil/op"
 )
 
-var moveKernels = map[string]kernel{"transpose": transpose, "concat": concat}
+var moveKernels = map[string]kernel{"transpose": transpose, "concat": concat, "stack": stacked}
 
 func transpose(c *compiler, n *mil.Node, args any) (stepFunc, bool) {
 	a := args.(*op.TransposeArgs)
@@ -25,6 +25,27 @@ func transpose(c *compiler, n *mil.Node, args any) (stepFunc, bool) {
 	y := c.out(n.Outputs[0])
 	return func(r *Run) error {
 		vec.Permute(r.at(y), r.at(x), shape, perm)
+		return nil
+	}, true
+}
+
+// stacked is concat of operands with a new axis.
+func stacked(c *compiler, n *mil.Node, args any) (stepFunc, bool) {
+	a := args.(*op.StackArgs)
+	outer, _, inner := around(n.Outputs[0].Type.Shape, a.Axis)
+	parts := make([]operand, len(a.Values))
+	for i, v := range a.Values {
+		parts[i] = c.in(v)
+	}
+	y := c.out(n.Outputs[0])
+	return func(r *Run) error {
+		dst := r.at(y)
+		for i, part := range parts {
+			src := r.at(part)
+			for o := range outer {
+				copy(dst[(o*len(parts)+i)*inner:], src[o*inner:(o+1)*inner])
+			}
+		}
 		return nil
 	}, true
 }
