@@ -80,8 +80,8 @@ func (m *Model) keep(p string, b *blobFile) {
 }
 
 // WriteBlob makes a new weight file, in the place of the one of that name if
-// there is one. It is written to a temporary file, which Save copies into the
-// package; so write can read the old one, through Blob, while it writes the
+// there is one. It is written to a temporary file (see os.TempDir), which
+// Save copies into the package; so write can read the old one, through Blob, while it writes the
 // new one. Putting the new offsets into the spec is up to write. If it fails
 // the old file stays; a *blob.File of it that is still in use must not be
 // read after WriteBlob.

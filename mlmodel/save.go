@@ -31,6 +31,7 @@ func (m *Model) Save(path string) error {
 }
 
 func (m *Model) save(target string) error {
+	target = filepath.Clean(target)
 	// What a link points to is replaced, not the link.
 	if real, err := filepath.EvalSymlinks(target); err == nil {
 		target = real
@@ -52,12 +53,15 @@ func (m *Model) save(target string) error {
 		}
 		asPackage = false
 	}
+	if asPackage && m.pkg == nil && !m.hasWritten() && usesBlobs(m.spec) {
+		return fault.New(fault.Corrupt, "", "the program's weight files are missing: it was opened as a single file, not as a package")
+	}
 	info, err := os.Stat(target)
 	switch {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return err
 	case err == nil && info.IsDir() != asPackage:
-		return fmt.Errorf("there is a %s of that name; it is not replaced by a %s", sort(info.IsDir()), sort(asPackage))
+		return fmt.Errorf("there is a %s of that name; it is not replaced by a %s", sortOf(info.IsDir()), sortOf(asPackage))
 	case err == nil && asPackage:
 		if _, err := os.Stat(filepath.Join(target, manifestName)); err != nil {
 			return fmt.Errorf("the directory there is no model package; it is not replaced")
@@ -69,7 +73,7 @@ func (m *Model) save(target string) error {
 	return m.saveFile(target, info, &r)
 }
 
-func sort(dir bool) string {
+func sortOf(dir bool) string {
 	if dir {
 		return "directory"
 	}

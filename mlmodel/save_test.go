@@ -89,6 +89,36 @@ func TestFailedSave(t *testing.T) {
 	}
 }
 
+// The model of a package, opened by itself, can be edited, but is no package.
+func TestModelOutOfPackage(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "m.mlpackage")
+	writePackage(t, name)
+	m, err := Open(filepath.Join(name, filepath.FromSlash(defaultModelPath)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if _, err := m.Blob("@model_path/weights/weight.bin"); fault.KindOf(err) != fault.Corrupt {
+		t.Error(err)
+	}
+	if err := m.Save(filepath.Join(dir, "n.mlpackage") + string(filepath.Separator)); fault.KindOf(err) != fault.Corrupt {
+		t.Error(err)
+	}
+	m.Spec().SetIsUpdatable(true)
+	if err := m.Save(m.Path()); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer whole.Close()
+	if v := readBlob(t, whole); !whole.Spec().GetIsUpdatable() || !slices.Equal(v, []float32{1, 2, 3}) {
+		t.Error(v)
+	}
+}
+
 func TestFailedWriteBlob(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "m.mlpackage")
 	writePackage(t, name)
