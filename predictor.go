@@ -17,8 +17,9 @@ import (
 // brought to its size and colours.
 type Features = map[string]any
 
-// Fit says how pictures come to fill a model's input: squashed, cropped in the
-// centre or letterboxed.
+// Fit says how pictures come to fill a model's input: by its Mode and Filter,
+// with ShortSide the pixels of the shorter side before a crop, and Background
+// the colour around a letterboxed picture.
 type Fit = media.FitOptions
 
 // The choices of a Fit.
@@ -101,6 +102,9 @@ func (p *Predictor) Close() error {
 
 // Describe returns what the model takes and gives.
 func (p *Predictor) Describe() mlmodel.Interface { return p.face }
+
+// Size returns the bytes of the model's files.
+func (p *Predictor) Size() int64 { return p.size }
 
 // Predict computes the outputs for one set of inputs. The states of a stateful
 // model start anew each time; see NewState.

@@ -196,7 +196,7 @@ func (c *comparison) ask(ctx context.Context, in Input) answer {
 	}
 	for i, m := range c.models {
 		face := m.Describe()
-		out, err := m.Predict(ctx, bind(r.in, face))
+		out, err := m.Predict(ctx, Bind(r.in, face))
 		if err != nil {
 			r.err = c.blame(i, err)
 			return r

@@ -13,10 +13,10 @@ import (
 	"github.com/smelt-ml/smelt/tensor"
 )
 
-// bind gives an input's features the names that a model has for them. Models
+// Bind gives an input's features the names that a model has for them. Models
 // of the same meaning, one converted from the other, often differ in the name
 // of their only input.
-func bind(in Features, face mlmodel.Interface) Features {
+func Bind(in Features, face mlmodel.Interface) Features {
 	if len(in) != 1 {
 		return in
 	}
