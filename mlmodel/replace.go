@@ -17,6 +17,10 @@ func replaceDir(from, to string) error {
 	if exchange(from, to) == nil {
 		return os.RemoveAll(from) // now the old one
 	}
+	return replaceInSteps(from, to)
+}
+
+func replaceInSteps(from, to string) error {
 	old := neighbour(to, "old")
 	if err := os.Rename(to, old); err != nil {
 		return err
