@@ -9,8 +9,8 @@ import (
 	"github.com/smelt-ml/smelt/tensor"
 )
 
-// OneHotArgs are the arguments of one_hot. Axis is one of the result. Where
-// only one of the two scalars is given, the other takes its element type.
+// OneHotArgs are the arguments of one_hot. Axis is one of the result. The two
+// scalars, of one element type, are 1 and 0 of int32 where they are not given.
 type OneHotArgs struct {
 	Indices          *mil.Value     `mil:"indices,int32"`
 	OneHotVectorSize *mil.Value     `mil:"one_hot_vector_size,int32"`
@@ -19,16 +19,11 @@ type OneHotArgs struct {
 	OffValue         *tensor.Tensor `mil:"off_value,T,const,optional"`
 }
 
-var oneHotDefault = OneHotArgs{
-	Axis:    -1,
-	OnValue: tensor.Scalar[int32](tensor.Int32, 1), OffValue: tensor.Scalar[int32](tensor.Int32, 0),
-}
-
 // OneHot makes a vector of each index, "on" at the index and "off" elsewhere:
 // everywhere for an index that is negative or too large.
 var OneHot = Define(Spec[OneHotArgs]{
 	Name: "one_hot", Since: mil.IOS15, Types: Types{"T": Any},
-	Default: oneHotDefault,
+	Default: OneHotArgs{Axis: -1, OnValue: tensor.Scalar[int32](tensor.Int32, 1), OffValue: tensor.Scalar[int32](tensor.Int32, 0)},
 	Infer:   inferOneHot,
 	Eval:    evalOneHot,
 	Sample: func(r *rand.Rand) OneHotArgs {
@@ -42,24 +37,9 @@ var OneHot = Define(Spec[OneHotArgs]{
 	},
 })
 
-// oneHotValues returns the two scalars in one element type.
-func oneHotValues(a *OneHotArgs) (on, off *tensor.Tensor, err error) {
-	on, off = a.OnValue, a.OffValue
-	if on == oneHotDefault.OnValue {
-		on, err = on.ConvertTo(off.DType())
-	} else if off == oneHotDefault.OffValue {
-		off, err = off.ConvertTo(on.DType())
-	}
-	if err == nil && (on.Len() != 1 || off.Len() != 1 || on.DType() != off.DType()) {
-		err = fmt.Errorf("on_value and off_value: want scalars of one type, have %s and %s", on, off)
-	}
-	return on, off, err
-}
-
 func inferOneHot(a *OneHotArgs) ([]mil.Type, error) {
-	on, _, err := oneHotValues(a)
-	if err != nil {
-		return nil, err
+	if on, off := a.OnValue, a.OffValue; on.Len() != 1 || off.Len() != 1 || on.DType() != off.DType() {
+		return nil, fmt.Errorf("on_value and off_value: want scalars of one type, have %s and %s", on, off)
 	}
 	shape := slices.Clone(dims(a.Indices))
 	at, err := axis(a.Axis, len(shape)+1)
@@ -73,7 +53,7 @@ func inferOneHot(a *OneHotArgs) ([]mil.Type, error) {
 		}
 		n = size[0]
 	}
-	return result(on.DType(), slices.Insert(shape, at, n)...)
+	return result(a.OnValue.DType(), slices.Insert(shape, at, n)...)
 }
 
 func evalOneHot(a *OneHotArgs) ([]*tensor.Tensor, error) {
@@ -81,11 +61,7 @@ func evalOneHot(a *OneHotArgs) ([]*tensor.Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	on, off, err := oneHotValues(a)
-	if err != nil {
-		return nil, err
-	}
-	out, err := filled(off, shape)
+	out, err := filled(a.OffValue, shape)
 	if err != nil {
 		return nil, err
 	}
@@ -97,6 +73,6 @@ func evalOneHot(a *OneHotArgs) ([]*tensor.Tensor, error) {
 			places = append(places, (i/inner*n+int(v))*inner+i%inner)
 		}
 	}
-	runs(out, on, places, make([]int, len(places)), 1)
+	runs(out, a.OnValue, places, make([]int, len(places)), 1)
 	return one(out)
 }
