@@ -406,7 +406,8 @@ func TestPackage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 2 {
+	for range 4 {
+		m.Spec().SetIsUpdatable(!m.Spec().GetIsUpdatable())
 		if err := m.Save(name); err != nil {
 			t.Fatal(err)
 		}
@@ -464,13 +465,13 @@ func TestSaveFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	for range 2 { // over the file that is open
+	for range 4 { // over the file that is open
 		m.Spec().SetSpecificationVersion(m.Spec().GetSpecificationVersion() + 1)
 		if err := m.Save(name); err != nil {
 			t.Fatal(err)
 		}
 	}
-	want := bytes.Replace(oddModel(), varint(1, 9), varint(1, 11), 1)
+	want := bytes.Replace(oddModel(), varint(1, 9), varint(1, 13), 1)
 	if b, err := os.ReadFile(name); err != nil || !bytes.Equal(b, want) {
 		t.Errorf("%v: % x", err, b)
 	}

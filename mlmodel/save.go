@@ -120,7 +120,7 @@ func (m *Model) saveFile(target string, old fs.FileInfo, content io.WriterTo) er
 	if err == nil && old != nil {
 		err = os.Chmod(temp, perm) // whatever the umask says
 	}
-	if err == nil && m.pkg == nil && m.isOpen(m.file, target) {
+	if f, ok := m.file.(*os.File); err == nil && m.pkg == nil && ok && isAt(target, f.Stat) {
 		err = m.detach()
 	}
 	if err == nil {
@@ -133,12 +133,9 @@ func (m *Model) saveFile(target string, old fs.FileInfo, content io.WriterTo) er
 	return syncDir(filepath.Dir(target))
 }
 
-// isOpen tells whether an open file or directory is what stands at a path.
-func (m *Model) isOpen(f interface{ Stat() (fs.FileInfo, error) }, path string) bool {
-	if _, ok := f.(*os.File); !ok {
-		return false
-	}
-	here, err1 := f.Stat()
+// isAt tells whether an open file or directory is what stands at a path.
+func isAt(path string, stat func() (fs.FileInfo, error)) bool {
+	here, err1 := stat()
 	there, err2 := os.Stat(path)
 	return err1 == nil && err2 == nil && os.SameFile(here, there)
 }
@@ -153,13 +150,16 @@ func (m *Model) detach() error {
 	if replacesOpen {
 		return nil
 	}
-	b := make([]byte, m.src.size)
-	if err := readFull(m.src, b, 0); err != nil {
-		return err
+	var errs []error
+	if m.file != nil {
+		b := make([]byte, m.src.size)
+		if err := readFull(m.src, b, 0); err != nil {
+			return err
+		}
+		m.src.ReaderAt = bytesReader(b)
+		errs = append(errs, m.file.Close())
+		m.file = nil
 	}
-	m.src.ReaderAt = bytesReader(b)
-	errs := []error{m.file.Close()}
-	m.file = nil
 	for p, b := range m.blobs {
 		if !b.written {
 			errs = append(errs, b.close())
@@ -198,7 +198,7 @@ func (m *Model) savePackage(target string, model rope) error {
 		os.RemoveAll(temp)
 		return err
 	}
-	self := m.root != nil && m.isOpen(m.file, filepath.Join(target, filepath.FromSlash(m.modelPath())))
+	self := m.root != nil && isAt(target, func() (fs.FileInfo, error) { return m.root.Stat(".") })
 	if self {
 		if err := m.detach(); err != nil {
 			os.RemoveAll(temp)

@@ -184,7 +184,7 @@ func TestReplaceWithoutOpenFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 2 {
+	for range 4 {
 		v := readBlob(t, m)
 		slices.Reverse(v)
 		err := m.WriteBlob("@model_path/weights/weight.bin", func(w *blob.Writer) error {
