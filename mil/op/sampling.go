@@ -97,7 +97,8 @@ func lastAxes(x *tensor.Tensor, mode string, sizes ...int) []resizing {
 	return out
 }
 
-// resizedShape replaces the last dimensions of a shape.
+// resizedShape replaces the last dimensions of a shape; negative sizes are
+// unknown ones.
 func resizedShape(x *mil.Value, sizes ...int) ([]mil.Type, error) {
 	shape := slices.Clone(dims(x))
 	if len(shape) < len(sizes) {
@@ -106,7 +107,7 @@ func resizedShape(x *mil.Value, sizes ...int) ([]mil.Type, error) {
 	for i, n := range sizes {
 		at := len(shape) - len(sizes) + i
 		switch {
-		case n == 0 || n < mil.Unknown:
+		case n == 0:
 			return nil, fmt.Errorf("a size of %d", n)
 		case shape[at] == 0:
 			return nil, fmt.Errorf("an empty image: %s", x.Type)
