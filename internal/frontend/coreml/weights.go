@@ -1,14 +1,10 @@
 package coreml
 
 import (
-	"encoding/binary"
 	"fmt"
-	"math"
 
-	"github.com/smelt-ml/smelt/compress/quant"
 	"github.com/smelt-ml/smelt/fault"
 	"github.com/smelt-ml/smelt/mil"
-	"github.com/smelt-ml/smelt/mlmodel"
 	"github.com/smelt-ml/smelt/mlmodel/spec"
 	"github.com/smelt-ml/smelt/tensor"
 )
@@ -35,6 +31,7 @@ func (l *lowering) vector(what string, p *spec.WeightParams, n int) *mil.Value {
 	return l.weights(what, p, -1, n)
 }
 
+// decode reads weights as numbers.
 func (l *lowering) decode(p *spec.WeightParams, shape []int, n, axis int) ([]float32, error) {
 	if p == nil {
 		return nil, errNoWeights
@@ -43,70 +40,8 @@ func (l *lowering) decode(p *spec.WeightParams, shape []int, n, axis int) ([]flo
 	if err != nil {
 		return nil, err
 	}
-	q := p.GetQuantization()
-	bits := int(q.GetNumberOfBits())
-	switch w.Kind() {
-	case 0:
-		if n == 0 {
-			return nil, nil
-		}
+	if w.Kind() == 0 && n > 0 {
 		return nil, fault.New(fault.Corrupt, "", "%w", errNoWeights)
-	case mlmodel.Raw:
-		if bits < 1 || bits > 8 {
-			return nil, fault.New(fault.Corrupt, "", "codes of %d bits, want 1 to 8", bits)
-		}
-		if have := w.Len(bits); have < int64(n) {
-			return nil, fault.New(fault.BadShape, "", "want %s = %d values, have at most %d", tensor.FormatShape(shape), n, have)
-		}
-	default:
-		if have := w.Len(8); have != int64(n) {
-			return nil, fault.New(fault.BadShape, "", "want %s = %d values, have %d", tensor.FormatShape(shape), n, have)
-		}
 	}
-	b, err := w.Bytes()
-	if err != nil {
-		return nil, err
-	}
-	switch w.Kind() {
-	case mlmodel.Float32:
-		out := make([]float32, n)
-		for i := range out {
-			out[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
-		}
-		return out, nil
-	case mlmodel.Float16:
-		return quant.DequantizeFloat16(b)
-	}
-	layout := quant.Whole(n)
-	scales := len(q.GetLinearQuantization().GetScale())
-	if scales > 1 {
-		if axis < 0 {
-			return nil, fault.New(fault.Corrupt, "", "%d scales for weights without a channel axis", scales)
-		}
-		if layout, err = quant.Along(shape, axis); err != nil {
-			return nil, err
-		}
-	}
-	if w.Kind() == mlmodel.Int8Raw {
-		if scales != 1 {
-			return nil, fault.New(fault.Corrupt, "", "int8 codes want one scale, have %d", scales)
-		}
-		codes := make([]int8, n)
-		for i := range codes {
-			codes[i] = int8(b[i])
-		}
-		return quant.DequantizeInt8Dynamic(codes, q.GetLinearQuantization().GetScale()[0]), nil
-	}
-	codes, err := quant.UnpackMSB(b, n, bits)
-	if err != nil {
-		return nil, err
-	}
-	if q.WhichQuantizationType() == spec.QuantizationParams_LookupTableQuantization_case {
-		table := q.GetLookupTableQuantization().GetFloatValue()
-		if len(table) != 1<<bits {
-			return nil, fault.New(fault.Corrupt, "", "a lookup table of %d values for codes of %d bits, want %d", len(table), bits, 1<<bits)
-		}
-		return quant.DequantizeLUT(codes, table)
-	}
-	return quant.DequantizeLinear(codes, layout, q.GetLinearQuantization().GetScale(), q.GetLinearQuantization().GetBias())
+	return w.Values(p.GetQuantization(), shape, axis)
 }
