@@ -196,11 +196,15 @@ func quantize(ctx context.Context, m *mlmodel.Model, o Options) (*Report, error)
 	if err != nil {
 		return nil, err
 	}
-	total := len(net.jobs)
+	prog, err := planPrograms(m, o, r)
+	if err != nil {
+		return nil, err
+	}
+	total := len(net.jobs) + len(prog.jobs)
 	if total == 0 {
 		return nil, r.nothing()
 	}
-	if err := o.Tables.used(net.weights()); err != nil {
+	if err := o.Tables.used(append(net.weights(), prog.weights()...)); err != nil {
 		return nil, err
 	}
 	done := 0
@@ -210,15 +214,37 @@ func quantize(ctx context.Context, m *mlmodel.Model, o Options) (*Report, error)
 			o.Progress(done, total)
 		}
 	}
-	if err := net.run(ctx, step); err != nil {
+	if err := net.compute(ctx, step); err != nil {
+		return nil, err
+	}
+	if err := prog.run(ctx, step); err != nil {
+		return nil, err
+	}
+	if err := net.apply(); err != nil {
 		return nil, err
 	}
 	if len(r.Layers) == 0 {
 		return nil, r.nothing()
 	}
+	raise(m, net, prog)
+	return r, nil
+}
+
+// raise gives the models that were changed, and the pipelines around them, the
+// specification versions that they need.
+func raise(m *mlmodel.Model, net *networks, prog *programs) {
+	for _, s := range mlmodel.Models(m.Spec()) {
+		version := net.version(s)
+		if version == 0 && !prog.touches(s) {
+			continue
+		}
+		// The weights of a part are not to be read by way of New, which does
+		// no more than look at the rest.
+		version = max(version, mlmodel.New(s).RequiredVersion())
+		s.SetSpecificationVersion(max(s.GetSpecificationVersion(), version))
+	}
 	s := m.Spec()
 	s.SetSpecificationVersion(max(s.GetSpecificationVersion(), m.RequiredVersion()))
-	return r, nil
 }
 
 // check finds what is wrong with the options themselves.

@@ -19,6 +19,8 @@ type networks struct {
 	o      Options
 	report *Report
 	jobs   []networkJob
+	// versions are those that new weights need.
+	versions map[*spec.WeightParams]int32
 }
 
 type networkJob struct {
@@ -28,6 +30,7 @@ type networkJob struct {
 	stored  int // the axis of the scales that it has, -1 for none
 	axis    int // that of the scales that it gets
 	before  int64
+	result  networkEncoding
 }
 
 func (j networkJob) place() string { return fmt.Sprintf("layer %q: %s", j.Layer, j.Role) }
@@ -184,32 +187,33 @@ func (n *networks) weights() []Weight {
 	return all
 }
 
-// run compresses the weights and then, when all went well, puts them in place.
-func (n *networks) run(ctx context.Context, step func()) error {
-	results := make([]networkEncoding, len(n.jobs))
-	err := ordered(ctx, len(n.jobs), n.o.Workers, len(n.jobs), func(ctx context.Context, i int) (networkEncoding, error) {
+// compute makes the new forms of the weights and changes nothing.
+func (n *networks) compute(ctx context.Context, step func()) error {
+	return ordered(ctx, len(n.jobs), n.o.Workers, len(n.jobs), func(ctx context.Context, i int) (networkEncoding, error) {
 		e, err := n.encode(ctx, n.jobs[i])
 		if err != nil {
 			return e, fault.New(kindOr(err, fault.BadValue), n.jobs[i].place(), "%w", err)
 		}
 		return e, nil
 	}, func(i int, e networkEncoding) error {
-		results[i] = e
+		n.jobs[i].result = e
 		step()
 		return nil
 	})
-	if err != nil {
-		return err
-	}
+}
+
+// apply puts the new forms in place.
+func (n *networks) apply() error {
 	// A layer of which one weight stays float32 keeps the others so, too.
 	whole := map[string]bool{}
-	for i, e := range results {
-		if n.o.Bits == 16 && e.kept != "" {
-			whole[n.jobs[i].Layer] = true
+	for _, j := range n.jobs {
+		if n.o.Bits == 16 && j.result.kept != "" {
+			whole[j.Layer] = true
 		}
 	}
-	for i, e := range results {
-		j := n.jobs[i]
+	n.versions = map[*spec.WeightParams]int32{}
+	for _, j := range n.jobs {
+		e := j.result
 		if e.kept == "" && whole[j.Layer] {
 			e.kept = "another weight of its layer stays float32"
 		}
@@ -226,8 +230,22 @@ func (n *networks) run(ctx context.Context, step func()) error {
 			j.params.SetQuantization(e.quantization)
 		}
 		n.report.add(j.Weight, j.before, e.encoding)
+		n.versions[j.params] = mlmodel.IOS12
+		if e.kind == mlmodel.Float16 {
+			n.versions[j.params] = mlmodel.IOS112
+		}
 	}
 	return nil
+}
+
+// version returns the version that the new weights of a model, or of those in
+// it, need; 0 if there are none.
+func (n *networks) version(s *spec.Model) int32 {
+	var v int32
+	for w := range mlmodel.NetworkWeights(s) {
+		v = max(v, n.versions[w.Params])
+	}
+	return v
 }
 
 func kindOr(err error, kind fault.Kind) fault.Kind {

@@ -65,13 +65,16 @@ func (t Tables) check(bits int) error {
 }
 
 // of returns the table of a weight, nil if there is none.
-func (t Tables) of(w Weight) []float32 {
-	for _, name := range []string{w.Name, w.Layer, ""} {
-		if table := t[name]; table != nil {
-			return table
+func (t Tables) of(w Weight) []float32 { return t[t.key(w)] }
+
+// key returns the name of the table of a weight.
+func (t Tables) key(w Weight) string {
+	for _, name := range []string{w.Name, w.Layer} {
+		if t[name] != nil {
+			return name
 		}
 	}
-	return nil
+	return ""
 }
 
 // used wants a weight for each table: a name that is written wrongly should
@@ -89,8 +92,8 @@ func (t Tables) used(weights []Weight) error {
 	return nil
 }
 
-// nearest gives each weight the code of the table's nearest value, the first
-// one where the table has it twice, the lower one where two are as near.
+// nearest gives each weight the code of the table's nearest value, the lower
+// one of two.
 func nearest(table, w []float32) quant.Palette {
 	order := make([]int, len(table))
 	for i := range order {
