@@ -88,9 +88,10 @@ type dictPair []json.RawMessage
 
 // The bounds of what one case may ask for.
 const (
-	maxBatch     = 1 << 20
+	maxSamples   = 1 << 16
+	maxValues    = 1 << 21 // of all samples of a batch
 	maxCaseJSON  = 64 << 20
-	maxCaseBytes = 2 << 30 // of all files of a case in an archive
+	maxCaseBytes = 1 << 30 // of its arrays; of all files of a case in an archive
 )
 
 // parseCase reads a case.json.
@@ -121,8 +122,11 @@ func parseCase(b []byte) (*Case, error) {
 		return nil, fault.New(fault.Corrupt, "model", "%w", err)
 	}
 	if f.Batch != nil {
-		if c.batch = *f.Batch; c.batch < 1 || c.batch > maxBatch {
-			return nil, fault.New(fault.BadValue, "batch", "want 1 to %d, have %d", maxBatch, c.batch)
+		if c.batch = *f.Batch; c.batch < 1 || c.batch > maxSamples {
+			return nil, fault.New(fault.BadValue, "batch", "want 1 to %d, have %d", maxSamples, c.batch)
+		}
+		if n := len(f.Inputs) + len(f.Outputs); n > maxValues/c.batch {
+			return nil, fault.New(fault.Limit, "batch", "%d inputs and outputs of %d samples are more than %d values", n, c.batch, maxValues)
 		}
 	}
 	switch {

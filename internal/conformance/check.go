@@ -365,8 +365,6 @@ func maxAbsError(want, got []float64) float64 {
 	return min(m, math.MaxFloat64)
 }
 
-func finite(f float64) bool { return !math.IsNaN(f) && !math.IsInf(f, 0) }
-
 // describe names a value in an error.
 func describe(v Value) string {
 	switch v := v.(type) {

@@ -201,6 +201,7 @@ func (p *prediction) at(err error) error {
 // readSteps reads all that is to be predicted.
 func (c *Case) readSteps() ([]*prediction, error) {
 	var all []*prediction
+	r := &reader{c, maxCaseBytes}
 	for i := range c.steps {
 		st := &c.steps[i]
 		n := max(c.batch, 1)
@@ -215,7 +216,7 @@ func (c *Case) readSteps() ([]*prediction, error) {
 			}
 		}
 		for j := range st.Inputs {
-			values, err := c.values(&st.Inputs[j])
+			values, err := r.values(&st.Inputs[j])
 			if err != nil {
 				return nil, err
 			}
@@ -224,7 +225,7 @@ func (c *Case) readSteps() ([]*prediction, error) {
 			}
 		}
 		for j := range st.Outputs {
-			values, err := c.values(&st.Outputs[j])
+			values, err := r.values(&st.Outputs[j])
 			if err != nil {
 				return nil, err
 			}
@@ -233,7 +234,7 @@ func (c *Case) readSteps() ([]*prediction, error) {
 			}
 		}
 		for j := range st.WriteState {
-			t, err := c.array(&st.WriteState[j])
+			t, err := r.array(&st.WriteState[j])
 			if err != nil {
 				return nil, fault.InFile(err, filepath.Join(c.path, st.WriteState[j].File))
 			}

@@ -69,7 +69,7 @@ func shapeOf(v Value) []int {
 }
 
 // maxBroadcast bounds the elements of values broadcast against each other.
-const maxBroadcast = 1 << 26
+const maxBroadcast = 1 << 24
 
 // broadcast brings both arrays to their common shape by NumPy's rules.
 func broadcast(aShape []int, a []float64, bShape []int, b []float64) (shape []int, aOut, bOut []float64, err error) {

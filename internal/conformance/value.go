@@ -24,17 +24,27 @@ var dtypes = map[string]tensor.DType{
 	"float16": tensor.Float16, "float32": tensor.Float32, "float64": tensor.Float64,
 }
 
-// Feature types whose values are single numbers even where a file holds them.
+// The names of feature types and of the types of dictionary keys.
 const (
 	typeDouble = "doubleType"
 	typeInt64  = "int64Type"
 	typeString = "stringType"
 	typeArray  = "multiArrayType"
+	typeImage  = "imageType"
+	typeDict   = "dictionaryType"
+	keyString  = "stringKeyType"
+	keyInt     = "int64KeyType"
 )
+
+// reader reads the values of a case, no more than so many bytes of them.
+type reader struct {
+	*Case
+	left int64
+}
 
 // values returns an entry's value, or those of the whole batch. There are none
 // where only the shape or the distribution counts.
-func (c *Case) values(e *entry) ([]Value, error) {
+func (c *reader) values(e *entry) ([]Value, error) {
 	if e.File == "" {
 		return e.literals()
 	}
@@ -43,7 +53,7 @@ func (c *Case) values(e *entry) ([]Value, error) {
 }
 
 // arrays returns what an entry's file holds.
-func (c *Case) arrays(e *entry) ([]Value, error) {
+func (c *reader) arrays(e *entry) ([]Value, error) {
 	t, err := c.array(e)
 	if err != nil {
 		return nil, err
@@ -83,10 +93,7 @@ func row(t *tensor.Tensor, i int) *tensor.Tensor {
 func (e *entry) dress(t *tensor.Tensor) (Value, error) {
 	switch {
 	case e.Image != "":
-		if r := t.Rank(); !(r == 2 || r == 3 && t.Shape()[2] == 3) || t.DType() == tensor.String {
-			return nil, fault.New(fault.BadShape, "", "want a picture, height×width or height×width×3, have %s", t)
-		}
-		return Image{t}, nil
+		return Image{t}, checkPicture(t)
 	case t.DType() == tensor.String:
 		if t.Len() == 1 && e.Feature.Type != typeArray {
 			return String(t.Strings()[0]), nil
@@ -101,6 +108,15 @@ func (e *entry) dress(t *tensor.Tensor) (Value, error) {
 	return Array{t}, nil
 }
 
+// checkPicture checks that an array has the shape of a picture.
+func checkPicture(t *tensor.Tensor) error {
+	r := t.Rank()
+	if t.DType() != tensor.String && (r == 2 || r == 3 && t.Shape()[2] == 3) {
+		return nil
+	}
+	return fault.New(fault.BadShape, "", "want a picture, height×width or height×width×3, have %s", t)
+}
+
 // integers returns the elements of an integer tensor.
 func integers(t *tensor.Tensor) []int64 {
 	wide, err := t.ConvertTo(tensor.Int64)
@@ -111,11 +127,12 @@ func integers(t *tensor.Tensor) []int64 {
 }
 
 // array reads an entry's file and holds it against what case.json says of it.
-func (c *Case) array(e *entry) (*tensor.Tensor, error) {
-	b, err := readFile(c.fsys, e.File, maxCaseBytes)
+func (c *reader) array(e *entry) (*tensor.Tensor, error) {
+	b, err := readFile(c.fsys, e.File, c.left)
 	if err != nil {
 		return nil, err
 	}
+	c.left -= int64(len(b))
 	r := bytes.NewReader(b)
 	t, err := tensor.ReadNPY(r)
 	if err != nil {
@@ -125,7 +142,7 @@ func (c *Case) array(e *entry) (*tensor.Tensor, error) {
 		return nil, fault.New(fault.Corrupt, "", "%d bytes follow the array %s", r.Len(), t)
 	}
 	if e.DType != "" && dtypes[e.DType] != t.DType() {
-		return nil, fault.New(fault.Corrupt, "", "case.json says %s, the array is %s", e.DType, t.DType())
+		return nil, fault.New(fault.Corrupt, "", "case.json says %s, the array is %s", dtypes[e.DType], t.DType())
 	}
 	// Through a view the test saw another shape of the same elements, which is
 	// the one in the file.
@@ -154,7 +171,7 @@ func readFile(fsys fs.FS, name string, limit int64) ([]byte, error) {
 	case !info.Mode().IsRegular():
 		return nil, fault.New(fault.Corrupt, "", "is not a regular file")
 	case info.Size() > limit:
-		return nil, fault.New(fault.Limit, "", "has %d bytes, more than %d", info.Size(), limit)
+		return nil, fault.New(fault.Limit, "", "has %d bytes where no more than %d may be read", info.Size(), limit)
 	}
 	// What an archive says of a size is not trusted: memory is taken as the
 	// bytes arrive.
