@@ -116,24 +116,29 @@ func runLimited(ctx context.Context, c *Case, r Runner, limit time.Duration) Res
 	return o.result(c, time.Since(start))
 }
 
+// panicFrames is how many callers an error about a panic names.
+const panicFrames = 4
+
 // panicPlace tells where the panic that is being recovered came from: the
-// function and the line.
+// function with its line, and who called it.
 func panicPlace() string {
 	pc := make([]uintptr, 64)
 	frames := runtime.CallersFrames(pc[:runtime.Callers(1, pc)])
 	panicking := false
-	for {
+	var places []string
+	for len(places) < panicFrames {
 		f, more := frames.Next()
 		switch {
 		case f.Function == "runtime.gopanic":
 			panicking = true
 		case panicking && !strings.HasPrefix(f.Function, "runtime."):
-			return fmt.Sprintf("%s (%s:%d)", f.Function, path.Base(f.File), f.Line)
+			places = append(places, fmt.Sprintf("%s (%s:%d)", f.Function, path.Base(f.File), f.Line))
 		}
 		if !more {
-			return "an unknown place"
+			break
 		}
 	}
+	return strings.Join(places, " in ")
 }
 
 // outcome is how a case went.

@@ -160,9 +160,9 @@ func TestRunPanics(t *testing.T) {
 	}), Options{Parallelism: 2})
 	for i, want := range []string{
 		"",
-		`^panic: assignment to entry in nil map at github.com/smelt-ml/smelt/internal/conformance.TestRunPanics.func1 \(run_test.go:\d+\)$`,
-		`^panic: runtime error: index out of range \[2\] with length 2 at github.com/smelt-ml/smelt/internal/conformance.indexOutOfRange \(run_test.go:\d+\)$`,
-		`^panic: by hand at github.com/smelt-ml/smelt/internal/conformance.TestRunPanics.func1 \(run_test.go:\d+\)$`,
+		`^panic: assignment to entry in nil map at github.com/smelt-ml/smelt/internal/conformance.TestRunPanics.func1 \(run_test.go:\d+\) in github.com/smelt-ml/smelt/internal/conformance.\S+ \(run_test.go:\d+\) in .* in .*\)$`,
+		`^panic: runtime error: index out of range \[2\] with length 2 at github.com/smelt-ml/smelt/internal/conformance.indexOutOfRange \(run_test.go:\d+\) in github.com/smelt-ml/smelt/internal/conformance.TestRunPanics.func1 \(run_test.go:\d+\) in .*$`,
+		`^panic: by hand at github.com/smelt-ml/smelt/internal/conformance.TestRunPanics.func1 \(run_test.go:\d+\) in github.com/smelt-ml/smelt/internal/conformance.\S+ \(run_test.go:\d+\) in .* in .*\)$`,
 		`^the case ended its goroutine$`,
 		"",
 	} {
