@@ -111,13 +111,16 @@ func inferGRU(a *GRUIOS18Args) ([]mil.Type, error) {
 }
 
 func evalGRU(a *GRUIOS18Args) ([]*tensor.Tensor, error) {
+	return a.run(activations[a.RecurrentActivation], activations[a.Activation])
+}
+
+func (a *GRUIOS18Args) run(gate, act func(float64) float64) ([]*tensor.Tensor, error) {
 	s, err := a.sequences()
 	if err != nil {
 		return nil, err
 	}
 	x, wi, wh := a.X.Const.F32(), a.WeightIH.F32(), a.WeightHH.F32()
 	bias, inBias := floatsOf(a.Bias), floatsOf(a.InputBias)
-	gate, act := activations[a.RecurrentActivation], activations[a.Activation]
 	out := newRecord(&s, s.hidden, a.OutputSequence)
 	m := s.hidden
 	h, reset := make([]float64, m), make([]float64, m)

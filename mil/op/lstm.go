@@ -110,17 +110,19 @@ func inferLSTM(a *LSTMArgs) ([]mil.Type, error) {
 	return ds[0].results(a.X.Type.DType, len(ds)*ds[0].hidden, a.OutputSequence, 2)
 }
 
-func evalLSTM(a *LSTMArgs) ([]*tensor.Tensor, error) { return a.run(false) }
+func evalLSTM(a *LSTMArgs) ([]*tensor.Tensor, error) {
+	return a.run(activations[a.RecurrentActivation], activations[a.CellActivation], false)
+}
 
 // run computes an LSTM. Coupled, it forgets what it does not take in: f = 1 - i.
-func (a *LSTMArgs) run(coupled bool) ([]*tensor.Tensor, error) {
+func (a *LSTMArgs) run(gate, cell func(float64) float64, coupled bool) ([]*tensor.Tensor, error) {
 	ds, err := a.directions()
 	if err != nil {
 		return nil, err
 	}
 	s := &ds[0].sequences
 	m, size := s.hidden, len(ds)*s.hidden
-	gate, cell, act := activations[a.RecurrentActivation], activations[a.CellActivation], activations[a.Activation]
+	act := activations[a.Activation]
 	clip := float64(a.Clip)
 	out, memory := newRecord(s, size, a.OutputSequence), newRecord(s, size, false)
 	h, c, sums := make([]float64, m), make([]float64, m), make([]float64, 4*m)

@@ -11,7 +11,8 @@ import (
 )
 
 // activations are the functions that the gates of recurrent operators take by
-// name, with fixed constants. For rnn, hard_sigmoid is called sigmoid_hard.
+// name, with fixed constants. For rnn, hard_sigmoid is called sigmoid_hard;
+// lecun_tanh is one that only layers of neural networks have.
 var activations = map[string]func(float64) float64{
 	"tanh":         math.Tanh,
 	"scaled_tanh":  math.Tanh,
@@ -20,9 +21,20 @@ var activations = map[string]func(float64) float64{
 	"sigmoid_hard": hardSigmoid,
 	"relu":         func(x float64) float64 { return max(x, 0) },
 	"linear":       func(x float64) float64 { return x },
+	"lecun_tanh":   func(x float64) float64 { return 1.7159 * math.Tanh(2*x/3) },
 }
 
 func hardSigmoid(x float64) float64 { return min(max(0.2*x+0.5, 0), 1) }
+
+// networkLimit bounds what the recurrent layers of neural networks give to
+// their activations.
+const networkLimit = 50
+
+// limited returns an activation as those layers apply it.
+func limited(name string) func(float64) float64 {
+	f := activations[name]
+	return func(x float64) float64 { return f(min(max(x, -networkLimit), networkLimit)) }
+}
 
 // sequences is the geometry of a recurrent operator: x is [steps, batch, in],
 // states are [batch, hidden].
@@ -209,7 +221,7 @@ func oneOf(r *rand.Rand, from ...string) string { return from[r.IntN(len(from))]
 // gateNames are the activations that lstm and gru know.
 var gateNames = slices.Sorted(func(yield func(string) bool) {
 	for name := range activations {
-		if name != "sigmoid_hard" && !yield(name) {
+		if name != "sigmoid_hard" && name != "lecun_tanh" && !yield(name) {
 			return
 		}
 	}

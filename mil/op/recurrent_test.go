@@ -238,3 +238,34 @@ func TestDirections(t *testing.T) {
 		}
 	}
 }
+
+// TestNetworkRecurrence holds what the layers of neural networks do in
+// another way.
+func TestNetworkRecurrence(t *testing.T) {
+	x, one := val(fl(sh{2, 1, 1}, 30, 60)), val(fl(sh{1, 1}, 1))
+	rnn := NetworkRNNArgs{X: x, InitialH: one, WeightIH: fl(sh{1, 1}, 1), WeightHH: fl(sh{1, 1}, 1), Direction: "forward", OutputSequence: true, Activation: "relu"}
+	lecun := rnn
+	lecun.X, lecun.InitialH, lecun.Activation = val(fl(sh{1, 1, 1}, 1.5)), val(fl(sh{1, 1}, 0)), "lecun_tanh"
+	// r = 50 of 60 + 1, z = 0, o = 50 of 60 + 50.
+	gru := NetworkGRUArgs{
+		X: val(fl(sh{1, 1, 1}, 60)), InitialH: one, WeightIH: fl(sh{3, 1}, 1, 1, 0), WeightHH: fl(sh{3, 1}, 1, 1, 0),
+		Direction: "forward", RecurrentActivation: "linear", Activation: "linear",
+	}
+	// i = 1/4, f would be 100, o = 1, z = 50 of 80; coupled, c = 3/4·8 + 50/4.
+	lstm := NetworkLSTMArgs{
+		X: val(fl(sh{1, 1, 1}, 1)), InitialH: one, InitialC: val(fl(sh{1, 1}, 8)),
+		WeightIH: fl(sh{4, 1}, 0.25, 100, 1, 80), WeightHH: fl(sh{4, 1}, 0, 0, 0, 0),
+		Direction: "forward", RecurrentActivation: "linear", CellActivation: "linear", Activation: "linear", Coupled: true,
+	}
+	apart, clipped := lstm, lstm
+	apart.Coupled = false // c = 50·8 + 50/4
+	clipped.Clip = 10
+	checkCases(t, []evalCase{
+		{"bounded", NetworkRNN.Op, &rnn, outs(fl(sh{2, 1, 1}, 31, 50), fl(sh{1, 1}, 50)), ""},
+		{"LeCun's tanh", NetworkRNN.Op, &lecun, outs(fl(sh{1, 1, 1}, 1.3068194), fl(sh{1, 1}, 1.3068194)), ""},
+		{"bounded", NetworkGRU.Op, &gru, outs(fl(sh{1, 1, 1}, 50), fl(sh{1, 1}, 50)), ""},
+		{"coupled", NetworkLSTM.Op, &lstm, outs(fl(sh{1, 1, 1}, 18.5), fl(sh{1, 1}, 18.5), fl(sh{1, 1}, 18.5)), ""},
+		{"coupled and clipped", NetworkLSTM.Op, &clipped, outs(fl(sh{1, 1, 1}, 10), fl(sh{1, 1}, 10), fl(sh{1, 1}, 10)), ""},
+		{"not coupled", NetworkLSTM.Op, &apart, outs(fl(sh{1, 1, 1}, 412.5), fl(sh{1, 1}, 412.5), fl(sh{1, 1}, 412.5)), ""},
+	})
+}

@@ -56,13 +56,14 @@ func inferRNN(a *RNNArgs) ([]mil.Type, error) {
 	return s.results(a.X.Type.DType, s.hidden, a.OutputSequence, 1)
 }
 
-func evalRNN(a *RNNArgs) ([]*tensor.Tensor, error) {
+func evalRNN(a *RNNArgs) ([]*tensor.Tensor, error) { return a.run(activations[a.Activation]) }
+
+func (a *RNNArgs) run(act func(float64) float64) ([]*tensor.Tensor, error) {
 	s, err := a.sequences()
 	if err != nil {
 		return nil, err
 	}
 	x, wi, wh, bias := a.X.Const.F32(), a.WeightIH.F32(), a.WeightHH.F32(), floatsOf(a.Bias)
-	act := activations[a.Activation]
 	out := newRecord(&s, s.hidden, a.OutputSequence)
 	h, sums := make([]float64, s.hidden), make([]float64, s.hidden)
 	for n := range s.batch {
