@@ -22,7 +22,7 @@ func linear(c *compiler, n *mil.Node, args any) (stepFunc, bool) {
 	}
 	weight := a.Weight.Shape()
 	inner, outer := weight[1], weight[0]
-	if inner == 0 || outer == 0 || tensor.Size(a.X.Type.Shape) == 0 {
+	if !a.Weight.DType().IsFloat() || inner == 0 || outer == 0 || tensor.Size(a.X.Type.Shape) == 0 {
 		return nil, false
 	}
 	rows := tensor.Size(a.X.Type.Shape) / inner
@@ -52,7 +52,7 @@ func matmul(c *compiler, n *mil.Node, args any) (stepFunc, bool) {
 		a = op.MatmulArgs(*args)
 	}
 	xs, ys := a.X.Type.Shape, a.Y.Type.Shape
-	if len(xs) < 2 || len(ys) < 2 || a.X.Type.DType != a.Y.Type.DType || tensor.Size(n.Outputs[0].Type.Shape) == 0 {
+	if len(xs) < 2 || len(ys) < 2 || !inArena(a.X.Type) || !inArena(a.Y.Type) || tensor.Size(n.Outputs[0].Type.Shape) == 0 {
 		return nil, false
 	}
 	xl, yl := xs[:len(xs)-2], ys[:len(ys)-2]

@@ -92,7 +92,7 @@ func (s *specializer) node(n *mil.Node) error {
 			}
 		}
 	}
-	if !o.HasEval || o.Random || !static || slices.ContainsFunc(n.Values(), func(v *mil.Value) bool { return v.Const == nil }) {
+	if !o.HasEval || o.Random || !static || !foldable(n) {
 		return nil
 	}
 	outs, err := o.Eval(args)
@@ -103,6 +103,18 @@ func (s *specializer) node(n *mil.Node) error {
 		v.Const, v.Type = outs[i], mil.TypeOf(outs[i])
 	}
 	return nil
+}
+
+// foldable tells whether a node's result is known: that of shape and fill_like
+// from the type of their tensor alone.
+func foldable(n *mil.Node) bool {
+	typed := map[string]string{"shape": "x", "fill_like": "ref_tensor"}[n.Op]
+	for _, in := range n.Inputs {
+		if in.Name != typed && slices.ContainsFunc(in.Values, func(v *mil.Value) bool { return v.Const == nil }) {
+			return false
+		}
+	}
+	return true
 }
 
 // limit refuses a value too large for the memory that a prediction may use.
