@@ -8,7 +8,8 @@ var kinds = map[string]layerFunc{}
 
 func init() {
 	for _, family := range []map[string]layerFunc{
-		activationKinds, convolutionKinds, elementwiseKinds, normalizationKinds, poolingKinds, shapeKinds,
+		activationKinds, convolutionKinds, elementwiseKinds, normalizationKinds, poolingKinds, productKinds, recurrentKinds,
+		shapeKinds,
 	} {
 		maps.Copy(kinds, family)
 	}

@@ -6,7 +6,11 @@ import (
 	"github.com/smelt-ml/smelt/mlmodel/spec"
 )
 
-var poolingKinds = map[string]layerFunc{"pooling": pooling}
+var poolingKinds = map[string]layerFunc{
+	"globalPooling3d": globalPooling3D,
+	"pooling":         pooling,
+	"pooling3d":       pooling3D,
+}
 
 // pooling lowers a two-dimensional pooling.
 func pooling(l *lowering, in []*mil.Value) []*mil.Value {
@@ -46,4 +50,58 @@ func pooling(l *lowering, in []*mil.Value) []*mil.Value {
 		return l.fail("unknown pooling %s", p.GetType())
 	}
 	return []*mil.Value{back(y)}
+}
+
+// pooling3D lowers a pooling in space.
+func pooling3D(l *lowering, in []*mil.Value) []*mil.Value {
+	p := l.layer.GetPooling3D()
+	if len(in) != 1 {
+		return l.fail("want one input, have %d", len(in))
+	}
+	if in[0].Type.Rank() != 5 {
+		return l.fail("an input of rank %d, want 5", in[0].Type.Rank())
+	}
+	a := op.AvgPoolArgs{
+		X: in[0], ExcludePadding: p.GetCountExcludePadding(),
+		KernelSizes: integers([]int32{p.GetKernelDepth(), p.GetKernelHeight(), p.GetKernelWidth()}),
+		Strides:     integers([]int32{p.GetStrideDepth(), p.GetStrideHeight(), p.GetStrideWidth()}),
+	}
+	switch p.GetPaddingType() {
+	case spec.Pooling3DLayerParams_VALID:
+		a.PadType = "valid"
+	case spec.Pooling3DLayerParams_SAME:
+		a.PadType = "same"
+	default:
+		a.PadType = "custom"
+		a.Pad = integers([]int32{
+			p.GetCustomPaddingFront(), p.GetCustomPaddingBack(), p.GetCustomPaddingTop(), p.GetCustomPaddingBottom(),
+			p.GetCustomPaddingLeft(), p.GetCustomPaddingRight(),
+		})
+	}
+	switch p.GetType() {
+	case spec.Pooling3DLayerParams_MAX:
+		return []*mil.Value{op.MaxPool.Add(l.Builder, *a.Pooling())}
+	case spec.Pooling3DLayerParams_AVERAGE:
+		return []*mil.Value{op.AvgPool.Add(l.Builder, a)}
+	}
+	return l.fail("unknown pooling %s", p.GetType())
+}
+
+// globalPooling3D lowers a pooling of all of space.
+func globalPooling3D(l *lowering, in []*mil.Value) []*mil.Value {
+	if len(in) != 1 {
+		return l.fail("want one input, have %d", len(in))
+	}
+	if in[0].Type.Rank() != 5 {
+		return l.fail("an input of rank %d, want 5", in[0].Type.Rank())
+	}
+	a := op.Reduction{X: in[0], Axes: []int{2, 3, 4}, KeepDims: true}
+	switch t := l.layer.GetGlobalPooling3D().GetType(); t {
+	case spec.GlobalPooling3DLayerParams_MAX:
+		return []*mil.Value{op.ReduceMax.Add(l.Builder, a)}
+	case spec.GlobalPooling3DLayerParams_AVERAGE:
+		return []*mil.Value{op.ReduceMean.Add(l.Builder, a)}
+	default:
+		return l.fail("unknown pooling %s", t)
+	}
 }
