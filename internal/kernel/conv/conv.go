@@ -44,8 +44,7 @@ type Conv struct {
 	// As a product.
 	kernel *gemm.Kernel
 	packed *gemm.PackedA
-	rows   []int
-	cols   []int32 // nil where columns are simply 0, 1, …
+	table  *gemm.Table // nil where the image is the matrix
 
 	// Channel by channel.
 	slide   *window.Funcs
@@ -78,12 +77,13 @@ func New(l cpu.Level, s Shape, weights, bias []float32, act gemm.Act) *Conv {
 	if c.layout.Direct && taps == 1 && c.out == window.Size(s.In) {
 		return c
 	}
+	var rows []int
 	for ch := range s.Channels / s.Groups {
 		for _, t := range c.layout.Taps {
-			c.rows = append(c.rows, ch*c.layout.Plane+t)
+			rows = append(rows, ch*c.layout.Plane+t)
 		}
 	}
-	c.cols = c.layout.Cols()
+	c.table = gemm.NewTable(rows, c.layout.Cols())
 	return c
 }
 
@@ -146,7 +146,7 @@ func (j *job) multiply() {
 		C: j.dst, LDC: j.out, RowBias: j.bias, Add: j.add, LDAdd: j.out, Act: j.act,
 	}
 	strides := gemm.Strides{B: per * j.layout.Plane, C: m * j.out, Add: m * j.out, RowBias: m}
-	if j.cols == nil {
+	if j.table == nil {
 		q.B = gemm.RowMajor(j.src, j.out)
 	} else {
 		image := j.src
@@ -155,7 +155,7 @@ func (j *job) multiply() {
 			j.columns.Data = image
 			j.pool.Run(s.Channels, (*copyJob)(j))
 		}
-		j.columns = gemm.Indirect{Data: image, Rows: j.rows, Cols: j.cols}
+		j.columns = gemm.Indirect{Data: image, Table: j.table}
 		q.Indirect = &j.columns
 	}
 	j.kernel.MulBatch(j.pool, s.Groups, strides, q)

@@ -18,10 +18,17 @@ type strip struct {
 	idx   [16]int32
 }
 
-const maxRuns = 4
+const (
+	maxRuns = 4
+	maxRows = 8 // of a panel of A
+	vectors = 3 // of a panel of B, at most
 
-// maxRows bounds the rows of a panel of A.
-const maxRows = 8
+	// blockPanels is how many panels of B are packed at a time. Their rows are
+	// longer than one panel's, which memory likes.
+	blockPanels = 4
+	// chunkRows is how many rows are packed before the next strip's.
+	chunkRows = 32
+)
 
 // packGeneric writes one vector's columns of a panel, len(s.rows) rows of them
 // at step elements, with lanes floats each.
@@ -43,35 +50,59 @@ func packGeneric(lanes int) func(dst []float32, step int, s *strip) {
 	}
 }
 
-// feeder packs panels of B; it is kept to keep its tables.
+// feeder packs blocks of B; it is kept to keep its tables.
 type feeder struct {
-	strip strip
-	rows  [kc]int
-	cols  [48]int32
+	strips [blockPanels * vectors]strip
+	count  int
+	rows   [kc]int
+	cols   [blockPanels * vectors * 16]int32
 }
 
 // matrix packs rows k0.. and columns j.. of a strided matrix.
 func (f *feeder) matrix(kn *Kernel, dst []float32, b Matrix, k0, rows, j, cols int) {
-	for k := range rows {
-		f.rows[k] = k * b.RowStride
-	}
 	for c := range cols {
 		f.cols[c] = int32(c * b.ColStride)
 	}
-	if rows == 0 || cols == 0 {
-		return
-	}
-	f.panel(kn, dst, b.Data[k0*b.RowStride+j*b.ColStride:], f.rows[:rows], f.cols[:cols])
+	f.columns(kn, at(b.Data, j*b.ColStride), f.cols[:cols])
+	f.fill(kn, dst, f.matrixRows(b, k0, rows))
 }
 
-// panel packs the values src[rows[k]+cols[j]], vector by vector. Vectors
-// without a column are left as they are.
-func (f *feeder) panel(kn *Kernel, dst []float32, src []float32, rows []int, cols []int32) {
-	s := &f.strip
-	s.src, s.rows = src, rows
+func (f *feeder) matrixRows(b Matrix, k0, rows int) []int {
+	for k := range rows {
+		f.rows[k] = (k0 + k) * b.RowStride
+	}
+	return f.rows[:rows]
+}
+
+// columns prepares the strips for the given columns of src.
+func (f *feeder) columns(kn *Kernel, src []float32, cols []int32) {
+	f.count = 0
 	for j := 0; j < len(cols); j += kn.lanes {
+		s := &f.strips[f.count]
+		f.count++
+		s.src = src
 		s.cut(cols[j:min(j+kn.lanes, len(cols))])
-		kn.pack(dst[j:], kn.nr, s)
+	}
+}
+
+// fill packs the values src[rows[k]+cols[j]], into one panel after the other.
+// Vectors of the last panel without a column are left as they are.
+func (f *feeder) fill(kn *Kernel, dst []float32, rows []int) {
+	perPanel := kn.nr / kn.lanes
+	for k := 0; k < len(rows); k += chunkRows {
+		part := rows[k:min(k+chunkRows, len(rows))]
+		for i := range f.strips[:f.count] {
+			s := &f.strips[i]
+			s.rows = part
+			kn.pack(dst[i/perPanel*len(rows)*kn.nr+k*kn.nr+i%perPanel*kn.lanes:], kn.nr, s)
+		}
+	}
+}
+
+// forget lets go of the operands.
+func (f *feeder) forget() {
+	for i := range f.strips {
+		f.strips[i].src, f.strips[i].rows = nil, nil
 	}
 }
 
@@ -85,10 +116,25 @@ func (s *strip) cut(cols []int32) {
 			return
 		}
 		s.off[s.runs], s.from[s.runs] = int(cols[j]), j
-		first := cols[j] - int32(j)
-		for j++; j < len(cols) && cols[j]-int32(j) == first; j++ {
-		}
+		j += run(cols[j:])
 		s.runs++
 		s.from[s.runs] = j
 	}
+}
+
+// run is how many of the columns, at least one, are consecutive from the first.
+// Columns increase, so that the last of a run tells for all.
+func run(cols []int32) int {
+	if last := len(cols) - 1; cols[last]-cols[0] == int32(last) {
+		return len(cols)
+	}
+	lo, hi := 1, len(cols) // a run of lo for sure, of hi not
+	for hi-lo > 1 {
+		if mid := (lo + hi) / 2; cols[mid-1]-cols[0] == int32(mid-1) {
+			lo = mid
+		} else {
+			hi = mid
+		}
+	}
+	return lo
 }

@@ -11,6 +11,7 @@ package gemm
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/smelt-ml/smelt/internal/kernel/cpu"
@@ -32,11 +33,35 @@ func (m Matrix) T() Matrix {
 	return Matrix{Data: m.Data, RowStride: m.ColStride, ColStride: m.RowStride}
 }
 
-// Indirect is a right operand whose element (k, n) is Data[Rows[k]+Cols[n]].
+// Indirect is a right operand whose elements lie where a table says.
 type Indirect struct {
-	Data []float32
-	Rows []int
-	Cols []int32
+	Data  []float32
+	Table *Table
+}
+
+// Table is the places of a matrix's elements: element (k, n) at rows[k]+cols[n].
+type Table struct {
+	rows []int
+	cols []int32
+	end  int // beyond the last place
+}
+
+// NewTable returns a table, which keeps its slices. Columns must increase, and
+// no place may be negative.
+func NewTable(rows []int, cols []int32) *Table {
+	t := &Table{rows: rows, cols: cols}
+	for i, c := range cols {
+		if i > 0 && c <= cols[i-1] {
+			panic(fmt.Sprintf("gemm: columns at %d, then %d", cols[i-1], c))
+		}
+	}
+	if len(rows) > 0 && len(cols) > 0 {
+		t.end = slices.Max(rows) + int(cols[len(cols)-1]) + 1
+		if first := slices.Min(rows) + int(cols[0]); first < 0 {
+			panic(fmt.Sprintf("gemm: an element at %d", first))
+		}
+	}
+	return t
 }
 
 // Act is the function applied to each result. The zero value is the identity.
@@ -151,7 +176,9 @@ type Kernel struct {
 	lanes int // floats in a vector
 	nr    int // columns of a panel of B, three vectors
 	micro func(t *tile)
-	pack  func(dst []float32, step int, s *strip)
+	// direct is micro for columns that are consecutive where they are; or nil.
+	direct func(t *tile)
+	pack   func(dst []float32, step int, s *strip)
 
 	jobs sync.Pool // of *job
 }
@@ -166,11 +193,10 @@ func For(l cpu.Level) *Kernel { return kernels[l] }
 
 // blocks is the number of blocks that k inner indices are cut into, at least
 // one, and blockLen the length of all of them but the last.
-func blocks(k int) int { return max(1, (k+kc-1)/kc) }
+func blocks(k int) int { return max(1, ceilDiv(k, kc)) }
 
 func blockLen(k int) int {
-	n := blocks(k)
-	return (k + n - 1) / n
+	return max(1, ceilDiv(k, blocks(k)))
 }
 
 func ceilDiv(a, b int) int { return (a + b - 1) / b }
@@ -259,24 +285,10 @@ func (a Matrix) check(name string, m, n int) {
 	}
 }
 
-// check panics unless every element lies in the data.
+// check panics unless there are k×n elements, all in the data.
 func (x *Indirect) check(k, n int) {
-	if len(x.Rows) < k || len(x.Cols) < n {
-		panic(fmt.Sprintf("gemm: B: %d×%d with %d rows and %d columns", k, n, len(x.Rows), len(x.Cols)))
-	}
-	if k == 0 || n == 0 {
-		return
-	}
-	lo, hi := x.Rows[0], x.Rows[0]
-	for _, r := range x.Rows[:k] {
-		lo, hi = min(lo, r), max(hi, r)
-	}
-	left, right := x.Cols[0], x.Cols[0]
-	for _, c := range x.Cols[:n] {
-		left, right = min(left, c), max(right, c)
-	}
-	if lo+int(left) < 0 || hi+int(right) >= len(x.Data) {
-		panic(fmt.Sprintf("gemm: B: offsets %d to %d of %d values", lo+int(left), hi+int(right), len(x.Data)))
+	if t := x.Table; len(t.rows) != k || len(t.cols) != n || t.end > len(x.Data) {
+		panic(fmt.Sprintf("gemm: B: %d×%d by a table of %d×%d with places up to %d of %d", k, n, len(t.rows), len(t.cols), t.end, len(x.Data)))
 	}
 }
 

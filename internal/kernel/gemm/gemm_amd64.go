@@ -9,14 +9,16 @@ import "github.com/smelt-ml/smelt/internal/kernel/cpu"
 var kernels = [cpu.Levels]*Kernel{
 	cpu.Generic: newGeneric(),
 	cpu.AVX2: {
-		mr: len(microAVX2[0]), lanes: 8, nr: 8 * len(microAVX2),
-		micro: func(t *tile) { microAVX2[(t.cols-1)/8][t.rows-1](t) },
-		pack:  func(dst []float32, step int, s *strip) { packStrip(&packAVX2, 8, dst, step, s) },
+		mr: len(microAVX2[0][0]), lanes: 8, nr: 8 * len(microAVX2[0]),
+		micro:  func(t *tile) { microAVX2[0][(t.cols-1)/8][t.rows-1](t) },
+		direct: func(t *tile) { microAVX2[1][(t.cols-1)/8][t.rows-1](t) },
+		pack:   func(dst []float32, step int, s *strip) { packStrip(&packAVX2, 8, dst, step, s) },
 	},
 	cpu.AVX512: {
-		mr: len(microAVX512[0]), lanes: 16, nr: 16 * len(microAVX512),
-		micro: func(t *tile) { microAVX512[(t.cols-1)/16][t.rows-1](t) },
-		pack:  func(dst []float32, step int, s *strip) { packStrip(&packAVX512, 16, dst, step, s) },
+		mr: len(microAVX512[0][0]), lanes: 16, nr: 16 * len(microAVX512[0]),
+		micro:  func(t *tile) { microAVX512[0][(t.cols-1)/16][t.rows-1](t) },
+		direct: func(t *tile) { microAVX512[1][(t.cols-1)/16][t.rows-1](t) },
+		pack:   func(dst []float32, step int, s *strip) { packStrip(&packAVX512, 16, dst, step, s) },
 	},
 }
 

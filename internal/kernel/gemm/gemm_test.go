@@ -29,7 +29,7 @@ func (q *Product) want(i, j int) (v, bound float64) {
 	for k := range q.K {
 		b := 0.0
 		if x := q.Indirect; x != nil {
-			b = float64(x.Data[x.Rows[k]+int(x.Cols[j])])
+			b = float64(x.Data[x.Table.rows[k]+int(x.Table.cols[j])])
 		} else {
 			b = at(q.B, k, j)
 		}
@@ -200,16 +200,19 @@ func TestIndirect(t *testing.T) {
 		defer p.Close()
 		for run := 1; run <= 60; run++ {
 			q := Product{M: 5, N: 1 + r.IntN(150), K: 1 + r.IntN(300)}
-			x := &Indirect{}
-			end := 0
+			if run%2 == 0 {
+				q.M = 100 // packed, not direct
+			}
+			var cols []int32
 			for j := range q.N {
-				x.Cols = append(x.Cols, int32(j+j/run*3))
-				end = j + j/run*3 + 1
+				cols = append(cols, int32(j+j/run*3))
 			}
+			var rows []int
 			for range q.K {
-				x.Rows = append(x.Rows, r.IntN(100))
+				rows = append(rows, r.IntN(100))
 			}
-			x.Data = random(r, end+99)
+			x := &Indirect{Table: NewTable(rows, cols)}
+			x.Data = random(r, x.Table.end)
 			q.Indirect = x
 			q.A = RowMajor(random(r, q.M*q.K), q.K)
 			q.C, q.LDC = make([]float32, q.M*q.N), q.N
@@ -313,28 +316,33 @@ func TestShortSlicesPanic(t *testing.T) {
 	q := good()
 	kn.Mul(p, &q)
 	for name, spoil := range map[string]func(q *Product){
-		"A":        func(q *Product) { q.A.Data = q.A.Data[:14] },
-		"B":        func(q *Product) { q.B.Data = q.B.Data[:19] },
-		"C":        func(q *Product) { q.C = q.C[:11] },
-		"rows":     func(q *Product) { q.RowBias = make([]float32, 2) },
-		"columns":  func(q *Product) { q.ColBias = make([]float32, 3) },
-		"add":      func(q *Product) { q.Add, q.LDAdd = make([]float32, 11), 4 },
-		"LDC":      func(q *Product) { q.LDC = 3 },
-		"negative": func(q *Product) { q.K = -1 },
-		"packed A": func(q *Product) { q.PackedA = kn.PackA(3, 4, q.A) },
-		"packed B": func(q *Product) { q.PackedB = kn.PackB(4, 4, q.B) },
+		"A":             func(q *Product) { q.A.Data = q.A.Data[:14] },
+		"B":             func(q *Product) { q.B.Data = q.B.Data[:19] },
+		"C":             func(q *Product) { q.C = q.C[:11] },
+		"rows":          func(q *Product) { q.RowBias = make([]float32, 2) },
+		"column biases": func(q *Product) { q.ColBias = make([]float32, 3) },
+		"add":           func(q *Product) { q.Add, q.LDAdd = make([]float32, 11), 4 },
+		"LDC":           func(q *Product) { q.LDC = 3 },
+		"negative":      func(q *Product) { q.K = -1 },
+		"packed A":      func(q *Product) { q.PackedA = kn.PackA(3, 4, q.A) },
+		"packed B":      func(q *Product) { q.PackedB = kn.PackB(4, 4, q.B) },
 		"indirect": func(q *Product) {
-			q.Indirect = &Indirect{Data: make([]float32, 8), Rows: []int{0, 1, 2, 3, 4}, Cols: []int32{0, 1, 2, 4}}
+			q.Indirect = &Indirect{Data: make([]float32, 8), Table: NewTable([]int{0, 1, 2, 3, 4}, []int32{0, 1, 2, 4})}
 		},
+		"table": func(q *Product) {
+			q.Indirect = &Indirect{Data: make([]float32, 9), Table: NewTable([]int{0, 1, 2, 3}, []int32{0, 1, 2, 4})}
+		},
+		"columns": func(q *Product) { NewTable([]int{0}, []int32{1, 1}) },
+		"place":   func(q *Product) { NewTable([]int{-1}, []int32{0, 1}) },
 	} {
 		q := good()
-		spoil(&q)
 		func() {
 			defer func() {
 				if recover() == nil {
 					t.Errorf("%s: no panic", name)
 				}
 			}()
+			spoil(&q)
 			kn.Mul(p, &q)
 		}()
 	}

@@ -23,6 +23,7 @@ var (
 	_ = [1]int{}[unsafe.Offsetof(tile{}.clamp)-208]
 	_ = [1]int{}[unsafe.Offsetof(tile{}.lo)-216]
 	_ = [1]int{}[unsafe.Offsetof(tile{}.hi)-220]
+	_ = [1]int{}[unsafe.Offsetof(tile{}.brows)-224]
 	_ = [1]int{}[unsafe.Offsetof(strip{}.src)-0]
 	_ = [1]int{}[unsafe.Offsetof(strip{}.rows)-24]
 	_ = [1]int{}[unsafe.Offsetof(strip{}.count)-56]
@@ -31,11 +32,19 @@ var (
 	_ = [1]int{}[unsafe.Offsetof(strip{}.idx)-136]
 )
 
-// microAVX2 is the kernels for tiles, by their vectors and rows, less one.
-var microAVX2 = [3][4]func(t *tile){
-	{micro1x1AVX2, micro2x1AVX2, micro3x1AVX2, micro4x1AVX2},
-	{micro1x2AVX2, micro2x2AVX2, micro3x2AVX2, micro4x2AVX2},
-	{micro1x3AVX2, micro2x3AVX2, micro3x3AVX2, micro4x3AVX2},
+// microAVX2 is the kernels for tiles, by their vectors and rows, less one,
+// of packed panels and then direct.
+var microAVX2 = [2][3][4]func(t *tile){
+	{
+		{micro1x1AVX2, micro2x1AVX2, micro3x1AVX2, micro4x1AVX2},
+		{micro1x2AVX2, micro2x2AVX2, micro3x2AVX2, micro4x2AVX2},
+		{micro1x3AVX2, micro2x3AVX2, micro3x3AVX2, micro4x3AVX2},
+	},
+	{
+		{direct1x1AVX2, direct2x1AVX2, direct3x1AVX2, direct4x1AVX2},
+		{direct1x2AVX2, direct2x2AVX2, direct3x2AVX2, direct4x2AVX2},
+		{direct1x3AVX2, direct2x3AVX2, direct3x3AVX2, direct4x3AVX2},
+	},
 }
 
 // packAVX2 is the packing of strips, by their runs, less one.
@@ -43,11 +52,19 @@ var packAVX2 = [maxRuns + 1]func(dst *float32, step int, s *strip){
 	pack1AVX2, pack2AVX2, pack3AVX2, pack4AVX2, packGatherAVX2,
 }
 
-// microAVX512 is the kernels for tiles, by their vectors and rows, less one.
-var microAVX512 = [3][8]func(t *tile){
-	{micro1x1AVX512, micro2x1AVX512, micro3x1AVX512, micro4x1AVX512, micro5x1AVX512, micro6x1AVX512, micro7x1AVX512, micro8x1AVX512},
-	{micro1x2AVX512, micro2x2AVX512, micro3x2AVX512, micro4x2AVX512, micro5x2AVX512, micro6x2AVX512, micro7x2AVX512, micro8x2AVX512},
-	{micro1x3AVX512, micro2x3AVX512, micro3x3AVX512, micro4x3AVX512, micro5x3AVX512, micro6x3AVX512, micro7x3AVX512, micro8x3AVX512},
+// microAVX512 is the kernels for tiles, by their vectors and rows, less one,
+// of packed panels and then direct.
+var microAVX512 = [2][3][8]func(t *tile){
+	{
+		{micro1x1AVX512, micro2x1AVX512, micro3x1AVX512, micro4x1AVX512, micro5x1AVX512, micro6x1AVX512, micro7x1AVX512, micro8x1AVX512},
+		{micro1x2AVX512, micro2x2AVX512, micro3x2AVX512, micro4x2AVX512, micro5x2AVX512, micro6x2AVX512, micro7x2AVX512, micro8x2AVX512},
+		{micro1x3AVX512, micro2x3AVX512, micro3x3AVX512, micro4x3AVX512, micro5x3AVX512, micro6x3AVX512, micro7x3AVX512, micro8x3AVX512},
+	},
+	{
+		{direct1x1AVX512, direct2x1AVX512, direct3x1AVX512, direct4x1AVX512, direct5x1AVX512, direct6x1AVX512, direct7x1AVX512, direct8x1AVX512},
+		{direct1x2AVX512, direct2x2AVX512, direct3x2AVX512, direct4x2AVX512, direct5x2AVX512, direct6x2AVX512, direct7x2AVX512, direct8x2AVX512},
+		{direct1x3AVX512, direct2x3AVX512, direct3x3AVX512, direct4x3AVX512, direct5x3AVX512, direct6x3AVX512, direct7x3AVX512, direct8x3AVX512},
+	},
 }
 
 // packAVX512 is the packing of strips, by their runs, less one.
@@ -90,6 +107,42 @@ func micro3x3AVX2(t *tile)
 
 //go:noescape
 func micro4x3AVX2(t *tile)
+
+//go:noescape
+func direct1x1AVX2(t *tile)
+
+//go:noescape
+func direct2x1AVX2(t *tile)
+
+//go:noescape
+func direct3x1AVX2(t *tile)
+
+//go:noescape
+func direct4x1AVX2(t *tile)
+
+//go:noescape
+func direct1x2AVX2(t *tile)
+
+//go:noescape
+func direct2x2AVX2(t *tile)
+
+//go:noescape
+func direct3x2AVX2(t *tile)
+
+//go:noescape
+func direct4x2AVX2(t *tile)
+
+//go:noescape
+func direct1x3AVX2(t *tile)
+
+//go:noescape
+func direct2x3AVX2(t *tile)
+
+//go:noescape
+func direct3x3AVX2(t *tile)
+
+//go:noescape
+func direct4x3AVX2(t *tile)
 
 //go:noescape
 func pack1AVX2(dst *float32, step int, s *strip)
@@ -177,6 +230,78 @@ func micro7x3AVX512(t *tile)
 
 //go:noescape
 func micro8x3AVX512(t *tile)
+
+//go:noescape
+func direct1x1AVX512(t *tile)
+
+//go:noescape
+func direct2x1AVX512(t *tile)
+
+//go:noescape
+func direct3x1AVX512(t *tile)
+
+//go:noescape
+func direct4x1AVX512(t *tile)
+
+//go:noescape
+func direct5x1AVX512(t *tile)
+
+//go:noescape
+func direct6x1AVX512(t *tile)
+
+//go:noescape
+func direct7x1AVX512(t *tile)
+
+//go:noescape
+func direct8x1AVX512(t *tile)
+
+//go:noescape
+func direct1x2AVX512(t *tile)
+
+//go:noescape
+func direct2x2AVX512(t *tile)
+
+//go:noescape
+func direct3x2AVX512(t *tile)
+
+//go:noescape
+func direct4x2AVX512(t *tile)
+
+//go:noescape
+func direct5x2AVX512(t *tile)
+
+//go:noescape
+func direct6x2AVX512(t *tile)
+
+//go:noescape
+func direct7x2AVX512(t *tile)
+
+//go:noescape
+func direct8x2AVX512(t *tile)
+
+//go:noescape
+func direct1x3AVX512(t *tile)
+
+//go:noescape
+func direct2x3AVX512(t *tile)
+
+//go:noescape
+func direct3x3AVX512(t *tile)
+
+//go:noescape
+func direct4x3AVX512(t *tile)
+
+//go:noescape
+func direct5x3AVX512(t *tile)
+
+//go:noescape
+func direct6x3AVX512(t *tile)
+
+//go:noescape
+func direct7x3AVX512(t *tile)
+
+//go:noescape
+func direct8x3AVX512(t *tile)
 
 //go:noescape
 func pack1AVX512(dst *float32, step int, s *strip)

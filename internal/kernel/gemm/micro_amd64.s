@@ -23,20 +23,29 @@ DATA masks<>+60(SB)/4, $0x00000000
 GLOBL masks<>(SB), RODATA|NOPTR, $64
 
 // func micro1x1AVX2(t *int8)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·micro1x1AVX2(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), BX
-	MOVQ   (BX), CX
-	MOVQ   8(BX), SI
-	MOVQ   32(BX), AX
-	SHLQ   $0x02, AX
-	MOVQ   40(BX), DX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	SUBQ   $0x04, CX
-	JL     k0rest
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	LEAQ       masks<>+32(SB), R11
+	SHLQ       $0x02, CX
+	SUBQ       CX, R11
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	SUBQ       $0x04, CX
+	JL         k0rest
 
 k0many:
 	VMOVUPS      (DX), Y4
@@ -74,76 +83,83 @@ k0done:
 	VADDPS     Y2, Y0, Y0
 	VADDPS     Y3, Y1, Y1
 	VADDPS     Y1, Y0, Y0
-	MOVQ       200(BX), CX
-	LEAQ       masks<>+32(SB), AX
-	SHLQ       $0x02, CX
-	SUBQ       CX, AX
-	VMOVUPS    (AX), Y15
+	VMOVUPS    (R11), Y13
 	MOVQ       96(BX), SI
 	TESTQ      SI, SI
 	JZ         e1add
 	MOVQ       120(BX), DX
 	SHLQ       $0x02, DX
-	VMASKMOVPS (SI), Y15, Y4
-	VADDPS     Y4, Y0, Y0
+	VMASKMOVPS (SI), Y13, Y15
+	VADDPS     Y15, Y0, Y0
 
 e1add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
 	JZ           e1rowBias
-	VBROADCASTSS (SI), Y4
-	VADDPS       Y4, Y0, Y0
+	VBROADCASTSS (SI), Y15
+	VADDPS       Y15, Y0, Y0
 
 e1rowBias:
 	MOVQ       152(BX), SI
 	TESTQ      SI, SI
 	JZ         e1colBias
-	VMASKMOVPS (SI), Y15, Y4
-	VADDPS     Y4, Y0, Y0
+	VMASKMOVPS (SI), Y13, Y15
+	VADDPS     Y15, Y0, Y0
 
 e1colBias:
 	CMPQ         208(BX), $0x00
 	JE           e1clamp
-	VBROADCASTSS 216(BX), Y4
+	VBROADCASTSS 216(BX), Y15
 	VBROADCASTSS 220(BX), Y14
-	VMAXPS       Y0, Y4, Y0
+	VMAXPS       Y0, Y15, Y0
 	VMINPS       Y0, Y14, Y0
 
 e1clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
 	JZ           e1slope
-	VBROADCASTSS (SI), Y4
-	VMULPS       Y4, Y0, Y14
+	VBROADCASTSS (SI), Y15
+	VMULPS       Y15, Y0, Y14
 	VBLENDVPS    Y0, Y14, Y0, Y0
 
 e1slope:
 	MOVQ       64(BX), SI
 	MOVQ       88(BX), DX
 	SHLQ       $0x02, DX
-	VMASKMOVPS Y0, Y15, (SI)
+	VMASKMOVPS Y0, Y13, (SI)
 	VZEROUPPER
 	RET
 
 // func micro2x1AVX2(t *int8)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·micro2x1AVX2(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), BX
-	MOVQ   (BX), CX
-	MOVQ   8(BX), SI
-	MOVQ   32(BX), AX
-	SHLQ   $0x02, AX
-	MOVQ   40(BX), DX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	SUBQ   $0x04, CX
-	JL     k2rest
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	LEAQ       masks<>+32(SB), R11
+	SHLQ       $0x02, CX
+	SUBQ       CX, R11
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	SUBQ       $0x04, CX
+	JL         k2rest
 
 k2many:
 	VMOVUPS      (DX), Y8
@@ -194,93 +210,102 @@ k2done:
 	VADDPS     Y7, Y3, Y3
 	VADDPS     Y2, Y0, Y0
 	VADDPS     Y3, Y1, Y1
-	MOVQ       200(BX), CX
-	LEAQ       masks<>+32(SB), AX
-	SHLQ       $0x02, CX
-	SUBQ       CX, AX
-	VMOVUPS    (AX), Y15
+	VMOVUPS    (R11), Y13
 	MOVQ       96(BX), SI
 	TESTQ      SI, SI
 	JZ         e3add
 	MOVQ       120(BX), DX
 	SHLQ       $0x02, DX
-	VMASKMOVPS (SI), Y15, Y8
-	VADDPS     Y8, Y0, Y0
+	VMASKMOVPS (SI), Y13, Y15
+	VADDPS     Y15, Y0, Y0
 	ADDQ       DX, SI
-	VMASKMOVPS (SI), Y15, Y8
-	VADDPS     Y8, Y1, Y1
+	VMASKMOVPS (SI), Y13, Y15
+	VADDPS     Y15, Y1, Y1
 
 e3add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
 	JZ           e3rowBias
-	VBROADCASTSS (SI), Y8
-	VADDPS       Y8, Y0, Y0
-	VBROADCASTSS 4(SI), Y8
-	VADDPS       Y8, Y1, Y1
+	VBROADCASTSS (SI), Y15
+	VADDPS       Y15, Y0, Y0
+	VBROADCASTSS 4(SI), Y15
+	VADDPS       Y15, Y1, Y1
 
 e3rowBias:
 	MOVQ       152(BX), SI
 	TESTQ      SI, SI
 	JZ         e3colBias
-	VMASKMOVPS (SI), Y15, Y8
-	VADDPS     Y8, Y0, Y0
-	VADDPS     Y8, Y1, Y1
+	VMASKMOVPS (SI), Y13, Y15
+	VADDPS     Y15, Y0, Y0
+	VADDPS     Y15, Y1, Y1
 
 e3colBias:
 	CMPQ         208(BX), $0x00
 	JE           e3clamp
-	VBROADCASTSS 216(BX), Y8
+	VBROADCASTSS 216(BX), Y15
 	VBROADCASTSS 220(BX), Y14
-	VMAXPS       Y0, Y8, Y0
+	VMAXPS       Y0, Y15, Y0
 	VMINPS       Y0, Y14, Y0
-	VMAXPS       Y1, Y8, Y1
+	VMAXPS       Y1, Y15, Y1
 	VMINPS       Y1, Y14, Y1
 
 e3clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
 	JZ           e3slope
-	VBROADCASTSS (SI), Y8
-	VMULPS       Y8, Y0, Y14
+	VBROADCASTSS (SI), Y15
+	VMULPS       Y15, Y0, Y14
 	VBLENDVPS    Y0, Y14, Y0, Y0
-	VBROADCASTSS 4(SI), Y8
-	VMULPS       Y8, Y1, Y14
+	VBROADCASTSS 4(SI), Y15
+	VMULPS       Y15, Y1, Y14
 	VBLENDVPS    Y1, Y14, Y1, Y1
 
 e3slope:
 	MOVQ       64(BX), SI
 	MOVQ       88(BX), DX
 	SHLQ       $0x02, DX
-	VMASKMOVPS Y0, Y15, (SI)
+	VMASKMOVPS Y0, Y13, (SI)
 	ADDQ       DX, SI
-	VMASKMOVPS Y1, Y15, (SI)
+	VMASKMOVPS Y1, Y13, (SI)
 	VZEROUPPER
 	RET
 
 // func micro3x1AVX2(t *int8)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·micro3x1AVX2(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), BX
-	MOVQ   (BX), CX
-	MOVQ   8(BX), SI
-	MOVQ   32(BX), AX
-	SHLQ   $0x02, AX
-	MOVQ   40(BX), DX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
-	SUBQ   $0x04, CX
-	JL     k4rest
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	LEAQ       masks<>+32(SB), R11
+	SHLQ       $0x02, CX
+	SUBQ       CX, R11
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	SUBQ       $0x04, CX
+	JL         k4rest
 
 k4many:
 	VMOVUPS      (DX), Y12
@@ -344,102 +369,113 @@ k4done:
 	VADDPS     Y3, Y0, Y0
 	VADDPS     Y4, Y1, Y1
 	VADDPS     Y5, Y2, Y2
-	MOVQ       200(BX), CX
-	LEAQ       masks<>+32(SB), AX
-	SHLQ       $0x02, CX
-	SUBQ       CX, AX
-	VMOVUPS    (AX), Y15
+	VMOVUPS    (R11), Y13
 	MOVQ       96(BX), SI
 	TESTQ      SI, SI
 	JZ         e5add
 	MOVQ       120(BX), DX
 	SHLQ       $0x02, DX
-	VMASKMOVPS (SI), Y15, Y12
-	VADDPS     Y12, Y0, Y0
+	VMASKMOVPS (SI), Y13, Y15
+	VADDPS     Y15, Y0, Y0
 	ADDQ       DX, SI
-	VMASKMOVPS (SI), Y15, Y12
-	VADDPS     Y12, Y1, Y1
+	VMASKMOVPS (SI), Y13, Y15
+	VADDPS     Y15, Y1, Y1
 	ADDQ       DX, SI
-	VMASKMOVPS (SI), Y15, Y12
-	VADDPS     Y12, Y2, Y2
+	VMASKMOVPS (SI), Y13, Y15
+	VADDPS     Y15, Y2, Y2
 
 e5add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
 	JZ           e5rowBias
-	VBROADCASTSS (SI), Y12
-	VADDPS       Y12, Y0, Y0
-	VBROADCASTSS 4(SI), Y12
-	VADDPS       Y12, Y1, Y1
-	VBROADCASTSS 8(SI), Y12
-	VADDPS       Y12, Y2, Y2
+	VBROADCASTSS (SI), Y15
+	VADDPS       Y15, Y0, Y0
+	VBROADCASTSS 4(SI), Y15
+	VADDPS       Y15, Y1, Y1
+	VBROADCASTSS 8(SI), Y15
+	VADDPS       Y15, Y2, Y2
 
 e5rowBias:
 	MOVQ       152(BX), SI
 	TESTQ      SI, SI
 	JZ         e5colBias
-	VMASKMOVPS (SI), Y15, Y12
-	VADDPS     Y12, Y0, Y0
-	VADDPS     Y12, Y1, Y1
-	VADDPS     Y12, Y2, Y2
+	VMASKMOVPS (SI), Y13, Y15
+	VADDPS     Y15, Y0, Y0
+	VADDPS     Y15, Y1, Y1
+	VADDPS     Y15, Y2, Y2
 
 e5colBias:
 	CMPQ         208(BX), $0x00
 	JE           e5clamp
-	VBROADCASTSS 216(BX), Y12
+	VBROADCASTSS 216(BX), Y15
 	VBROADCASTSS 220(BX), Y14
-	VMAXPS       Y0, Y12, Y0
+	VMAXPS       Y0, Y15, Y0
 	VMINPS       Y0, Y14, Y0
-	VMAXPS       Y1, Y12, Y1
+	VMAXPS       Y1, Y15, Y1
 	VMINPS       Y1, Y14, Y1
-	VMAXPS       Y2, Y12, Y2
+	VMAXPS       Y2, Y15, Y2
 	VMINPS       Y2, Y14, Y2
 
 e5clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
 	JZ           e5slope
-	VBROADCASTSS (SI), Y12
-	VMULPS       Y12, Y0, Y14
+	VBROADCASTSS (SI), Y15
+	VMULPS       Y15, Y0, Y14
 	VBLENDVPS    Y0, Y14, Y0, Y0
-	VBROADCASTSS 4(SI), Y12
-	VMULPS       Y12, Y1, Y14
+	VBROADCASTSS 4(SI), Y15
+	VMULPS       Y15, Y1, Y14
 	VBLENDVPS    Y1, Y14, Y1, Y1
-	VBROADCASTSS 8(SI), Y12
-	VMULPS       Y12, Y2, Y14
+	VBROADCASTSS 8(SI), Y15
+	VMULPS       Y15, Y2, Y14
 	VBLENDVPS    Y2, Y14, Y2, Y2
 
 e5slope:
 	MOVQ       64(BX), SI
 	MOVQ       88(BX), DX
 	SHLQ       $0x02, DX
-	VMASKMOVPS Y0, Y15, (SI)
+	VMASKMOVPS Y0, Y13, (SI)
 	ADDQ       DX, SI
-	VMASKMOVPS Y1, Y15, (SI)
+	VMASKMOVPS Y1, Y13, (SI)
 	ADDQ       DX, SI
-	VMASKMOVPS Y2, Y15, (SI)
+	VMASKMOVPS Y2, Y13, (SI)
 	VZEROUPPER
 	RET
 
 // func micro4x1AVX2(t *int8)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·micro4x1AVX2(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), BX
-	MOVQ   (BX), CX
-	MOVQ   8(BX), SI
-	MOVQ   32(BX), AX
-	SHLQ   $0x02, AX
-	MOVQ   40(BX), DX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	SUBQ   $0x02, CX
-	JL     k6rest
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	LEAQ       masks<>+32(SB), R11
+	SHLQ       $0x02, CX
+	SUBQ       CX, R11
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	SUBQ       $0x02, CX
+	JL         k6rest
 
 k6many:
 	VMOVUPS      (DX), Y8
@@ -489,115 +525,122 @@ k6done:
 	VADDPS     Y5, Y1, Y1
 	VADDPS     Y6, Y2, Y2
 	VADDPS     Y7, Y3, Y3
-	MOVQ       200(BX), CX
-	LEAQ       masks<>+32(SB), AX
-	SHLQ       $0x02, CX
-	SUBQ       CX, AX
-	VMOVUPS    (AX), Y15
+	VMOVUPS    (R11), Y13
 	MOVQ       96(BX), SI
 	TESTQ      SI, SI
 	JZ         e7add
 	MOVQ       120(BX), DX
 	SHLQ       $0x02, DX
-	VMASKMOVPS (SI), Y15, Y8
-	VADDPS     Y8, Y0, Y0
+	VMASKMOVPS (SI), Y13, Y15
+	VADDPS     Y15, Y0, Y0
 	ADDQ       DX, SI
-	VMASKMOVPS (SI), Y15, Y8
-	VADDPS     Y8, Y1, Y1
+	VMASKMOVPS (SI), Y13, Y15
+	VADDPS     Y15, Y1, Y1
 	ADDQ       DX, SI
-	VMASKMOVPS (SI), Y15, Y8
-	VADDPS     Y8, Y2, Y2
+	VMASKMOVPS (SI), Y13, Y15
+	VADDPS     Y15, Y2, Y2
 	ADDQ       DX, SI
-	VMASKMOVPS (SI), Y15, Y8
-	VADDPS     Y8, Y3, Y3
+	VMASKMOVPS (SI), Y13, Y15
+	VADDPS     Y15, Y3, Y3
 
 e7add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
 	JZ           e7rowBias
-	VBROADCASTSS (SI), Y8
-	VADDPS       Y8, Y0, Y0
-	VBROADCASTSS 4(SI), Y8
-	VADDPS       Y8, Y1, Y1
-	VBROADCASTSS 8(SI), Y8
-	VADDPS       Y8, Y2, Y2
-	VBROADCASTSS 12(SI), Y8
-	VADDPS       Y8, Y3, Y3
+	VBROADCASTSS (SI), Y15
+	VADDPS       Y15, Y0, Y0
+	VBROADCASTSS 4(SI), Y15
+	VADDPS       Y15, Y1, Y1
+	VBROADCASTSS 8(SI), Y15
+	VADDPS       Y15, Y2, Y2
+	VBROADCASTSS 12(SI), Y15
+	VADDPS       Y15, Y3, Y3
 
 e7rowBias:
 	MOVQ       152(BX), SI
 	TESTQ      SI, SI
 	JZ         e7colBias
-	VMASKMOVPS (SI), Y15, Y8
-	VADDPS     Y8, Y0, Y0
-	VADDPS     Y8, Y1, Y1
-	VADDPS     Y8, Y2, Y2
-	VADDPS     Y8, Y3, Y3
+	VMASKMOVPS (SI), Y13, Y15
+	VADDPS     Y15, Y0, Y0
+	VADDPS     Y15, Y1, Y1
+	VADDPS     Y15, Y2, Y2
+	VADDPS     Y15, Y3, Y3
 
 e7colBias:
 	CMPQ         208(BX), $0x00
 	JE           e7clamp
-	VBROADCASTSS 216(BX), Y8
+	VBROADCASTSS 216(BX), Y15
 	VBROADCASTSS 220(BX), Y14
-	VMAXPS       Y0, Y8, Y0
+	VMAXPS       Y0, Y15, Y0
 	VMINPS       Y0, Y14, Y0
-	VMAXPS       Y1, Y8, Y1
+	VMAXPS       Y1, Y15, Y1
 	VMINPS       Y1, Y14, Y1
-	VMAXPS       Y2, Y8, Y2
+	VMAXPS       Y2, Y15, Y2
 	VMINPS       Y2, Y14, Y2
-	VMAXPS       Y3, Y8, Y3
+	VMAXPS       Y3, Y15, Y3
 	VMINPS       Y3, Y14, Y3
 
 e7clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
 	JZ           e7slope
-	VBROADCASTSS (SI), Y8
-	VMULPS       Y8, Y0, Y14
+	VBROADCASTSS (SI), Y15
+	VMULPS       Y15, Y0, Y14
 	VBLENDVPS    Y0, Y14, Y0, Y0
-	VBROADCASTSS 4(SI), Y8
-	VMULPS       Y8, Y1, Y14
+	VBROADCASTSS 4(SI), Y15
+	VMULPS       Y15, Y1, Y14
 	VBLENDVPS    Y1, Y14, Y1, Y1
-	VBROADCASTSS 8(SI), Y8
-	VMULPS       Y8, Y2, Y14
+	VBROADCASTSS 8(SI), Y15
+	VMULPS       Y15, Y2, Y14
 	VBLENDVPS    Y2, Y14, Y2, Y2
-	VBROADCASTSS 12(SI), Y8
-	VMULPS       Y8, Y3, Y14
+	VBROADCASTSS 12(SI), Y15
+	VMULPS       Y15, Y3, Y14
 	VBLENDVPS    Y3, Y14, Y3, Y3
 
 e7slope:
 	MOVQ       64(BX), SI
 	MOVQ       88(BX), DX
 	SHLQ       $0x02, DX
-	VMASKMOVPS Y0, Y15, (SI)
+	VMASKMOVPS Y0, Y13, (SI)
 	ADDQ       DX, SI
-	VMASKMOVPS Y1, Y15, (SI)
+	VMASKMOVPS Y1, Y13, (SI)
 	ADDQ       DX, SI
-	VMASKMOVPS Y2, Y15, (SI)
+	VMASKMOVPS Y2, Y13, (SI)
 	ADDQ       DX, SI
-	VMASKMOVPS Y3, Y15, (SI)
+	VMASKMOVPS Y3, Y13, (SI)
 	VZEROUPPER
 	RET
 
 // func micro1x2AVX2(t *int8)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·micro1x2AVX2(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), BX
-	MOVQ   (BX), CX
-	MOVQ   8(BX), SI
-	MOVQ   32(BX), AX
-	SHLQ   $0x02, AX
-	MOVQ   40(BX), DX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	SUBQ   $0x04, CX
-	JL     k8rest
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x08, CX
+	LEAQ       masks<>+32(SB), R11
+	SHLQ       $0x02, CX
+	SUBQ       CX, R11
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	SUBQ       $0x04, CX
+	JL         k8rest
 
 k8many:
 	VMOVUPS      (DX), Y8
@@ -648,55 +691,50 @@ k8done:
 	VADDPS     Y7, Y3, Y3
 	VADDPS     Y2, Y0, Y0
 	VADDPS     Y3, Y1, Y1
-	MOVQ       200(BX), CX
-	SUBQ       $0x08, CX
-	LEAQ       masks<>+32(SB), AX
-	SHLQ       $0x02, CX
-	SUBQ       CX, AX
-	VMOVUPS    (AX), Y15
+	VMOVUPS    (R11), Y13
 	MOVQ       96(BX), SI
 	TESTQ      SI, SI
 	JZ         e9add
 	MOVQ       120(BX), DX
 	SHLQ       $0x02, DX
 	VADDPS     (SI), Y0, Y0
-	VMASKMOVPS 32(SI), Y15, Y8
-	VADDPS     Y8, Y1, Y1
+	VMASKMOVPS 32(SI), Y13, Y15
+	VADDPS     Y15, Y1, Y1
 
 e9add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
 	JZ           e9rowBias
-	VBROADCASTSS (SI), Y8
-	VADDPS       Y8, Y0, Y0
-	VADDPS       Y8, Y1, Y1
+	VBROADCASTSS (SI), Y15
+	VADDPS       Y15, Y0, Y0
+	VADDPS       Y15, Y1, Y1
 
 e9rowBias:
 	MOVQ       152(BX), SI
 	TESTQ      SI, SI
 	JZ         e9colBias
 	VADDPS     (SI), Y0, Y0
-	VMASKMOVPS 32(SI), Y15, Y8
-	VADDPS     Y8, Y1, Y1
+	VMASKMOVPS 32(SI), Y13, Y15
+	VADDPS     Y15, Y1, Y1
 
 e9colBias:
 	CMPQ         208(BX), $0x00
 	JE           e9clamp
-	VBROADCASTSS 216(BX), Y8
+	VBROADCASTSS 216(BX), Y15
 	VBROADCASTSS 220(BX), Y14
-	VMAXPS       Y0, Y8, Y0
+	VMAXPS       Y0, Y15, Y0
 	VMINPS       Y0, Y14, Y0
-	VMAXPS       Y1, Y8, Y1
+	VMAXPS       Y1, Y15, Y1
 	VMINPS       Y1, Y14, Y1
 
 e9clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
 	JZ           e9slope
-	VBROADCASTSS (SI), Y8
-	VMULPS       Y8, Y0, Y14
+	VBROADCASTSS (SI), Y15
+	VMULPS       Y15, Y0, Y14
 	VBLENDVPS    Y0, Y14, Y0, Y0
-	VMULPS       Y8, Y1, Y14
+	VMULPS       Y15, Y1, Y14
 	VBLENDVPS    Y1, Y14, Y1, Y1
 
 e9slope:
@@ -704,29 +742,43 @@ e9slope:
 	MOVQ       88(BX), DX
 	SHLQ       $0x02, DX
 	VMOVUPS    Y0, (SI)
-	VMASKMOVPS Y1, Y15, 32(SI)
+	VMASKMOVPS Y1, Y13, 32(SI)
 	VZEROUPPER
 	RET
 
 // func micro2x2AVX2(t *int8)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·micro2x2AVX2(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), BX
-	MOVQ   (BX), CX
-	MOVQ   8(BX), SI
-	MOVQ   32(BX), AX
-	SHLQ   $0x02, AX
-	MOVQ   40(BX), DX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	SUBQ   $0x02, CX
-	JL     k10rest
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x08, CX
+	LEAQ       masks<>+32(SB), R11
+	SHLQ       $0x02, CX
+	SUBQ       CX, R11
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	SUBQ       $0x02, CX
+	JL         k10rest
 
 k10many:
 	VMOVUPS      (DX), Y8
@@ -773,74 +825,69 @@ k10done:
 	VADDPS     Y5, Y1, Y1
 	VADDPS     Y6, Y2, Y2
 	VADDPS     Y7, Y3, Y3
-	MOVQ       200(BX), CX
-	SUBQ       $0x08, CX
-	LEAQ       masks<>+32(SB), AX
-	SHLQ       $0x02, CX
-	SUBQ       CX, AX
-	VMOVUPS    (AX), Y15
+	VMOVUPS    (R11), Y13
 	MOVQ       96(BX), SI
 	TESTQ      SI, SI
 	JZ         e11add
 	MOVQ       120(BX), DX
 	SHLQ       $0x02, DX
 	VADDPS     (SI), Y0, Y0
-	VMASKMOVPS 32(SI), Y15, Y8
-	VADDPS     Y8, Y1, Y1
+	VMASKMOVPS 32(SI), Y13, Y15
+	VADDPS     Y15, Y1, Y1
 	ADDQ       DX, SI
 	VADDPS     (SI), Y2, Y2
-	VMASKMOVPS 32(SI), Y15, Y8
-	VADDPS     Y8, Y3, Y3
+	VMASKMOVPS 32(SI), Y13, Y15
+	VADDPS     Y15, Y3, Y3
 
 e11add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
 	JZ           e11rowBias
-	VBROADCASTSS (SI), Y8
-	VADDPS       Y8, Y0, Y0
-	VADDPS       Y8, Y1, Y1
-	VBROADCASTSS 4(SI), Y8
-	VADDPS       Y8, Y2, Y2
-	VADDPS       Y8, Y3, Y3
+	VBROADCASTSS (SI), Y15
+	VADDPS       Y15, Y0, Y0
+	VADDPS       Y15, Y1, Y1
+	VBROADCASTSS 4(SI), Y15
+	VADDPS       Y15, Y2, Y2
+	VADDPS       Y15, Y3, Y3
 
 e11rowBias:
 	MOVQ       152(BX), SI
 	TESTQ      SI, SI
 	JZ         e11colBias
-	VMOVUPS    (SI), Y8
-	VADDPS     Y8, Y0, Y0
-	VADDPS     Y8, Y2, Y2
-	VMASKMOVPS 32(SI), Y15, Y8
-	VADDPS     Y8, Y1, Y1
-	VADDPS     Y8, Y3, Y3
+	VMOVUPS    (SI), Y15
+	VADDPS     Y15, Y0, Y0
+	VADDPS     Y15, Y2, Y2
+	VMASKMOVPS 32(SI), Y13, Y15
+	VADDPS     Y15, Y1, Y1
+	VADDPS     Y15, Y3, Y3
 
 e11colBias:
 	CMPQ         208(BX), $0x00
 	JE           e11clamp
-	VBROADCASTSS 216(BX), Y8
+	VBROADCASTSS 216(BX), Y15
 	VBROADCASTSS 220(BX), Y14
-	VMAXPS       Y0, Y8, Y0
+	VMAXPS       Y0, Y15, Y0
 	VMINPS       Y0, Y14, Y0
-	VMAXPS       Y1, Y8, Y1
+	VMAXPS       Y1, Y15, Y1
 	VMINPS       Y1, Y14, Y1
-	VMAXPS       Y2, Y8, Y2
+	VMAXPS       Y2, Y15, Y2
 	VMINPS       Y2, Y14, Y2
-	VMAXPS       Y3, Y8, Y3
+	VMAXPS       Y3, Y15, Y3
 	VMINPS       Y3, Y14, Y3
 
 e11clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
 	JZ           e11slope
-	VBROADCASTSS (SI), Y8
-	VMULPS       Y8, Y0, Y14
+	VBROADCASTSS (SI), Y15
+	VMULPS       Y15, Y0, Y14
 	VBLENDVPS    Y0, Y14, Y0, Y0
-	VMULPS       Y8, Y1, Y14
+	VMULPS       Y15, Y1, Y14
 	VBLENDVPS    Y1, Y14, Y1, Y1
-	VBROADCASTSS 4(SI), Y8
-	VMULPS       Y8, Y2, Y14
+	VBROADCASTSS 4(SI), Y15
+	VMULPS       Y15, Y2, Y14
 	VBLENDVPS    Y2, Y14, Y2, Y2
-	VMULPS       Y8, Y3, Y14
+	VMULPS       Y15, Y3, Y14
 	VBLENDVPS    Y3, Y14, Y3, Y3
 
 e11slope:
@@ -848,36 +895,53 @@ e11slope:
 	MOVQ       88(BX), DX
 	SHLQ       $0x02, DX
 	VMOVUPS    Y0, (SI)
-	VMASKMOVPS Y1, Y15, 32(SI)
+	VMASKMOVPS Y1, Y13, 32(SI)
 	ADDQ       DX, SI
 	VMOVUPS    Y2, (SI)
-	VMASKMOVPS Y3, Y15, 32(SI)
+	VMASKMOVPS Y3, Y13, 32(SI)
 	VZEROUPPER
 	RET
 
 // func micro3x2AVX2(t *int8)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·micro3x2AVX2(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), BX
-	MOVQ   (BX), CX
-	MOVQ   8(BX), SI
-	MOVQ   32(BX), AX
-	SHLQ   $0x02, AX
-	MOVQ   40(BX), DX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
-	SUBQ   $0x02, CX
-	JL     k12rest
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x08, CX
+	LEAQ       masks<>+32(SB), R11
+	SHLQ       $0x02, CX
+	SUBQ       CX, R11
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	SUBQ       $0x02, CX
+	JL         k12rest
 
 k12many:
 	VMOVUPS      (DX), Y12
@@ -935,92 +999,87 @@ k12done:
 	VADDPS     Y9, Y3, Y3
 	VADDPS     Y10, Y4, Y4
 	VADDPS     Y11, Y5, Y5
-	MOVQ       200(BX), CX
-	SUBQ       $0x08, CX
-	LEAQ       masks<>+32(SB), AX
-	SHLQ       $0x02, CX
-	SUBQ       CX, AX
-	VMOVUPS    (AX), Y15
+	VMOVUPS    (R11), Y13
 	MOVQ       96(BX), SI
 	TESTQ      SI, SI
 	JZ         e13add
 	MOVQ       120(BX), DX
 	SHLQ       $0x02, DX
 	VADDPS     (SI), Y0, Y0
-	VMASKMOVPS 32(SI), Y15, Y12
-	VADDPS     Y12, Y1, Y1
+	VMASKMOVPS 32(SI), Y13, Y15
+	VADDPS     Y15, Y1, Y1
 	ADDQ       DX, SI
 	VADDPS     (SI), Y2, Y2
-	VMASKMOVPS 32(SI), Y15, Y12
-	VADDPS     Y12, Y3, Y3
+	VMASKMOVPS 32(SI), Y13, Y15
+	VADDPS     Y15, Y3, Y3
 	ADDQ       DX, SI
 	VADDPS     (SI), Y4, Y4
-	VMASKMOVPS 32(SI), Y15, Y12
-	VADDPS     Y12, Y5, Y5
+	VMASKMOVPS 32(SI), Y13, Y15
+	VADDPS     Y15, Y5, Y5
 
 e13add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
 	JZ           e13rowBias
-	VBROADCASTSS (SI), Y12
-	VADDPS       Y12, Y0, Y0
-	VADDPS       Y12, Y1, Y1
-	VBROADCASTSS 4(SI), Y12
-	VADDPS       Y12, Y2, Y2
-	VADDPS       Y12, Y3, Y3
-	VBROADCASTSS 8(SI), Y12
-	VADDPS       Y12, Y4, Y4
-	VADDPS       Y12, Y5, Y5
+	VBROADCASTSS (SI), Y15
+	VADDPS       Y15, Y0, Y0
+	VADDPS       Y15, Y1, Y1
+	VBROADCASTSS 4(SI), Y15
+	VADDPS       Y15, Y2, Y2
+	VADDPS       Y15, Y3, Y3
+	VBROADCASTSS 8(SI), Y15
+	VADDPS       Y15, Y4, Y4
+	VADDPS       Y15, Y5, Y5
 
 e13rowBias:
 	MOVQ       152(BX), SI
 	TESTQ      SI, SI
 	JZ         e13colBias
-	VMOVUPS    (SI), Y12
-	VADDPS     Y12, Y0, Y0
-	VADDPS     Y12, Y2, Y2
-	VADDPS     Y12, Y4, Y4
-	VMASKMOVPS 32(SI), Y15, Y12
-	VADDPS     Y12, Y1, Y1
-	VADDPS     Y12, Y3, Y3
-	VADDPS     Y12, Y5, Y5
+	VMOVUPS    (SI), Y15
+	VADDPS     Y15, Y0, Y0
+	VADDPS     Y15, Y2, Y2
+	VADDPS     Y15, Y4, Y4
+	VMASKMOVPS 32(SI), Y13, Y15
+	VADDPS     Y15, Y1, Y1
+	VADDPS     Y15, Y3, Y3
+	VADDPS     Y15, Y5, Y5
 
 e13colBias:
 	CMPQ         208(BX), $0x00
 	JE           e13clamp
-	VBROADCASTSS 216(BX), Y12
+	VBROADCASTSS 216(BX), Y15
 	VBROADCASTSS 220(BX), Y14
-	VMAXPS       Y0, Y12, Y0
+	VMAXPS       Y0, Y15, Y0
 	VMINPS       Y0, Y14, Y0
-	VMAXPS       Y1, Y12, Y1
+	VMAXPS       Y1, Y15, Y1
 	VMINPS       Y1, Y14, Y1
-	VMAXPS       Y2, Y12, Y2
+	VMAXPS       Y2, Y15, Y2
 	VMINPS       Y2, Y14, Y2
-	VMAXPS       Y3, Y12, Y3
+	VMAXPS       Y3, Y15, Y3
 	VMINPS       Y3, Y14, Y3
-	VMAXPS       Y4, Y12, Y4
+	VMAXPS       Y4, Y15, Y4
 	VMINPS       Y4, Y14, Y4
-	VMAXPS       Y5, Y12, Y5
+	VMAXPS       Y5, Y15, Y5
 	VMINPS       Y5, Y14, Y5
 
 e13clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
 	JZ           e13slope
-	VBROADCASTSS (SI), Y12
-	VMULPS       Y12, Y0, Y14
+	VBROADCASTSS (SI), Y15
+	VMULPS       Y15, Y0, Y14
 	VBLENDVPS    Y0, Y14, Y0, Y0
-	VMULPS       Y12, Y1, Y14
+	VMULPS       Y15, Y1, Y14
 	VBLENDVPS    Y1, Y14, Y1, Y1
-	VBROADCASTSS 4(SI), Y12
-	VMULPS       Y12, Y2, Y14
+	VBROADCASTSS 4(SI), Y15
+	VMULPS       Y15, Y2, Y14
 	VBLENDVPS    Y2, Y14, Y2, Y2
-	VMULPS       Y12, Y3, Y14
+	VMULPS       Y15, Y3, Y14
 	VBLENDVPS    Y3, Y14, Y3, Y3
-	VBROADCASTSS 8(SI), Y12
-	VMULPS       Y12, Y4, Y14
+	VBROADCASTSS 8(SI), Y15
+	VMULPS       Y15, Y4, Y14
 	VBLENDVPS    Y4, Y14, Y4, Y4
-	VMULPS       Y12, Y5, Y14
+	VMULPS       Y15, Y5, Y14
 	VBLENDVPS    Y5, Y14, Y5, Y5
 
 e13slope:
@@ -1028,35 +1087,55 @@ e13slope:
 	MOVQ       88(BX), DX
 	SHLQ       $0x02, DX
 	VMOVUPS    Y0, (SI)
-	VMASKMOVPS Y1, Y15, 32(SI)
+	VMASKMOVPS Y1, Y13, 32(SI)
 	ADDQ       DX, SI
 	VMOVUPS    Y2, (SI)
-	VMASKMOVPS Y3, Y15, 32(SI)
+	VMASKMOVPS Y3, Y13, 32(SI)
 	ADDQ       DX, SI
 	VMOVUPS    Y4, (SI)
-	VMASKMOVPS Y5, Y15, 32(SI)
+	VMASKMOVPS Y5, Y13, 32(SI)
 	VZEROUPPER
 	RET
 
 // func micro4x2AVX2(t *int8)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·micro4x2AVX2(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), BX
-	MOVQ   (BX), CX
-	MOVQ   8(BX), SI
-	MOVQ   32(BX), AX
-	SHLQ   $0x02, AX
-	MOVQ   40(BX), DX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	SUBQ   $0x02, CX
-	JL     k14rest
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x08, CX
+	LEAQ       masks<>+32(SB), R11
+	SHLQ       $0x02, CX
+	SUBQ       CX, R11
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	SUBQ       $0x02, CX
+	JL         k14rest
 
 k14many:
 	VMOVUPS      (DX), Y8
@@ -1117,110 +1196,105 @@ k14one:
 	JNZ          k14one
 
 k14done:
-	MOVQ       200(BX), CX
-	SUBQ       $0x08, CX
-	LEAQ       masks<>+32(SB), AX
-	SHLQ       $0x02, CX
-	SUBQ       CX, AX
-	VMOVUPS    (AX), Y15
+	VMOVUPS    (R11), Y13
 	MOVQ       96(BX), SI
 	TESTQ      SI, SI
 	JZ         e15add
 	MOVQ       120(BX), DX
 	SHLQ       $0x02, DX
 	VADDPS     (SI), Y0, Y0
-	VMASKMOVPS 32(SI), Y15, Y8
-	VADDPS     Y8, Y1, Y1
+	VMASKMOVPS 32(SI), Y13, Y15
+	VADDPS     Y15, Y1, Y1
 	ADDQ       DX, SI
 	VADDPS     (SI), Y2, Y2
-	VMASKMOVPS 32(SI), Y15, Y8
-	VADDPS     Y8, Y3, Y3
+	VMASKMOVPS 32(SI), Y13, Y15
+	VADDPS     Y15, Y3, Y3
 	ADDQ       DX, SI
 	VADDPS     (SI), Y4, Y4
-	VMASKMOVPS 32(SI), Y15, Y8
-	VADDPS     Y8, Y5, Y5
+	VMASKMOVPS 32(SI), Y13, Y15
+	VADDPS     Y15, Y5, Y5
 	ADDQ       DX, SI
 	VADDPS     (SI), Y6, Y6
-	VMASKMOVPS 32(SI), Y15, Y8
-	VADDPS     Y8, Y7, Y7
+	VMASKMOVPS 32(SI), Y13, Y15
+	VADDPS     Y15, Y7, Y7
 
 e15add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
 	JZ           e15rowBias
-	VBROADCASTSS (SI), Y8
-	VADDPS       Y8, Y0, Y0
-	VADDPS       Y8, Y1, Y1
-	VBROADCASTSS 4(SI), Y8
-	VADDPS       Y8, Y2, Y2
-	VADDPS       Y8, Y3, Y3
-	VBROADCASTSS 8(SI), Y8
-	VADDPS       Y8, Y4, Y4
-	VADDPS       Y8, Y5, Y5
-	VBROADCASTSS 12(SI), Y8
-	VADDPS       Y8, Y6, Y6
-	VADDPS       Y8, Y7, Y7
+	VBROADCASTSS (SI), Y15
+	VADDPS       Y15, Y0, Y0
+	VADDPS       Y15, Y1, Y1
+	VBROADCASTSS 4(SI), Y15
+	VADDPS       Y15, Y2, Y2
+	VADDPS       Y15, Y3, Y3
+	VBROADCASTSS 8(SI), Y15
+	VADDPS       Y15, Y4, Y4
+	VADDPS       Y15, Y5, Y5
+	VBROADCASTSS 12(SI), Y15
+	VADDPS       Y15, Y6, Y6
+	VADDPS       Y15, Y7, Y7
 
 e15rowBias:
 	MOVQ       152(BX), SI
 	TESTQ      SI, SI
 	JZ         e15colBias
-	VMOVUPS    (SI), Y8
-	VADDPS     Y8, Y0, Y0
-	VADDPS     Y8, Y2, Y2
-	VADDPS     Y8, Y4, Y4
-	VADDPS     Y8, Y6, Y6
-	VMASKMOVPS 32(SI), Y15, Y8
-	VADDPS     Y8, Y1, Y1
-	VADDPS     Y8, Y3, Y3
-	VADDPS     Y8, Y5, Y5
-	VADDPS     Y8, Y7, Y7
+	VMOVUPS    (SI), Y15
+	VADDPS     Y15, Y0, Y0
+	VADDPS     Y15, Y2, Y2
+	VADDPS     Y15, Y4, Y4
+	VADDPS     Y15, Y6, Y6
+	VMASKMOVPS 32(SI), Y13, Y15
+	VADDPS     Y15, Y1, Y1
+	VADDPS     Y15, Y3, Y3
+	VADDPS     Y15, Y5, Y5
+	VADDPS     Y15, Y7, Y7
 
 e15colBias:
 	CMPQ         208(BX), $0x00
 	JE           e15clamp
-	VBROADCASTSS 216(BX), Y8
+	VBROADCASTSS 216(BX), Y15
 	VBROADCASTSS 220(BX), Y14
-	VMAXPS       Y0, Y8, Y0
+	VMAXPS       Y0, Y15, Y0
 	VMINPS       Y0, Y14, Y0
-	VMAXPS       Y1, Y8, Y1
+	VMAXPS       Y1, Y15, Y1
 	VMINPS       Y1, Y14, Y1
-	VMAXPS       Y2, Y8, Y2
+	VMAXPS       Y2, Y15, Y2
 	VMINPS       Y2, Y14, Y2
-	VMAXPS       Y3, Y8, Y3
+	VMAXPS       Y3, Y15, Y3
 	VMINPS       Y3, Y14, Y3
-	VMAXPS       Y4, Y8, Y4
+	VMAXPS       Y4, Y15, Y4
 	VMINPS       Y4, Y14, Y4
-	VMAXPS       Y5, Y8, Y5
+	VMAXPS       Y5, Y15, Y5
 	VMINPS       Y5, Y14, Y5
-	VMAXPS       Y6, Y8, Y6
+	VMAXPS       Y6, Y15, Y6
 	VMINPS       Y6, Y14, Y6
-	VMAXPS       Y7, Y8, Y7
+	VMAXPS       Y7, Y15, Y7
 	VMINPS       Y7, Y14, Y7
 
 e15clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
 	JZ           e15slope
-	VBROADCASTSS (SI), Y8
-	VMULPS       Y8, Y0, Y14
+	VBROADCASTSS (SI), Y15
+	VMULPS       Y15, Y0, Y14
 	VBLENDVPS    Y0, Y14, Y0, Y0
-	VMULPS       Y8, Y1, Y14
+	VMULPS       Y15, Y1, Y14
 	VBLENDVPS    Y1, Y14, Y1, Y1
-	VBROADCASTSS 4(SI), Y8
-	VMULPS       Y8, Y2, Y14
+	VBROADCASTSS 4(SI), Y15
+	VMULPS       Y15, Y2, Y14
 	VBLENDVPS    Y2, Y14, Y2, Y2
-	VMULPS       Y8, Y3, Y14
+	VMULPS       Y15, Y3, Y14
 	VBLENDVPS    Y3, Y14, Y3, Y3
-	VBROADCASTSS 8(SI), Y8
-	VMULPS       Y8, Y4, Y14
+	VBROADCASTSS 8(SI), Y15
+	VMULPS       Y15, Y4, Y14
 	VBLENDVPS    Y4, Y14, Y4, Y4
-	VMULPS       Y8, Y5, Y14
+	VMULPS       Y15, Y5, Y14
 	VBLENDVPS    Y5, Y14, Y5, Y5
-	VBROADCASTSS 12(SI), Y8
-	VMULPS       Y8, Y6, Y14
+	VBROADCASTSS 12(SI), Y15
+	VMULPS       Y15, Y6, Y14
 	VBLENDVPS    Y6, Y14, Y6, Y6
-	VMULPS       Y8, Y7, Y14
+	VMULPS       Y15, Y7, Y14
 	VBLENDVPS    Y7, Y14, Y7, Y7
 
 e15slope:
@@ -1228,42 +1302,54 @@ e15slope:
 	MOVQ       88(BX), DX
 	SHLQ       $0x02, DX
 	VMOVUPS    Y0, (SI)
-	VMASKMOVPS Y1, Y15, 32(SI)
+	VMASKMOVPS Y1, Y13, 32(SI)
 	ADDQ       DX, SI
 	VMOVUPS    Y2, (SI)
-	VMASKMOVPS Y3, Y15, 32(SI)
+	VMASKMOVPS Y3, Y13, 32(SI)
 	ADDQ       DX, SI
 	VMOVUPS    Y4, (SI)
-	VMASKMOVPS Y5, Y15, 32(SI)
+	VMASKMOVPS Y5, Y13, 32(SI)
 	ADDQ       DX, SI
 	VMOVUPS    Y6, (SI)
-	VMASKMOVPS Y7, Y15, 32(SI)
+	VMASKMOVPS Y7, Y13, 32(SI)
 	VZEROUPPER
 	RET
 
 // func micro1x3AVX2(t *int8)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·micro1x3AVX2(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), BX
-	MOVQ   (BX), CX
-	MOVQ   8(BX), SI
-	MOVQ   32(BX), AX
-	SHLQ   $0x02, AX
-	MOVQ   40(BX), DX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
-	SUBQ   $0x04, CX
-	JL     k16rest
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x10, CX
+	LEAQ       masks<>+32(SB), R11
+	SHLQ       $0x02, CX
+	SUBQ       CX, R11
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	SUBQ       $0x04, CX
+	JL         k16rest
 
 k16many:
 	VMOVUPS      (DX), Y12
@@ -1327,12 +1413,7 @@ k16done:
 	VADDPS     Y3, Y0, Y0
 	VADDPS     Y4, Y1, Y1
 	VADDPS     Y5, Y2, Y2
-	MOVQ       200(BX), CX
-	SUBQ       $0x10, CX
-	LEAQ       masks<>+32(SB), AX
-	SHLQ       $0x02, CX
-	SUBQ       CX, AX
-	VMOVUPS    (AX), Y15
+	VMOVUPS    (R11), Y13
 	MOVQ       96(BX), SI
 	TESTQ      SI, SI
 	JZ         e17add
@@ -1340,17 +1421,17 @@ k16done:
 	SHLQ       $0x02, DX
 	VADDPS     (SI), Y0, Y0
 	VADDPS     32(SI), Y1, Y1
-	VMASKMOVPS 64(SI), Y15, Y12
-	VADDPS     Y12, Y2, Y2
+	VMASKMOVPS 64(SI), Y13, Y15
+	VADDPS     Y15, Y2, Y2
 
 e17add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
 	JZ           e17rowBias
-	VBROADCASTSS (SI), Y12
-	VADDPS       Y12, Y0, Y0
-	VADDPS       Y12, Y1, Y1
-	VADDPS       Y12, Y2, Y2
+	VBROADCASTSS (SI), Y15
+	VADDPS       Y15, Y0, Y0
+	VADDPS       Y15, Y1, Y1
+	VADDPS       Y15, Y2, Y2
 
 e17rowBias:
 	MOVQ       152(BX), SI
@@ -1358,31 +1439,31 @@ e17rowBias:
 	JZ         e17colBias
 	VADDPS     (SI), Y0, Y0
 	VADDPS     32(SI), Y1, Y1
-	VMASKMOVPS 64(SI), Y15, Y12
-	VADDPS     Y12, Y2, Y2
+	VMASKMOVPS 64(SI), Y13, Y15
+	VADDPS     Y15, Y2, Y2
 
 e17colBias:
 	CMPQ         208(BX), $0x00
 	JE           e17clamp
-	VBROADCASTSS 216(BX), Y12
+	VBROADCASTSS 216(BX), Y15
 	VBROADCASTSS 220(BX), Y14
-	VMAXPS       Y0, Y12, Y0
+	VMAXPS       Y0, Y15, Y0
 	VMINPS       Y0, Y14, Y0
-	VMAXPS       Y1, Y12, Y1
+	VMAXPS       Y1, Y15, Y1
 	VMINPS       Y1, Y14, Y1
-	VMAXPS       Y2, Y12, Y2
+	VMAXPS       Y2, Y15, Y2
 	VMINPS       Y2, Y14, Y2
 
 e17clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
 	JZ           e17slope
-	VBROADCASTSS (SI), Y12
-	VMULPS       Y12, Y0, Y14
+	VBROADCASTSS (SI), Y15
+	VMULPS       Y15, Y0, Y14
 	VBLENDVPS    Y0, Y14, Y0, Y0
-	VMULPS       Y12, Y1, Y14
+	VMULPS       Y15, Y1, Y14
 	VBLENDVPS    Y1, Y14, Y1, Y1
-	VMULPS       Y12, Y2, Y14
+	VMULPS       Y15, Y2, Y14
 	VBLENDVPS    Y2, Y14, Y2, Y2
 
 e17slope:
@@ -1391,33 +1472,49 @@ e17slope:
 	SHLQ       $0x02, DX
 	VMOVUPS    Y0, (SI)
 	VMOVUPS    Y1, 32(SI)
-	VMASKMOVPS Y2, Y15, 64(SI)
+	VMASKMOVPS Y2, Y13, 64(SI)
 	VZEROUPPER
 	RET
 
 // func micro2x3AVX2(t *int8)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·micro2x3AVX2(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), BX
-	MOVQ   (BX), CX
-	MOVQ   8(BX), SI
-	MOVQ   32(BX), AX
-	SHLQ   $0x02, AX
-	MOVQ   40(BX), DX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
-	SUBQ   $0x02, CX
-	JL     k18rest
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x10, CX
+	LEAQ       masks<>+32(SB), R11
+	SHLQ       $0x02, CX
+	SUBQ       CX, R11
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	SUBQ       $0x02, CX
+	JL         k18rest
 
 k18many:
 	VMOVUPS      (DX), Y12
@@ -1475,12 +1572,7 @@ k18done:
 	VADDPS     Y9, Y3, Y3
 	VADDPS     Y10, Y4, Y4
 	VADDPS     Y11, Y5, Y5
-	MOVQ       200(BX), CX
-	SUBQ       $0x10, CX
-	LEAQ       masks<>+32(SB), AX
-	SHLQ       $0x02, CX
-	SUBQ       CX, AX
-	VMOVUPS    (AX), Y15
+	VMOVUPS    (R11), Y13
 	MOVQ       96(BX), SI
 	TESTQ      SI, SI
 	JZ         e19add
@@ -1488,76 +1580,76 @@ k18done:
 	SHLQ       $0x02, DX
 	VADDPS     (SI), Y0, Y0
 	VADDPS     32(SI), Y1, Y1
-	VMASKMOVPS 64(SI), Y15, Y12
-	VADDPS     Y12, Y2, Y2
+	VMASKMOVPS 64(SI), Y13, Y15
+	VADDPS     Y15, Y2, Y2
 	ADDQ       DX, SI
 	VADDPS     (SI), Y3, Y3
 	VADDPS     32(SI), Y4, Y4
-	VMASKMOVPS 64(SI), Y15, Y12
-	VADDPS     Y12, Y5, Y5
+	VMASKMOVPS 64(SI), Y13, Y15
+	VADDPS     Y15, Y5, Y5
 
 e19add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
 	JZ           e19rowBias
-	VBROADCASTSS (SI), Y12
-	VADDPS       Y12, Y0, Y0
-	VADDPS       Y12, Y1, Y1
-	VADDPS       Y12, Y2, Y2
-	VBROADCASTSS 4(SI), Y12
-	VADDPS       Y12, Y3, Y3
-	VADDPS       Y12, Y4, Y4
-	VADDPS       Y12, Y5, Y5
+	VBROADCASTSS (SI), Y15
+	VADDPS       Y15, Y0, Y0
+	VADDPS       Y15, Y1, Y1
+	VADDPS       Y15, Y2, Y2
+	VBROADCASTSS 4(SI), Y15
+	VADDPS       Y15, Y3, Y3
+	VADDPS       Y15, Y4, Y4
+	VADDPS       Y15, Y5, Y5
 
 e19rowBias:
 	MOVQ       152(BX), SI
 	TESTQ      SI, SI
 	JZ         e19colBias
-	VMOVUPS    (SI), Y12
-	VADDPS     Y12, Y0, Y0
-	VADDPS     Y12, Y3, Y3
-	VMOVUPS    32(SI), Y12
-	VADDPS     Y12, Y1, Y1
-	VADDPS     Y12, Y4, Y4
-	VMASKMOVPS 64(SI), Y15, Y12
-	VADDPS     Y12, Y2, Y2
-	VADDPS     Y12, Y5, Y5
+	VMOVUPS    (SI), Y15
+	VADDPS     Y15, Y0, Y0
+	VADDPS     Y15, Y3, Y3
+	VMOVUPS    32(SI), Y15
+	VADDPS     Y15, Y1, Y1
+	VADDPS     Y15, Y4, Y4
+	VMASKMOVPS 64(SI), Y13, Y15
+	VADDPS     Y15, Y2, Y2
+	VADDPS     Y15, Y5, Y5
 
 e19colBias:
 	CMPQ         208(BX), $0x00
 	JE           e19clamp
-	VBROADCASTSS 216(BX), Y12
+	VBROADCASTSS 216(BX), Y15
 	VBROADCASTSS 220(BX), Y14
-	VMAXPS       Y0, Y12, Y0
+	VMAXPS       Y0, Y15, Y0
 	VMINPS       Y0, Y14, Y0
-	VMAXPS       Y1, Y12, Y1
+	VMAXPS       Y1, Y15, Y1
 	VMINPS       Y1, Y14, Y1
-	VMAXPS       Y2, Y12, Y2
+	VMAXPS       Y2, Y15, Y2
 	VMINPS       Y2, Y14, Y2
-	VMAXPS       Y3, Y12, Y3
+	VMAXPS       Y3, Y15, Y3
 	VMINPS       Y3, Y14, Y3
-	VMAXPS       Y4, Y12, Y4
+	VMAXPS       Y4, Y15, Y4
 	VMINPS       Y4, Y14, Y4
-	VMAXPS       Y5, Y12, Y5
+	VMAXPS       Y5, Y15, Y5
 	VMINPS       Y5, Y14, Y5
 
 e19clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
 	JZ           e19slope
-	VBROADCASTSS (SI), Y12
-	VMULPS       Y12, Y0, Y14
+	VBROADCASTSS (SI), Y15
+	VMULPS       Y15, Y0, Y14
 	VBLENDVPS    Y0, Y14, Y0, Y0
-	VMULPS       Y12, Y1, Y14
+	VMULPS       Y15, Y1, Y14
 	VBLENDVPS    Y1, Y14, Y1, Y1
-	VMULPS       Y12, Y2, Y14
+	VMULPS       Y15, Y2, Y14
 	VBLENDVPS    Y2, Y14, Y2, Y2
-	VBROADCASTSS 4(SI), Y12
-	VMULPS       Y12, Y3, Y14
+	VBROADCASTSS 4(SI), Y15
+	VMULPS       Y15, Y3, Y14
 	VBLENDVPS    Y3, Y14, Y3, Y3
-	VMULPS       Y12, Y4, Y14
+	VMULPS       Y15, Y4, Y14
 	VBLENDVPS    Y4, Y14, Y4, Y4
-	VMULPS       Y12, Y5, Y14
+	VMULPS       Y15, Y5, Y14
 	VBLENDVPS    Y5, Y14, Y5, Y5
 
 e19slope:
@@ -1566,34 +1658,54 @@ e19slope:
 	SHLQ       $0x02, DX
 	VMOVUPS    Y0, (SI)
 	VMOVUPS    Y1, 32(SI)
-	VMASKMOVPS Y2, Y15, 64(SI)
+	VMASKMOVPS Y2, Y13, 64(SI)
 	ADDQ       DX, SI
 	VMOVUPS    Y3, (SI)
 	VMOVUPS    Y4, 32(SI)
-	VMASKMOVPS Y5, Y15, 64(SI)
+	VMASKMOVPS Y5, Y13, 64(SI)
 	VZEROUPPER
 	RET
 
 // func micro3x3AVX2(t *int8)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·micro3x3AVX2(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), BX
-	MOVQ   (BX), CX
-	MOVQ   8(BX), SI
-	MOVQ   32(BX), AX
-	SHLQ   $0x02, AX
-	MOVQ   40(BX), DX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	SUBQ   $0x02, CX
-	JL     k20rest
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x10, CX
+	LEAQ       masks<>+32(SB), R11
+	SHLQ       $0x02, CX
+	SUBQ       CX, R11
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	SUBQ       $0x02, CX
+	JL         k20rest
 
 k20many:
 	VMOVUPS      (DX), Y9
@@ -1657,12 +1769,7 @@ k20one:
 	JNZ          k20one
 
 k20done:
-	MOVQ       200(BX), CX
-	SUBQ       $0x10, CX
-	LEAQ       masks<>+32(SB), AX
-	SHLQ       $0x02, CX
-	SUBQ       CX, AX
-	VMOVUPS    (AX), Y15
+	VMOVUPS    (R11), Y13
 	MOVQ       96(BX), SI
 	TESTQ      SI, SI
 	JZ         e21add
@@ -1670,101 +1777,101 @@ k20done:
 	SHLQ       $0x02, DX
 	VADDPS     (SI), Y0, Y0
 	VADDPS     32(SI), Y1, Y1
-	VMASKMOVPS 64(SI), Y15, Y9
-	VADDPS     Y9, Y2, Y2
+	VMASKMOVPS 64(SI), Y13, Y15
+	VADDPS     Y15, Y2, Y2
 	ADDQ       DX, SI
 	VADDPS     (SI), Y3, Y3
 	VADDPS     32(SI), Y4, Y4
-	VMASKMOVPS 64(SI), Y15, Y9
-	VADDPS     Y9, Y5, Y5
+	VMASKMOVPS 64(SI), Y13, Y15
+	VADDPS     Y15, Y5, Y5
 	ADDQ       DX, SI
 	VADDPS     (SI), Y6, Y6
 	VADDPS     32(SI), Y7, Y7
-	VMASKMOVPS 64(SI), Y15, Y9
-	VADDPS     Y9, Y8, Y8
+	VMASKMOVPS 64(SI), Y13, Y15
+	VADDPS     Y15, Y8, Y8
 
 e21add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
 	JZ           e21rowBias
-	VBROADCASTSS (SI), Y9
-	VADDPS       Y9, Y0, Y0
-	VADDPS       Y9, Y1, Y1
-	VADDPS       Y9, Y2, Y2
-	VBROADCASTSS 4(SI), Y9
-	VADDPS       Y9, Y3, Y3
-	VADDPS       Y9, Y4, Y4
-	VADDPS       Y9, Y5, Y5
-	VBROADCASTSS 8(SI), Y9
-	VADDPS       Y9, Y6, Y6
-	VADDPS       Y9, Y7, Y7
-	VADDPS       Y9, Y8, Y8
+	VBROADCASTSS (SI), Y15
+	VADDPS       Y15, Y0, Y0
+	VADDPS       Y15, Y1, Y1
+	VADDPS       Y15, Y2, Y2
+	VBROADCASTSS 4(SI), Y15
+	VADDPS       Y15, Y3, Y3
+	VADDPS       Y15, Y4, Y4
+	VADDPS       Y15, Y5, Y5
+	VBROADCASTSS 8(SI), Y15
+	VADDPS       Y15, Y6, Y6
+	VADDPS       Y15, Y7, Y7
+	VADDPS       Y15, Y8, Y8
 
 e21rowBias:
 	MOVQ       152(BX), SI
 	TESTQ      SI, SI
 	JZ         e21colBias
-	VMOVUPS    (SI), Y9
-	VADDPS     Y9, Y0, Y0
-	VADDPS     Y9, Y3, Y3
-	VADDPS     Y9, Y6, Y6
-	VMOVUPS    32(SI), Y9
-	VADDPS     Y9, Y1, Y1
-	VADDPS     Y9, Y4, Y4
-	VADDPS     Y9, Y7, Y7
-	VMASKMOVPS 64(SI), Y15, Y9
-	VADDPS     Y9, Y2, Y2
-	VADDPS     Y9, Y5, Y5
-	VADDPS     Y9, Y8, Y8
+	VMOVUPS    (SI), Y15
+	VADDPS     Y15, Y0, Y0
+	VADDPS     Y15, Y3, Y3
+	VADDPS     Y15, Y6, Y6
+	VMOVUPS    32(SI), Y15
+	VADDPS     Y15, Y1, Y1
+	VADDPS     Y15, Y4, Y4
+	VADDPS     Y15, Y7, Y7
+	VMASKMOVPS 64(SI), Y13, Y15
+	VADDPS     Y15, Y2, Y2
+	VADDPS     Y15, Y5, Y5
+	VADDPS     Y15, Y8, Y8
 
 e21colBias:
 	CMPQ         208(BX), $0x00
 	JE           e21clamp
-	VBROADCASTSS 216(BX), Y9
+	VBROADCASTSS 216(BX), Y15
 	VBROADCASTSS 220(BX), Y14
-	VMAXPS       Y0, Y9, Y0
+	VMAXPS       Y0, Y15, Y0
 	VMINPS       Y0, Y14, Y0
-	VMAXPS       Y1, Y9, Y1
+	VMAXPS       Y1, Y15, Y1
 	VMINPS       Y1, Y14, Y1
-	VMAXPS       Y2, Y9, Y2
+	VMAXPS       Y2, Y15, Y2
 	VMINPS       Y2, Y14, Y2
-	VMAXPS       Y3, Y9, Y3
+	VMAXPS       Y3, Y15, Y3
 	VMINPS       Y3, Y14, Y3
-	VMAXPS       Y4, Y9, Y4
+	VMAXPS       Y4, Y15, Y4
 	VMINPS       Y4, Y14, Y4
-	VMAXPS       Y5, Y9, Y5
+	VMAXPS       Y5, Y15, Y5
 	VMINPS       Y5, Y14, Y5
-	VMAXPS       Y6, Y9, Y6
+	VMAXPS       Y6, Y15, Y6
 	VMINPS       Y6, Y14, Y6
-	VMAXPS       Y7, Y9, Y7
+	VMAXPS       Y7, Y15, Y7
 	VMINPS       Y7, Y14, Y7
-	VMAXPS       Y8, Y9, Y8
+	VMAXPS       Y8, Y15, Y8
 	VMINPS       Y8, Y14, Y8
 
 e21clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
 	JZ           e21slope
-	VBROADCASTSS (SI), Y9
-	VMULPS       Y9, Y0, Y14
+	VBROADCASTSS (SI), Y15
+	VMULPS       Y15, Y0, Y14
 	VBLENDVPS    Y0, Y14, Y0, Y0
-	VMULPS       Y9, Y1, Y14
+	VMULPS       Y15, Y1, Y14
 	VBLENDVPS    Y1, Y14, Y1, Y1
-	VMULPS       Y9, Y2, Y14
+	VMULPS       Y15, Y2, Y14
 	VBLENDVPS    Y2, Y14, Y2, Y2
-	VBROADCASTSS 4(SI), Y9
-	VMULPS       Y9, Y3, Y14
+	VBROADCASTSS 4(SI), Y15
+	VMULPS       Y15, Y3, Y14
 	VBLENDVPS    Y3, Y14, Y3, Y3
-	VMULPS       Y9, Y4, Y14
+	VMULPS       Y15, Y4, Y14
 	VBLENDVPS    Y4, Y14, Y4, Y4
-	VMULPS       Y9, Y5, Y14
+	VMULPS       Y15, Y5, Y14
 	VBLENDVPS    Y5, Y14, Y5, Y5
-	VBROADCASTSS 8(SI), Y9
-	VMULPS       Y9, Y6, Y14
+	VBROADCASTSS 8(SI), Y15
+	VMULPS       Y15, Y6, Y14
 	VBLENDVPS    Y6, Y14, Y6, Y6
-	VMULPS       Y9, Y7, Y14
+	VMULPS       Y15, Y7, Y14
 	VBLENDVPS    Y7, Y14, Y7, Y7
-	VMULPS       Y9, Y8, Y14
+	VMULPS       Y15, Y8, Y14
 	VBLENDVPS    Y8, Y14, Y8, Y8
 
 e21slope:
@@ -1773,41 +1880,65 @@ e21slope:
 	SHLQ       $0x02, DX
 	VMOVUPS    Y0, (SI)
 	VMOVUPS    Y1, 32(SI)
-	VMASKMOVPS Y2, Y15, 64(SI)
+	VMASKMOVPS Y2, Y13, 64(SI)
 	ADDQ       DX, SI
 	VMOVUPS    Y3, (SI)
 	VMOVUPS    Y4, 32(SI)
-	VMASKMOVPS Y5, Y15, 64(SI)
+	VMASKMOVPS Y5, Y13, 64(SI)
 	ADDQ       DX, SI
 	VMOVUPS    Y6, (SI)
 	VMOVUPS    Y7, 32(SI)
-	VMASKMOVPS Y8, Y15, 64(SI)
+	VMASKMOVPS Y8, Y13, 64(SI)
 	VZEROUPPER
 	RET
 
 // func micro4x3AVX2(t *int8)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·micro4x3AVX2(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), BX
-	MOVQ   (BX), CX
-	MOVQ   8(BX), SI
-	MOVQ   32(BX), AX
-	SHLQ   $0x02, AX
-	MOVQ   40(BX), DX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
-	SUBQ   $0x02, CX
-	JL     k22rest
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x10, CX
+	LEAQ       masks<>+32(SB), R11
+	SHLQ       $0x02, CX
+	SUBQ       CX, R11
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	SUBQ       $0x02, CX
+	JL         k22rest
 
 k22many:
 	VMOVUPS      (DX), Y12
@@ -1883,12 +2014,7 @@ k22one:
 	JNZ          k22one
 
 k22done:
-	MOVQ       200(BX), CX
-	SUBQ       $0x10, CX
-	LEAQ       masks<>+32(SB), AX
-	SHLQ       $0x02, CX
-	SUBQ       CX, AX
-	VMOVUPS    (AX), Y15
+	VMOVUPS    (R11), Y13
 	MOVQ       96(BX), SI
 	TESTQ      SI, SI
 	JZ         e23add
@@ -1896,126 +2022,126 @@ k22done:
 	SHLQ       $0x02, DX
 	VADDPS     (SI), Y0, Y0
 	VADDPS     32(SI), Y1, Y1
-	VMASKMOVPS 64(SI), Y15, Y12
-	VADDPS     Y12, Y2, Y2
+	VMASKMOVPS 64(SI), Y13, Y15
+	VADDPS     Y15, Y2, Y2
 	ADDQ       DX, SI
 	VADDPS     (SI), Y3, Y3
 	VADDPS     32(SI), Y4, Y4
-	VMASKMOVPS 64(SI), Y15, Y12
-	VADDPS     Y12, Y5, Y5
+	VMASKMOVPS 64(SI), Y13, Y15
+	VADDPS     Y15, Y5, Y5
 	ADDQ       DX, SI
 	VADDPS     (SI), Y6, Y6
 	VADDPS     32(SI), Y7, Y7
-	VMASKMOVPS 64(SI), Y15, Y12
-	VADDPS     Y12, Y8, Y8
+	VMASKMOVPS 64(SI), Y13, Y15
+	VADDPS     Y15, Y8, Y8
 	ADDQ       DX, SI
 	VADDPS     (SI), Y9, Y9
 	VADDPS     32(SI), Y10, Y10
-	VMASKMOVPS 64(SI), Y15, Y12
-	VADDPS     Y12, Y11, Y11
+	VMASKMOVPS 64(SI), Y13, Y15
+	VADDPS     Y15, Y11, Y11
 
 e23add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
 	JZ           e23rowBias
-	VBROADCASTSS (SI), Y12
-	VADDPS       Y12, Y0, Y0
-	VADDPS       Y12, Y1, Y1
-	VADDPS       Y12, Y2, Y2
-	VBROADCASTSS 4(SI), Y12
-	VADDPS       Y12, Y3, Y3
-	VADDPS       Y12, Y4, Y4
-	VADDPS       Y12, Y5, Y5
-	VBROADCASTSS 8(SI), Y12
-	VADDPS       Y12, Y6, Y6
-	VADDPS       Y12, Y7, Y7
-	VADDPS       Y12, Y8, Y8
-	VBROADCASTSS 12(SI), Y12
-	VADDPS       Y12, Y9, Y9
-	VADDPS       Y12, Y10, Y10
-	VADDPS       Y12, Y11, Y11
+	VBROADCASTSS (SI), Y15
+	VADDPS       Y15, Y0, Y0
+	VADDPS       Y15, Y1, Y1
+	VADDPS       Y15, Y2, Y2
+	VBROADCASTSS 4(SI), Y15
+	VADDPS       Y15, Y3, Y3
+	VADDPS       Y15, Y4, Y4
+	VADDPS       Y15, Y5, Y5
+	VBROADCASTSS 8(SI), Y15
+	VADDPS       Y15, Y6, Y6
+	VADDPS       Y15, Y7, Y7
+	VADDPS       Y15, Y8, Y8
+	VBROADCASTSS 12(SI), Y15
+	VADDPS       Y15, Y9, Y9
+	VADDPS       Y15, Y10, Y10
+	VADDPS       Y15, Y11, Y11
 
 e23rowBias:
 	MOVQ       152(BX), SI
 	TESTQ      SI, SI
 	JZ         e23colBias
-	VMOVUPS    (SI), Y12
-	VADDPS     Y12, Y0, Y0
-	VADDPS     Y12, Y3, Y3
-	VADDPS     Y12, Y6, Y6
-	VADDPS     Y12, Y9, Y9
-	VMOVUPS    32(SI), Y12
-	VADDPS     Y12, Y1, Y1
-	VADDPS     Y12, Y4, Y4
-	VADDPS     Y12, Y7, Y7
-	VADDPS     Y12, Y10, Y10
-	VMASKMOVPS 64(SI), Y15, Y12
-	VADDPS     Y12, Y2, Y2
-	VADDPS     Y12, Y5, Y5
-	VADDPS     Y12, Y8, Y8
-	VADDPS     Y12, Y11, Y11
+	VMOVUPS    (SI), Y15
+	VADDPS     Y15, Y0, Y0
+	VADDPS     Y15, Y3, Y3
+	VADDPS     Y15, Y6, Y6
+	VADDPS     Y15, Y9, Y9
+	VMOVUPS    32(SI), Y15
+	VADDPS     Y15, Y1, Y1
+	VADDPS     Y15, Y4, Y4
+	VADDPS     Y15, Y7, Y7
+	VADDPS     Y15, Y10, Y10
+	VMASKMOVPS 64(SI), Y13, Y15
+	VADDPS     Y15, Y2, Y2
+	VADDPS     Y15, Y5, Y5
+	VADDPS     Y15, Y8, Y8
+	VADDPS     Y15, Y11, Y11
 
 e23colBias:
 	CMPQ         208(BX), $0x00
 	JE           e23clamp
-	VBROADCASTSS 216(BX), Y12
+	VBROADCASTSS 216(BX), Y15
 	VBROADCASTSS 220(BX), Y14
-	VMAXPS       Y0, Y12, Y0
+	VMAXPS       Y0, Y15, Y0
 	VMINPS       Y0, Y14, Y0
-	VMAXPS       Y1, Y12, Y1
+	VMAXPS       Y1, Y15, Y1
 	VMINPS       Y1, Y14, Y1
-	VMAXPS       Y2, Y12, Y2
+	VMAXPS       Y2, Y15, Y2
 	VMINPS       Y2, Y14, Y2
-	VMAXPS       Y3, Y12, Y3
+	VMAXPS       Y3, Y15, Y3
 	VMINPS       Y3, Y14, Y3
-	VMAXPS       Y4, Y12, Y4
+	VMAXPS       Y4, Y15, Y4
 	VMINPS       Y4, Y14, Y4
-	VMAXPS       Y5, Y12, Y5
+	VMAXPS       Y5, Y15, Y5
 	VMINPS       Y5, Y14, Y5
-	VMAXPS       Y6, Y12, Y6
+	VMAXPS       Y6, Y15, Y6
 	VMINPS       Y6, Y14, Y6
-	VMAXPS       Y7, Y12, Y7
+	VMAXPS       Y7, Y15, Y7
 	VMINPS       Y7, Y14, Y7
-	VMAXPS       Y8, Y12, Y8
+	VMAXPS       Y8, Y15, Y8
 	VMINPS       Y8, Y14, Y8
-	VMAXPS       Y9, Y12, Y9
+	VMAXPS       Y9, Y15, Y9
 	VMINPS       Y9, Y14, Y9
-	VMAXPS       Y10, Y12, Y10
+	VMAXPS       Y10, Y15, Y10
 	VMINPS       Y10, Y14, Y10
-	VMAXPS       Y11, Y12, Y11
+	VMAXPS       Y11, Y15, Y11
 	VMINPS       Y11, Y14, Y11
 
 e23clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
 	JZ           e23slope
-	VBROADCASTSS (SI), Y12
-	VMULPS       Y12, Y0, Y14
+	VBROADCASTSS (SI), Y15
+	VMULPS       Y15, Y0, Y14
 	VBLENDVPS    Y0, Y14, Y0, Y0
-	VMULPS       Y12, Y1, Y14
+	VMULPS       Y15, Y1, Y14
 	VBLENDVPS    Y1, Y14, Y1, Y1
-	VMULPS       Y12, Y2, Y14
+	VMULPS       Y15, Y2, Y14
 	VBLENDVPS    Y2, Y14, Y2, Y2
-	VBROADCASTSS 4(SI), Y12
-	VMULPS       Y12, Y3, Y14
+	VBROADCASTSS 4(SI), Y15
+	VMULPS       Y15, Y3, Y14
 	VBLENDVPS    Y3, Y14, Y3, Y3
-	VMULPS       Y12, Y4, Y14
+	VMULPS       Y15, Y4, Y14
 	VBLENDVPS    Y4, Y14, Y4, Y4
-	VMULPS       Y12, Y5, Y14
+	VMULPS       Y15, Y5, Y14
 	VBLENDVPS    Y5, Y14, Y5, Y5
-	VBROADCASTSS 8(SI), Y12
-	VMULPS       Y12, Y6, Y14
+	VBROADCASTSS 8(SI), Y15
+	VMULPS       Y15, Y6, Y14
 	VBLENDVPS    Y6, Y14, Y6, Y6
-	VMULPS       Y12, Y7, Y14
+	VMULPS       Y15, Y7, Y14
 	VBLENDVPS    Y7, Y14, Y7, Y7
-	VMULPS       Y12, Y8, Y14
+	VMULPS       Y15, Y8, Y14
 	VBLENDVPS    Y8, Y14, Y8, Y8
-	VBROADCASTSS 12(SI), Y12
-	VMULPS       Y12, Y9, Y14
+	VBROADCASTSS 12(SI), Y15
+	VMULPS       Y15, Y9, Y14
 	VBLENDVPS    Y9, Y14, Y9, Y9
-	VMULPS       Y12, Y10, Y14
+	VMULPS       Y15, Y10, Y14
 	VBLENDVPS    Y10, Y14, Y10, Y10
-	VMULPS       Y12, Y11, Y14
+	VMULPS       Y15, Y11, Y14
 	VBLENDVPS    Y11, Y14, Y11, Y11
 
 e23slope:
@@ -2024,19 +2150,2267 @@ e23slope:
 	SHLQ       $0x02, DX
 	VMOVUPS    Y0, (SI)
 	VMOVUPS    Y1, 32(SI)
-	VMASKMOVPS Y2, Y15, 64(SI)
+	VMASKMOVPS Y2, Y13, 64(SI)
 	ADDQ       DX, SI
 	VMOVUPS    Y3, (SI)
 	VMOVUPS    Y4, 32(SI)
-	VMASKMOVPS Y5, Y15, 64(SI)
+	VMASKMOVPS Y5, Y13, 64(SI)
 	ADDQ       DX, SI
 	VMOVUPS    Y6, (SI)
 	VMOVUPS    Y7, 32(SI)
-	VMASKMOVPS Y8, Y15, 64(SI)
+	VMASKMOVPS Y8, Y13, 64(SI)
 	ADDQ       DX, SI
 	VMOVUPS    Y9, (SI)
 	VMOVUPS    Y10, 32(SI)
-	VMASKMOVPS Y11, Y15, 64(SI)
+	VMASKMOVPS Y11, Y13, 64(SI)
+	VZEROUPPER
+	RET
+
+// func direct1x1AVX2(t *int8)
+// Requires: AVX, FMA3, MMX+
+TEXT ·direct1x1AVX2(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	LEAQ       masks<>+32(SB), R11
+	SHLQ       $0x02, CX
+	SUBQ       CX, R11
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	MOVQ       224(BX), R9
+	SUBQ       $0x04, CX
+	JL         k24rest
+
+k24many:
+	MOVQ         (R9), R10
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   (DX)(R10*4), Y15, Y4
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y4, Y15, Y0
+	MOVQ         8(R9), R10
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   (DX)(R10*4), Y15, Y4
+	VBROADCASTSS (SI)(AX*1), Y15
+	VFMADD231PS  Y4, Y15, Y1
+	LEAQ         (SI)(AX*2), SI
+	MOVQ         16(R9), R10
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   (DX)(R10*4), Y15, Y4
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y4, Y15, Y2
+	MOVQ         24(R9), R10
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   (DX)(R10*4), Y15, Y4
+	VBROADCASTSS (SI)(AX*1), Y15
+	VFMADD231PS  Y4, Y15, Y3
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x20, R9
+	SUBQ         $0x04, CX
+	JGE          k24many
+
+k24rest:
+	ADDQ $0x04, CX
+	JZ   k24done
+
+k24one:
+	MOVQ         (R9), R10
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   (DX)(R10*4), Y15, Y4
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y4, Y15, Y0
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k24one
+
+k24done:
+	VADDPS     Y2, Y0, Y0
+	VADDPS     Y3, Y1, Y1
+	VADDPS     Y1, Y0, Y0
+	VMOVUPS    (R11), Y13
+	MOVQ       96(BX), SI
+	TESTQ      SI, SI
+	JZ         e25add
+	MOVQ       120(BX), DX
+	SHLQ       $0x02, DX
+	VMASKMOVPS (SI), Y13, Y15
+	VADDPS     Y15, Y0, Y0
+
+e25add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e25rowBias
+	VBROADCASTSS (SI), Y15
+	VADDPS       Y15, Y0, Y0
+
+e25rowBias:
+	MOVQ       152(BX), SI
+	TESTQ      SI, SI
+	JZ         e25colBias
+	VMASKMOVPS (SI), Y13, Y15
+	VADDPS     Y15, Y0, Y0
+
+e25colBias:
+	CMPQ         208(BX), $0x00
+	JE           e25clamp
+	VBROADCASTSS 216(BX), Y15
+	VBROADCASTSS 220(BX), Y14
+	VMAXPS       Y0, Y15, Y0
+	VMINPS       Y0, Y14, Y0
+
+e25clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e25slope
+	VBROADCASTSS (SI), Y15
+	VMULPS       Y15, Y0, Y14
+	VBLENDVPS    Y0, Y14, Y0, Y0
+
+e25slope:
+	MOVQ       64(BX), SI
+	MOVQ       88(BX), DX
+	SHLQ       $0x02, DX
+	VMASKMOVPS Y0, Y13, (SI)
+	VZEROUPPER
+	RET
+
+// func direct2x1AVX2(t *int8)
+// Requires: AVX, FMA3, MMX+
+TEXT ·direct2x1AVX2(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	LEAQ       masks<>+32(SB), R11
+	SHLQ       $0x02, CX
+	SUBQ       CX, R11
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	MOVQ       224(BX), R9
+	SUBQ       $0x04, CX
+	JL         k26rest
+
+k26many:
+	MOVQ         (R9), R10
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   (DX)(R10*4), Y15, Y8
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y8, Y15, Y0
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y8, Y15, Y1
+	MOVQ         8(R9), R10
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   (DX)(R10*4), Y15, Y8
+	VBROADCASTSS (SI)(AX*1), Y15
+	VFMADD231PS  Y8, Y15, Y2
+	VBROADCASTSS 4(SI)(AX*1), Y15
+	VFMADD231PS  Y8, Y15, Y3
+	LEAQ         (SI)(AX*2), SI
+	MOVQ         16(R9), R10
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   (DX)(R10*4), Y15, Y8
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y8, Y15, Y4
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y8, Y15, Y5
+	MOVQ         24(R9), R10
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   (DX)(R10*4), Y15, Y8
+	VBROADCASTSS (SI)(AX*1), Y15
+	VFMADD231PS  Y8, Y15, Y6
+	VBROADCASTSS 4(SI)(AX*1), Y15
+	VFMADD231PS  Y8, Y15, Y7
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x20, R9
+	SUBQ         $0x04, CX
+	JGE          k26many
+
+k26rest:
+	ADDQ $0x04, CX
+	JZ   k26done
+
+k26one:
+	MOVQ         (R9), R10
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   (DX)(R10*4), Y15, Y8
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y8, Y15, Y0
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y8, Y15, Y1
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k26one
+
+k26done:
+	VADDPS     Y4, Y0, Y0
+	VADDPS     Y5, Y1, Y1
+	VADDPS     Y6, Y2, Y2
+	VADDPS     Y7, Y3, Y3
+	VADDPS     Y2, Y0, Y0
+	VADDPS     Y3, Y1, Y1
+	VMOVUPS    (R11), Y13
+	MOVQ       96(BX), SI
+	TESTQ      SI, SI
+	JZ         e27add
+	MOVQ       120(BX), DX
+	SHLQ       $0x02, DX
+	VMASKMOVPS (SI), Y13, Y15
+	VADDPS     Y15, Y0, Y0
+	ADDQ       DX, SI
+	VMASKMOVPS (SI), Y13, Y15
+	VADDPS     Y15, Y1, Y1
+
+e27add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e27rowBias
+	VBROADCASTSS (SI), Y15
+	VADDPS       Y15, Y0, Y0
+	VBROADCASTSS 4(SI), Y15
+	VADDPS       Y15, Y1, Y1
+
+e27rowBias:
+	MOVQ       152(BX), SI
+	TESTQ      SI, SI
+	JZ         e27colBias
+	VMASKMOVPS (SI), Y13, Y15
+	VADDPS     Y15, Y0, Y0
+	VADDPS     Y15, Y1, Y1
+
+e27colBias:
+	CMPQ         208(BX), $0x00
+	JE           e27clamp
+	VBROADCASTSS 216(BX), Y15
+	VBROADCASTSS 220(BX), Y14
+	VMAXPS       Y0, Y15, Y0
+	VMINPS       Y0, Y14, Y0
+	VMAXPS       Y1, Y15, Y1
+	VMINPS       Y1, Y14, Y1
+
+e27clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e27slope
+	VBROADCASTSS (SI), Y15
+	VMULPS       Y15, Y0, Y14
+	VBLENDVPS    Y0, Y14, Y0, Y0
+	VBROADCASTSS 4(SI), Y15
+	VMULPS       Y15, Y1, Y14
+	VBLENDVPS    Y1, Y14, Y1, Y1
+
+e27slope:
+	MOVQ       64(BX), SI
+	MOVQ       88(BX), DX
+	SHLQ       $0x02, DX
+	VMASKMOVPS Y0, Y13, (SI)
+	ADDQ       DX, SI
+	VMASKMOVPS Y1, Y13, (SI)
+	VZEROUPPER
+	RET
+
+// func direct3x1AVX2(t *int8)
+// Requires: AVX, FMA3, MMX+
+TEXT ·direct3x1AVX2(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	LEAQ       masks<>+32(SB), R11
+	SHLQ       $0x02, CX
+	SUBQ       CX, R11
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	MOVQ       224(BX), R9
+	SUBQ       $0x04, CX
+	JL         k28rest
+
+k28many:
+	MOVQ         (R9), R10
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   (DX)(R10*4), Y15, Y12
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y12, Y15, Y0
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y12, Y15, Y1
+	VBROADCASTSS 8(SI), Y15
+	VFMADD231PS  Y12, Y15, Y2
+	MOVQ         8(R9), R10
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   (DX)(R10*4), Y15, Y12
+	VBROADCASTSS (SI)(AX*1), Y15
+	VFMADD231PS  Y12, Y15, Y3
+	VBROADCASTSS 4(SI)(AX*1), Y15
+	VFMADD231PS  Y12, Y15, Y4
+	VBROADCASTSS 8(SI)(AX*1), Y15
+	VFMADD231PS  Y12, Y15, Y5
+	LEAQ         (SI)(AX*2), SI
+	MOVQ         16(R9), R10
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   (DX)(R10*4), Y15, Y12
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y12, Y15, Y7
+	VBROADCASTSS 8(SI), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	MOVQ         24(R9), R10
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   (DX)(R10*4), Y15, Y12
+	VBROADCASTSS (SI)(AX*1), Y15
+	VFMADD231PS  Y12, Y15, Y9
+	VBROADCASTSS 4(SI)(AX*1), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VBROADCASTSS 8(SI)(AX*1), Y15
+	VFMADD231PS  Y12, Y15, Y11
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x20, R9
+	SUBQ         $0x04, CX
+	JGE          k28many
+
+k28rest:
+	ADDQ $0x04, CX
+	JZ   k28done
+
+k28one:
+	MOVQ         (R9), R10
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   (DX)(R10*4), Y15, Y12
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y12, Y15, Y0
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y12, Y15, Y1
+	VBROADCASTSS 8(SI), Y15
+	VFMADD231PS  Y12, Y15, Y2
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k28one
+
+k28done:
+	VADDPS     Y6, Y0, Y0
+	VADDPS     Y7, Y1, Y1
+	VADDPS     Y8, Y2, Y2
+	VADDPS     Y9, Y3, Y3
+	VADDPS     Y10, Y4, Y4
+	VADDPS     Y11, Y5, Y5
+	VADDPS     Y3, Y0, Y0
+	VADDPS     Y4, Y1, Y1
+	VADDPS     Y5, Y2, Y2
+	VMOVUPS    (R11), Y13
+	MOVQ       96(BX), SI
+	TESTQ      SI, SI
+	JZ         e29add
+	MOVQ       120(BX), DX
+	SHLQ       $0x02, DX
+	VMASKMOVPS (SI), Y13, Y15
+	VADDPS     Y15, Y0, Y0
+	ADDQ       DX, SI
+	VMASKMOVPS (SI), Y13, Y15
+	VADDPS     Y15, Y1, Y1
+	ADDQ       DX, SI
+	VMASKMOVPS (SI), Y13, Y15
+	VADDPS     Y15, Y2, Y2
+
+e29add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e29rowBias
+	VBROADCASTSS (SI), Y15
+	VADDPS       Y15, Y0, Y0
+	VBROADCASTSS 4(SI), Y15
+	VADDPS       Y15, Y1, Y1
+	VBROADCASTSS 8(SI), Y15
+	VADDPS       Y15, Y2, Y2
+
+e29rowBias:
+	MOVQ       152(BX), SI
+	TESTQ      SI, SI
+	JZ         e29colBias
+	VMASKMOVPS (SI), Y13, Y15
+	VADDPS     Y15, Y0, Y0
+	VADDPS     Y15, Y1, Y1
+	VADDPS     Y15, Y2, Y2
+
+e29colBias:
+	CMPQ         208(BX), $0x00
+	JE           e29clamp
+	VBROADCASTSS 216(BX), Y15
+	VBROADCASTSS 220(BX), Y14
+	VMAXPS       Y0, Y15, Y0
+	VMINPS       Y0, Y14, Y0
+	VMAXPS       Y1, Y15, Y1
+	VMINPS       Y1, Y14, Y1
+	VMAXPS       Y2, Y15, Y2
+	VMINPS       Y2, Y14, Y2
+
+e29clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e29slope
+	VBROADCASTSS (SI), Y15
+	VMULPS       Y15, Y0, Y14
+	VBLENDVPS    Y0, Y14, Y0, Y0
+	VBROADCASTSS 4(SI), Y15
+	VMULPS       Y15, Y1, Y14
+	VBLENDVPS    Y1, Y14, Y1, Y1
+	VBROADCASTSS 8(SI), Y15
+	VMULPS       Y15, Y2, Y14
+	VBLENDVPS    Y2, Y14, Y2, Y2
+
+e29slope:
+	MOVQ       64(BX), SI
+	MOVQ       88(BX), DX
+	SHLQ       $0x02, DX
+	VMASKMOVPS Y0, Y13, (SI)
+	ADDQ       DX, SI
+	VMASKMOVPS Y1, Y13, (SI)
+	ADDQ       DX, SI
+	VMASKMOVPS Y2, Y13, (SI)
+	VZEROUPPER
+	RET
+
+// func direct4x1AVX2(t *int8)
+// Requires: AVX, FMA3, MMX+
+TEXT ·direct4x1AVX2(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	LEAQ       masks<>+32(SB), R11
+	SHLQ       $0x02, CX
+	SUBQ       CX, R11
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	MOVQ       224(BX), R9
+	SUBQ       $0x02, CX
+	JL         k30rest
+
+k30many:
+	MOVQ         (R9), R10
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   (DX)(R10*4), Y15, Y8
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y8, Y15, Y0
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y8, Y15, Y1
+	VBROADCASTSS 8(SI), Y15
+	VFMADD231PS  Y8, Y15, Y2
+	VBROADCASTSS 12(SI), Y15
+	VFMADD231PS  Y8, Y15, Y3
+	MOVQ         8(R9), R10
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   (DX)(R10*4), Y15, Y8
+	VBROADCASTSS (SI)(AX*1), Y15
+	VFMADD231PS  Y8, Y15, Y4
+	VBROADCASTSS 4(SI)(AX*1), Y15
+	VFMADD231PS  Y8, Y15, Y5
+	VBROADCASTSS 8(SI)(AX*1), Y15
+	VFMADD231PS  Y8, Y15, Y6
+	VBROADCASTSS 12(SI)(AX*1), Y15
+	VFMADD231PS  Y8, Y15, Y7
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x10, R9
+	SUBQ         $0x02, CX
+	JGE          k30many
+
+k30rest:
+	ADDQ $0x02, CX
+	JZ   k30done
+
+k30one:
+	MOVQ         (R9), R10
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   (DX)(R10*4), Y15, Y8
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y8, Y15, Y0
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y8, Y15, Y1
+	VBROADCASTSS 8(SI), Y15
+	VFMADD231PS  Y8, Y15, Y2
+	VBROADCASTSS 12(SI), Y15
+	VFMADD231PS  Y8, Y15, Y3
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k30one
+
+k30done:
+	VADDPS     Y4, Y0, Y0
+	VADDPS     Y5, Y1, Y1
+	VADDPS     Y6, Y2, Y2
+	VADDPS     Y7, Y3, Y3
+	VMOVUPS    (R11), Y13
+	MOVQ       96(BX), SI
+	TESTQ      SI, SI
+	JZ         e31add
+	MOVQ       120(BX), DX
+	SHLQ       $0x02, DX
+	VMASKMOVPS (SI), Y13, Y15
+	VADDPS     Y15, Y0, Y0
+	ADDQ       DX, SI
+	VMASKMOVPS (SI), Y13, Y15
+	VADDPS     Y15, Y1, Y1
+	ADDQ       DX, SI
+	VMASKMOVPS (SI), Y13, Y15
+	VADDPS     Y15, Y2, Y2
+	ADDQ       DX, SI
+	VMASKMOVPS (SI), Y13, Y15
+	VADDPS     Y15, Y3, Y3
+
+e31add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e31rowBias
+	VBROADCASTSS (SI), Y15
+	VADDPS       Y15, Y0, Y0
+	VBROADCASTSS 4(SI), Y15
+	VADDPS       Y15, Y1, Y1
+	VBROADCASTSS 8(SI), Y15
+	VADDPS       Y15, Y2, Y2
+	VBROADCASTSS 12(SI), Y15
+	VADDPS       Y15, Y3, Y3
+
+e31rowBias:
+	MOVQ       152(BX), SI
+	TESTQ      SI, SI
+	JZ         e31colBias
+	VMASKMOVPS (SI), Y13, Y15
+	VADDPS     Y15, Y0, Y0
+	VADDPS     Y15, Y1, Y1
+	VADDPS     Y15, Y2, Y2
+	VADDPS     Y15, Y3, Y3
+
+e31colBias:
+	CMPQ         208(BX), $0x00
+	JE           e31clamp
+	VBROADCASTSS 216(BX), Y15
+	VBROADCASTSS 220(BX), Y14
+	VMAXPS       Y0, Y15, Y0
+	VMINPS       Y0, Y14, Y0
+	VMAXPS       Y1, Y15, Y1
+	VMINPS       Y1, Y14, Y1
+	VMAXPS       Y2, Y15, Y2
+	VMINPS       Y2, Y14, Y2
+	VMAXPS       Y3, Y15, Y3
+	VMINPS       Y3, Y14, Y3
+
+e31clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e31slope
+	VBROADCASTSS (SI), Y15
+	VMULPS       Y15, Y0, Y14
+	VBLENDVPS    Y0, Y14, Y0, Y0
+	VBROADCASTSS 4(SI), Y15
+	VMULPS       Y15, Y1, Y14
+	VBLENDVPS    Y1, Y14, Y1, Y1
+	VBROADCASTSS 8(SI), Y15
+	VMULPS       Y15, Y2, Y14
+	VBLENDVPS    Y2, Y14, Y2, Y2
+	VBROADCASTSS 12(SI), Y15
+	VMULPS       Y15, Y3, Y14
+	VBLENDVPS    Y3, Y14, Y3, Y3
+
+e31slope:
+	MOVQ       64(BX), SI
+	MOVQ       88(BX), DX
+	SHLQ       $0x02, DX
+	VMASKMOVPS Y0, Y13, (SI)
+	ADDQ       DX, SI
+	VMASKMOVPS Y1, Y13, (SI)
+	ADDQ       DX, SI
+	VMASKMOVPS Y2, Y13, (SI)
+	ADDQ       DX, SI
+	VMASKMOVPS Y3, Y13, (SI)
+	VZEROUPPER
+	RET
+
+// func direct1x2AVX2(t *int8)
+// Requires: AVX, FMA3, MMX+
+TEXT ·direct1x2AVX2(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x08, CX
+	LEAQ       masks<>+32(SB), R11
+	SHLQ       $0x02, CX
+	SUBQ       CX, R11
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	MOVQ       224(BX), R9
+	SUBQ       $0x04, CX
+	JL         k32rest
+
+k32many:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Y8
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   32(DX)(R10*4), Y15, Y9
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y8, Y15, Y0
+	VFMADD231PS  Y9, Y15, Y1
+	MOVQ         8(R9), R10
+	VMOVUPS      (DX)(R10*4), Y8
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   32(DX)(R10*4), Y15, Y9
+	VBROADCASTSS (SI)(AX*1), Y15
+	VFMADD231PS  Y8, Y15, Y2
+	VFMADD231PS  Y9, Y15, Y3
+	LEAQ         (SI)(AX*2), SI
+	MOVQ         16(R9), R10
+	VMOVUPS      (DX)(R10*4), Y8
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   32(DX)(R10*4), Y15, Y9
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y8, Y15, Y4
+	VFMADD231PS  Y9, Y15, Y5
+	MOVQ         24(R9), R10
+	VMOVUPS      (DX)(R10*4), Y8
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   32(DX)(R10*4), Y15, Y9
+	VBROADCASTSS (SI)(AX*1), Y15
+	VFMADD231PS  Y8, Y15, Y6
+	VFMADD231PS  Y9, Y15, Y7
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x20, R9
+	SUBQ         $0x04, CX
+	JGE          k32many
+
+k32rest:
+	ADDQ $0x04, CX
+	JZ   k32done
+
+k32one:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Y8
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   32(DX)(R10*4), Y15, Y9
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y8, Y15, Y0
+	VFMADD231PS  Y9, Y15, Y1
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k32one
+
+k32done:
+	VADDPS     Y4, Y0, Y0
+	VADDPS     Y5, Y1, Y1
+	VADDPS     Y6, Y2, Y2
+	VADDPS     Y7, Y3, Y3
+	VADDPS     Y2, Y0, Y0
+	VADDPS     Y3, Y1, Y1
+	VMOVUPS    (R11), Y13
+	MOVQ       96(BX), SI
+	TESTQ      SI, SI
+	JZ         e33add
+	MOVQ       120(BX), DX
+	SHLQ       $0x02, DX
+	VADDPS     (SI), Y0, Y0
+	VMASKMOVPS 32(SI), Y13, Y15
+	VADDPS     Y15, Y1, Y1
+
+e33add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e33rowBias
+	VBROADCASTSS (SI), Y15
+	VADDPS       Y15, Y0, Y0
+	VADDPS       Y15, Y1, Y1
+
+e33rowBias:
+	MOVQ       152(BX), SI
+	TESTQ      SI, SI
+	JZ         e33colBias
+	VADDPS     (SI), Y0, Y0
+	VMASKMOVPS 32(SI), Y13, Y15
+	VADDPS     Y15, Y1, Y1
+
+e33colBias:
+	CMPQ         208(BX), $0x00
+	JE           e33clamp
+	VBROADCASTSS 216(BX), Y15
+	VBROADCASTSS 220(BX), Y14
+	VMAXPS       Y0, Y15, Y0
+	VMINPS       Y0, Y14, Y0
+	VMAXPS       Y1, Y15, Y1
+	VMINPS       Y1, Y14, Y1
+
+e33clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e33slope
+	VBROADCASTSS (SI), Y15
+	VMULPS       Y15, Y0, Y14
+	VBLENDVPS    Y0, Y14, Y0, Y0
+	VMULPS       Y15, Y1, Y14
+	VBLENDVPS    Y1, Y14, Y1, Y1
+
+e33slope:
+	MOVQ       64(BX), SI
+	MOVQ       88(BX), DX
+	SHLQ       $0x02, DX
+	VMOVUPS    Y0, (SI)
+	VMASKMOVPS Y1, Y13, 32(SI)
+	VZEROUPPER
+	RET
+
+// func direct2x2AVX2(t *int8)
+// Requires: AVX, FMA3, MMX+
+TEXT ·direct2x2AVX2(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x08, CX
+	LEAQ       masks<>+32(SB), R11
+	SHLQ       $0x02, CX
+	SUBQ       CX, R11
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	MOVQ       224(BX), R9
+	SUBQ       $0x02, CX
+	JL         k34rest
+
+k34many:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Y8
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   32(DX)(R10*4), Y15, Y9
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y8, Y15, Y0
+	VFMADD231PS  Y9, Y15, Y1
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y8, Y15, Y2
+	VFMADD231PS  Y9, Y15, Y3
+	MOVQ         8(R9), R10
+	VMOVUPS      (DX)(R10*4), Y8
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   32(DX)(R10*4), Y15, Y9
+	VBROADCASTSS (SI)(AX*1), Y15
+	VFMADD231PS  Y8, Y15, Y4
+	VFMADD231PS  Y9, Y15, Y5
+	VBROADCASTSS 4(SI)(AX*1), Y15
+	VFMADD231PS  Y8, Y15, Y6
+	VFMADD231PS  Y9, Y15, Y7
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x10, R9
+	SUBQ         $0x02, CX
+	JGE          k34many
+
+k34rest:
+	ADDQ $0x02, CX
+	JZ   k34done
+
+k34one:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Y8
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   32(DX)(R10*4), Y15, Y9
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y8, Y15, Y0
+	VFMADD231PS  Y9, Y15, Y1
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y8, Y15, Y2
+	VFMADD231PS  Y9, Y15, Y3
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k34one
+
+k34done:
+	VADDPS     Y4, Y0, Y0
+	VADDPS     Y5, Y1, Y1
+	VADDPS     Y6, Y2, Y2
+	VADDPS     Y7, Y3, Y3
+	VMOVUPS    (R11), Y13
+	MOVQ       96(BX), SI
+	TESTQ      SI, SI
+	JZ         e35add
+	MOVQ       120(BX), DX
+	SHLQ       $0x02, DX
+	VADDPS     (SI), Y0, Y0
+	VMASKMOVPS 32(SI), Y13, Y15
+	VADDPS     Y15, Y1, Y1
+	ADDQ       DX, SI
+	VADDPS     (SI), Y2, Y2
+	VMASKMOVPS 32(SI), Y13, Y15
+	VADDPS     Y15, Y3, Y3
+
+e35add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e35rowBias
+	VBROADCASTSS (SI), Y15
+	VADDPS       Y15, Y0, Y0
+	VADDPS       Y15, Y1, Y1
+	VBROADCASTSS 4(SI), Y15
+	VADDPS       Y15, Y2, Y2
+	VADDPS       Y15, Y3, Y3
+
+e35rowBias:
+	MOVQ       152(BX), SI
+	TESTQ      SI, SI
+	JZ         e35colBias
+	VMOVUPS    (SI), Y15
+	VADDPS     Y15, Y0, Y0
+	VADDPS     Y15, Y2, Y2
+	VMASKMOVPS 32(SI), Y13, Y15
+	VADDPS     Y15, Y1, Y1
+	VADDPS     Y15, Y3, Y3
+
+e35colBias:
+	CMPQ         208(BX), $0x00
+	JE           e35clamp
+	VBROADCASTSS 216(BX), Y15
+	VBROADCASTSS 220(BX), Y14
+	VMAXPS       Y0, Y15, Y0
+	VMINPS       Y0, Y14, Y0
+	VMAXPS       Y1, Y15, Y1
+	VMINPS       Y1, Y14, Y1
+	VMAXPS       Y2, Y15, Y2
+	VMINPS       Y2, Y14, Y2
+	VMAXPS       Y3, Y15, Y3
+	VMINPS       Y3, Y14, Y3
+
+e35clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e35slope
+	VBROADCASTSS (SI), Y15
+	VMULPS       Y15, Y0, Y14
+	VBLENDVPS    Y0, Y14, Y0, Y0
+	VMULPS       Y15, Y1, Y14
+	VBLENDVPS    Y1, Y14, Y1, Y1
+	VBROADCASTSS 4(SI), Y15
+	VMULPS       Y15, Y2, Y14
+	VBLENDVPS    Y2, Y14, Y2, Y2
+	VMULPS       Y15, Y3, Y14
+	VBLENDVPS    Y3, Y14, Y3, Y3
+
+e35slope:
+	MOVQ       64(BX), SI
+	MOVQ       88(BX), DX
+	SHLQ       $0x02, DX
+	VMOVUPS    Y0, (SI)
+	VMASKMOVPS Y1, Y13, 32(SI)
+	ADDQ       DX, SI
+	VMOVUPS    Y2, (SI)
+	VMASKMOVPS Y3, Y13, 32(SI)
+	VZEROUPPER
+	RET
+
+// func direct3x2AVX2(t *int8)
+// Requires: AVX, FMA3, MMX+
+TEXT ·direct3x2AVX2(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x08, CX
+	LEAQ       masks<>+32(SB), R11
+	SHLQ       $0x02, CX
+	SUBQ       CX, R11
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	MOVQ       224(BX), R9
+	SUBQ       $0x02, CX
+	JL         k36rest
+
+k36many:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Y12
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   32(DX)(R10*4), Y15, Y13
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y12, Y15, Y0
+	VFMADD231PS  Y13, Y15, Y1
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y12, Y15, Y2
+	VFMADD231PS  Y13, Y15, Y3
+	VBROADCASTSS 8(SI), Y15
+	VFMADD231PS  Y12, Y15, Y4
+	VFMADD231PS  Y13, Y15, Y5
+	MOVQ         8(R9), R10
+	VMOVUPS      (DX)(R10*4), Y12
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   32(DX)(R10*4), Y15, Y13
+	VBROADCASTSS (SI)(AX*1), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS 4(SI)(AX*1), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 8(SI)(AX*1), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x10, R9
+	SUBQ         $0x02, CX
+	JGE          k36many
+
+k36rest:
+	ADDQ $0x02, CX
+	JZ   k36done
+
+k36one:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Y12
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   32(DX)(R10*4), Y15, Y13
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y12, Y15, Y0
+	VFMADD231PS  Y13, Y15, Y1
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y12, Y15, Y2
+	VFMADD231PS  Y13, Y15, Y3
+	VBROADCASTSS 8(SI), Y15
+	VFMADD231PS  Y12, Y15, Y4
+	VFMADD231PS  Y13, Y15, Y5
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k36one
+
+k36done:
+	VADDPS     Y6, Y0, Y0
+	VADDPS     Y7, Y1, Y1
+	VADDPS     Y8, Y2, Y2
+	VADDPS     Y9, Y3, Y3
+	VADDPS     Y10, Y4, Y4
+	VADDPS     Y11, Y5, Y5
+	VMOVUPS    (R11), Y13
+	MOVQ       96(BX), SI
+	TESTQ      SI, SI
+	JZ         e37add
+	MOVQ       120(BX), DX
+	SHLQ       $0x02, DX
+	VADDPS     (SI), Y0, Y0
+	VMASKMOVPS 32(SI), Y13, Y15
+	VADDPS     Y15, Y1, Y1
+	ADDQ       DX, SI
+	VADDPS     (SI), Y2, Y2
+	VMASKMOVPS 32(SI), Y13, Y15
+	VADDPS     Y15, Y3, Y3
+	ADDQ       DX, SI
+	VADDPS     (SI), Y4, Y4
+	VMASKMOVPS 32(SI), Y13, Y15
+	VADDPS     Y15, Y5, Y5
+
+e37add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e37rowBias
+	VBROADCASTSS (SI), Y15
+	VADDPS       Y15, Y0, Y0
+	VADDPS       Y15, Y1, Y1
+	VBROADCASTSS 4(SI), Y15
+	VADDPS       Y15, Y2, Y2
+	VADDPS       Y15, Y3, Y3
+	VBROADCASTSS 8(SI), Y15
+	VADDPS       Y15, Y4, Y4
+	VADDPS       Y15, Y5, Y5
+
+e37rowBias:
+	MOVQ       152(BX), SI
+	TESTQ      SI, SI
+	JZ         e37colBias
+	VMOVUPS    (SI), Y15
+	VADDPS     Y15, Y0, Y0
+	VADDPS     Y15, Y2, Y2
+	VADDPS     Y15, Y4, Y4
+	VMASKMOVPS 32(SI), Y13, Y15
+	VADDPS     Y15, Y1, Y1
+	VADDPS     Y15, Y3, Y3
+	VADDPS     Y15, Y5, Y5
+
+e37colBias:
+	CMPQ         208(BX), $0x00
+	JE           e37clamp
+	VBROADCASTSS 216(BX), Y15
+	VBROADCASTSS 220(BX), Y14
+	VMAXPS       Y0, Y15, Y0
+	VMINPS       Y0, Y14, Y0
+	VMAXPS       Y1, Y15, Y1
+	VMINPS       Y1, Y14, Y1
+	VMAXPS       Y2, Y15, Y2
+	VMINPS       Y2, Y14, Y2
+	VMAXPS       Y3, Y15, Y3
+	VMINPS       Y3, Y14, Y3
+	VMAXPS       Y4, Y15, Y4
+	VMINPS       Y4, Y14, Y4
+	VMAXPS       Y5, Y15, Y5
+	VMINPS       Y5, Y14, Y5
+
+e37clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e37slope
+	VBROADCASTSS (SI), Y15
+	VMULPS       Y15, Y0, Y14
+	VBLENDVPS    Y0, Y14, Y0, Y0
+	VMULPS       Y15, Y1, Y14
+	VBLENDVPS    Y1, Y14, Y1, Y1
+	VBROADCASTSS 4(SI), Y15
+	VMULPS       Y15, Y2, Y14
+	VBLENDVPS    Y2, Y14, Y2, Y2
+	VMULPS       Y15, Y3, Y14
+	VBLENDVPS    Y3, Y14, Y3, Y3
+	VBROADCASTSS 8(SI), Y15
+	VMULPS       Y15, Y4, Y14
+	VBLENDVPS    Y4, Y14, Y4, Y4
+	VMULPS       Y15, Y5, Y14
+	VBLENDVPS    Y5, Y14, Y5, Y5
+
+e37slope:
+	MOVQ       64(BX), SI
+	MOVQ       88(BX), DX
+	SHLQ       $0x02, DX
+	VMOVUPS    Y0, (SI)
+	VMASKMOVPS Y1, Y13, 32(SI)
+	ADDQ       DX, SI
+	VMOVUPS    Y2, (SI)
+	VMASKMOVPS Y3, Y13, 32(SI)
+	ADDQ       DX, SI
+	VMOVUPS    Y4, (SI)
+	VMASKMOVPS Y5, Y13, 32(SI)
+	VZEROUPPER
+	RET
+
+// func direct4x2AVX2(t *int8)
+// Requires: AVX, FMA3, MMX+
+TEXT ·direct4x2AVX2(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x08, CX
+	LEAQ       masks<>+32(SB), R11
+	SHLQ       $0x02, CX
+	SUBQ       CX, R11
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	MOVQ       224(BX), R9
+	SUBQ       $0x02, CX
+	JL         k38rest
+
+k38many:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Y8
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   32(DX)(R10*4), Y15, Y9
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y8, Y15, Y0
+	VFMADD231PS  Y9, Y15, Y1
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y8, Y15, Y2
+	VFMADD231PS  Y9, Y15, Y3
+	VBROADCASTSS 8(SI), Y15
+	VFMADD231PS  Y8, Y15, Y4
+	VFMADD231PS  Y9, Y15, Y5
+	VBROADCASTSS 12(SI), Y15
+	VFMADD231PS  Y8, Y15, Y6
+	VFMADD231PS  Y9, Y15, Y7
+	MOVQ         8(R9), R10
+	VMOVUPS      (DX)(R10*4), Y8
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   32(DX)(R10*4), Y15, Y9
+	VBROADCASTSS (SI)(AX*1), Y15
+	VFMADD231PS  Y8, Y15, Y0
+	VFMADD231PS  Y9, Y15, Y1
+	VBROADCASTSS 4(SI)(AX*1), Y15
+	VFMADD231PS  Y8, Y15, Y2
+	VFMADD231PS  Y9, Y15, Y3
+	VBROADCASTSS 8(SI)(AX*1), Y15
+	VFMADD231PS  Y8, Y15, Y4
+	VFMADD231PS  Y9, Y15, Y5
+	VBROADCASTSS 12(SI)(AX*1), Y15
+	VFMADD231PS  Y8, Y15, Y6
+	VFMADD231PS  Y9, Y15, Y7
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x10, R9
+	SUBQ         $0x02, CX
+	JGE          k38many
+
+k38rest:
+	ADDQ $0x02, CX
+	JZ   k38done
+
+k38one:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Y8
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   32(DX)(R10*4), Y15, Y9
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y8, Y15, Y0
+	VFMADD231PS  Y9, Y15, Y1
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y8, Y15, Y2
+	VFMADD231PS  Y9, Y15, Y3
+	VBROADCASTSS 8(SI), Y15
+	VFMADD231PS  Y8, Y15, Y4
+	VFMADD231PS  Y9, Y15, Y5
+	VBROADCASTSS 12(SI), Y15
+	VFMADD231PS  Y8, Y15, Y6
+	VFMADD231PS  Y9, Y15, Y7
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k38one
+
+k38done:
+	VMOVUPS    (R11), Y13
+	MOVQ       96(BX), SI
+	TESTQ      SI, SI
+	JZ         e39add
+	MOVQ       120(BX), DX
+	SHLQ       $0x02, DX
+	VADDPS     (SI), Y0, Y0
+	VMASKMOVPS 32(SI), Y13, Y15
+	VADDPS     Y15, Y1, Y1
+	ADDQ       DX, SI
+	VADDPS     (SI), Y2, Y2
+	VMASKMOVPS 32(SI), Y13, Y15
+	VADDPS     Y15, Y3, Y3
+	ADDQ       DX, SI
+	VADDPS     (SI), Y4, Y4
+	VMASKMOVPS 32(SI), Y13, Y15
+	VADDPS     Y15, Y5, Y5
+	ADDQ       DX, SI
+	VADDPS     (SI), Y6, Y6
+	VMASKMOVPS 32(SI), Y13, Y15
+	VADDPS     Y15, Y7, Y7
+
+e39add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e39rowBias
+	VBROADCASTSS (SI), Y15
+	VADDPS       Y15, Y0, Y0
+	VADDPS       Y15, Y1, Y1
+	VBROADCASTSS 4(SI), Y15
+	VADDPS       Y15, Y2, Y2
+	VADDPS       Y15, Y3, Y3
+	VBROADCASTSS 8(SI), Y15
+	VADDPS       Y15, Y4, Y4
+	VADDPS       Y15, Y5, Y5
+	VBROADCASTSS 12(SI), Y15
+	VADDPS       Y15, Y6, Y6
+	VADDPS       Y15, Y7, Y7
+
+e39rowBias:
+	MOVQ       152(BX), SI
+	TESTQ      SI, SI
+	JZ         e39colBias
+	VMOVUPS    (SI), Y15
+	VADDPS     Y15, Y0, Y0
+	VADDPS     Y15, Y2, Y2
+	VADDPS     Y15, Y4, Y4
+	VADDPS     Y15, Y6, Y6
+	VMASKMOVPS 32(SI), Y13, Y15
+	VADDPS     Y15, Y1, Y1
+	VADDPS     Y15, Y3, Y3
+	VADDPS     Y15, Y5, Y5
+	VADDPS     Y15, Y7, Y7
+
+e39colBias:
+	CMPQ         208(BX), $0x00
+	JE           e39clamp
+	VBROADCASTSS 216(BX), Y15
+	VBROADCASTSS 220(BX), Y14
+	VMAXPS       Y0, Y15, Y0
+	VMINPS       Y0, Y14, Y0
+	VMAXPS       Y1, Y15, Y1
+	VMINPS       Y1, Y14, Y1
+	VMAXPS       Y2, Y15, Y2
+	VMINPS       Y2, Y14, Y2
+	VMAXPS       Y3, Y15, Y3
+	VMINPS       Y3, Y14, Y3
+	VMAXPS       Y4, Y15, Y4
+	VMINPS       Y4, Y14, Y4
+	VMAXPS       Y5, Y15, Y5
+	VMINPS       Y5, Y14, Y5
+	VMAXPS       Y6, Y15, Y6
+	VMINPS       Y6, Y14, Y6
+	VMAXPS       Y7, Y15, Y7
+	VMINPS       Y7, Y14, Y7
+
+e39clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e39slope
+	VBROADCASTSS (SI), Y15
+	VMULPS       Y15, Y0, Y14
+	VBLENDVPS    Y0, Y14, Y0, Y0
+	VMULPS       Y15, Y1, Y14
+	VBLENDVPS    Y1, Y14, Y1, Y1
+	VBROADCASTSS 4(SI), Y15
+	VMULPS       Y15, Y2, Y14
+	VBLENDVPS    Y2, Y14, Y2, Y2
+	VMULPS       Y15, Y3, Y14
+	VBLENDVPS    Y3, Y14, Y3, Y3
+	VBROADCASTSS 8(SI), Y15
+	VMULPS       Y15, Y4, Y14
+	VBLENDVPS    Y4, Y14, Y4, Y4
+	VMULPS       Y15, Y5, Y14
+	VBLENDVPS    Y5, Y14, Y5, Y5
+	VBROADCASTSS 12(SI), Y15
+	VMULPS       Y15, Y6, Y14
+	VBLENDVPS    Y6, Y14, Y6, Y6
+	VMULPS       Y15, Y7, Y14
+	VBLENDVPS    Y7, Y14, Y7, Y7
+
+e39slope:
+	MOVQ       64(BX), SI
+	MOVQ       88(BX), DX
+	SHLQ       $0x02, DX
+	VMOVUPS    Y0, (SI)
+	VMASKMOVPS Y1, Y13, 32(SI)
+	ADDQ       DX, SI
+	VMOVUPS    Y2, (SI)
+	VMASKMOVPS Y3, Y13, 32(SI)
+	ADDQ       DX, SI
+	VMOVUPS    Y4, (SI)
+	VMASKMOVPS Y5, Y13, 32(SI)
+	ADDQ       DX, SI
+	VMOVUPS    Y6, (SI)
+	VMASKMOVPS Y7, Y13, 32(SI)
+	VZEROUPPER
+	RET
+
+// func direct1x3AVX2(t *int8)
+// Requires: AVX, FMA3, MMX+
+TEXT ·direct1x3AVX2(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x10, CX
+	LEAQ       masks<>+32(SB), R11
+	SHLQ       $0x02, CX
+	SUBQ       CX, R11
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	MOVQ       224(BX), R9
+	SUBQ       $0x04, CX
+	JL         k40rest
+
+k40many:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Y12
+	VMOVUPS      32(DX)(R10*4), Y13
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   64(DX)(R10*4), Y15, Y14
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y12, Y15, Y0
+	VFMADD231PS  Y13, Y15, Y1
+	VFMADD231PS  Y14, Y15, Y2
+	MOVQ         8(R9), R10
+	VMOVUPS      (DX)(R10*4), Y12
+	VMOVUPS      32(DX)(R10*4), Y13
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   64(DX)(R10*4), Y15, Y14
+	VBROADCASTSS (SI)(AX*1), Y15
+	VFMADD231PS  Y12, Y15, Y3
+	VFMADD231PS  Y13, Y15, Y4
+	VFMADD231PS  Y14, Y15, Y5
+	LEAQ         (SI)(AX*2), SI
+	MOVQ         16(R9), R10
+	VMOVUPS      (DX)(R10*4), Y12
+	VMOVUPS      32(DX)(R10*4), Y13
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   64(DX)(R10*4), Y15, Y14
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VFMADD231PS  Y14, Y15, Y8
+	MOVQ         24(R9), R10
+	VMOVUPS      (DX)(R10*4), Y12
+	VMOVUPS      32(DX)(R10*4), Y13
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   64(DX)(R10*4), Y15, Y14
+	VBROADCASTSS (SI)(AX*1), Y15
+	VFMADD231PS  Y12, Y15, Y9
+	VFMADD231PS  Y13, Y15, Y10
+	VFMADD231PS  Y14, Y15, Y11
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x20, R9
+	SUBQ         $0x04, CX
+	JGE          k40many
+
+k40rest:
+	ADDQ $0x04, CX
+	JZ   k40done
+
+k40one:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Y12
+	VMOVUPS      32(DX)(R10*4), Y13
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   64(DX)(R10*4), Y15, Y14
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y12, Y15, Y0
+	VFMADD231PS  Y13, Y15, Y1
+	VFMADD231PS  Y14, Y15, Y2
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k40one
+
+k40done:
+	VADDPS     Y6, Y0, Y0
+	VADDPS     Y7, Y1, Y1
+	VADDPS     Y8, Y2, Y2
+	VADDPS     Y9, Y3, Y3
+	VADDPS     Y10, Y4, Y4
+	VADDPS     Y11, Y5, Y5
+	VADDPS     Y3, Y0, Y0
+	VADDPS     Y4, Y1, Y1
+	VADDPS     Y5, Y2, Y2
+	VMOVUPS    (R11), Y13
+	MOVQ       96(BX), SI
+	TESTQ      SI, SI
+	JZ         e41add
+	MOVQ       120(BX), DX
+	SHLQ       $0x02, DX
+	VADDPS     (SI), Y0, Y0
+	VADDPS     32(SI), Y1, Y1
+	VMASKMOVPS 64(SI), Y13, Y15
+	VADDPS     Y15, Y2, Y2
+
+e41add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e41rowBias
+	VBROADCASTSS (SI), Y15
+	VADDPS       Y15, Y0, Y0
+	VADDPS       Y15, Y1, Y1
+	VADDPS       Y15, Y2, Y2
+
+e41rowBias:
+	MOVQ       152(BX), SI
+	TESTQ      SI, SI
+	JZ         e41colBias
+	VADDPS     (SI), Y0, Y0
+	VADDPS     32(SI), Y1, Y1
+	VMASKMOVPS 64(SI), Y13, Y15
+	VADDPS     Y15, Y2, Y2
+
+e41colBias:
+	CMPQ         208(BX), $0x00
+	JE           e41clamp
+	VBROADCASTSS 216(BX), Y15
+	VBROADCASTSS 220(BX), Y14
+	VMAXPS       Y0, Y15, Y0
+	VMINPS       Y0, Y14, Y0
+	VMAXPS       Y1, Y15, Y1
+	VMINPS       Y1, Y14, Y1
+	VMAXPS       Y2, Y15, Y2
+	VMINPS       Y2, Y14, Y2
+
+e41clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e41slope
+	VBROADCASTSS (SI), Y15
+	VMULPS       Y15, Y0, Y14
+	VBLENDVPS    Y0, Y14, Y0, Y0
+	VMULPS       Y15, Y1, Y14
+	VBLENDVPS    Y1, Y14, Y1, Y1
+	VMULPS       Y15, Y2, Y14
+	VBLENDVPS    Y2, Y14, Y2, Y2
+
+e41slope:
+	MOVQ       64(BX), SI
+	MOVQ       88(BX), DX
+	SHLQ       $0x02, DX
+	VMOVUPS    Y0, (SI)
+	VMOVUPS    Y1, 32(SI)
+	VMASKMOVPS Y2, Y13, 64(SI)
+	VZEROUPPER
+	RET
+
+// func direct2x3AVX2(t *int8)
+// Requires: AVX, FMA3, MMX+
+TEXT ·direct2x3AVX2(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x10, CX
+	LEAQ       masks<>+32(SB), R11
+	SHLQ       $0x02, CX
+	SUBQ       CX, R11
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	MOVQ       224(BX), R9
+	SUBQ       $0x02, CX
+	JL         k42rest
+
+k42many:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Y12
+	VMOVUPS      32(DX)(R10*4), Y13
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   64(DX)(R10*4), Y15, Y14
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y12, Y15, Y0
+	VFMADD231PS  Y13, Y15, Y1
+	VFMADD231PS  Y14, Y15, Y2
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y12, Y15, Y3
+	VFMADD231PS  Y13, Y15, Y4
+	VFMADD231PS  Y14, Y15, Y5
+	MOVQ         8(R9), R10
+	VMOVUPS      (DX)(R10*4), Y12
+	VMOVUPS      32(DX)(R10*4), Y13
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   64(DX)(R10*4), Y15, Y14
+	VBROADCASTSS (SI)(AX*1), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VFMADD231PS  Y14, Y15, Y8
+	VBROADCASTSS 4(SI)(AX*1), Y15
+	VFMADD231PS  Y12, Y15, Y9
+	VFMADD231PS  Y13, Y15, Y10
+	VFMADD231PS  Y14, Y15, Y11
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x10, R9
+	SUBQ         $0x02, CX
+	JGE          k42many
+
+k42rest:
+	ADDQ $0x02, CX
+	JZ   k42done
+
+k42one:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Y12
+	VMOVUPS      32(DX)(R10*4), Y13
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   64(DX)(R10*4), Y15, Y14
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y12, Y15, Y0
+	VFMADD231PS  Y13, Y15, Y1
+	VFMADD231PS  Y14, Y15, Y2
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y12, Y15, Y3
+	VFMADD231PS  Y13, Y15, Y4
+	VFMADD231PS  Y14, Y15, Y5
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k42one
+
+k42done:
+	VADDPS     Y6, Y0, Y0
+	VADDPS     Y7, Y1, Y1
+	VADDPS     Y8, Y2, Y2
+	VADDPS     Y9, Y3, Y3
+	VADDPS     Y10, Y4, Y4
+	VADDPS     Y11, Y5, Y5
+	VMOVUPS    (R11), Y13
+	MOVQ       96(BX), SI
+	TESTQ      SI, SI
+	JZ         e43add
+	MOVQ       120(BX), DX
+	SHLQ       $0x02, DX
+	VADDPS     (SI), Y0, Y0
+	VADDPS     32(SI), Y1, Y1
+	VMASKMOVPS 64(SI), Y13, Y15
+	VADDPS     Y15, Y2, Y2
+	ADDQ       DX, SI
+	VADDPS     (SI), Y3, Y3
+	VADDPS     32(SI), Y4, Y4
+	VMASKMOVPS 64(SI), Y13, Y15
+	VADDPS     Y15, Y5, Y5
+
+e43add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e43rowBias
+	VBROADCASTSS (SI), Y15
+	VADDPS       Y15, Y0, Y0
+	VADDPS       Y15, Y1, Y1
+	VADDPS       Y15, Y2, Y2
+	VBROADCASTSS 4(SI), Y15
+	VADDPS       Y15, Y3, Y3
+	VADDPS       Y15, Y4, Y4
+	VADDPS       Y15, Y5, Y5
+
+e43rowBias:
+	MOVQ       152(BX), SI
+	TESTQ      SI, SI
+	JZ         e43colBias
+	VMOVUPS    (SI), Y15
+	VADDPS     Y15, Y0, Y0
+	VADDPS     Y15, Y3, Y3
+	VMOVUPS    32(SI), Y15
+	VADDPS     Y15, Y1, Y1
+	VADDPS     Y15, Y4, Y4
+	VMASKMOVPS 64(SI), Y13, Y15
+	VADDPS     Y15, Y2, Y2
+	VADDPS     Y15, Y5, Y5
+
+e43colBias:
+	CMPQ         208(BX), $0x00
+	JE           e43clamp
+	VBROADCASTSS 216(BX), Y15
+	VBROADCASTSS 220(BX), Y14
+	VMAXPS       Y0, Y15, Y0
+	VMINPS       Y0, Y14, Y0
+	VMAXPS       Y1, Y15, Y1
+	VMINPS       Y1, Y14, Y1
+	VMAXPS       Y2, Y15, Y2
+	VMINPS       Y2, Y14, Y2
+	VMAXPS       Y3, Y15, Y3
+	VMINPS       Y3, Y14, Y3
+	VMAXPS       Y4, Y15, Y4
+	VMINPS       Y4, Y14, Y4
+	VMAXPS       Y5, Y15, Y5
+	VMINPS       Y5, Y14, Y5
+
+e43clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e43slope
+	VBROADCASTSS (SI), Y15
+	VMULPS       Y15, Y0, Y14
+	VBLENDVPS    Y0, Y14, Y0, Y0
+	VMULPS       Y15, Y1, Y14
+	VBLENDVPS    Y1, Y14, Y1, Y1
+	VMULPS       Y15, Y2, Y14
+	VBLENDVPS    Y2, Y14, Y2, Y2
+	VBROADCASTSS 4(SI), Y15
+	VMULPS       Y15, Y3, Y14
+	VBLENDVPS    Y3, Y14, Y3, Y3
+	VMULPS       Y15, Y4, Y14
+	VBLENDVPS    Y4, Y14, Y4, Y4
+	VMULPS       Y15, Y5, Y14
+	VBLENDVPS    Y5, Y14, Y5, Y5
+
+e43slope:
+	MOVQ       64(BX), SI
+	MOVQ       88(BX), DX
+	SHLQ       $0x02, DX
+	VMOVUPS    Y0, (SI)
+	VMOVUPS    Y1, 32(SI)
+	VMASKMOVPS Y2, Y13, 64(SI)
+	ADDQ       DX, SI
+	VMOVUPS    Y3, (SI)
+	VMOVUPS    Y4, 32(SI)
+	VMASKMOVPS Y5, Y13, 64(SI)
+	VZEROUPPER
+	RET
+
+// func direct3x3AVX2(t *int8)
+// Requires: AVX, FMA3, MMX+
+TEXT ·direct3x3AVX2(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x10, CX
+	LEAQ       masks<>+32(SB), R11
+	SHLQ       $0x02, CX
+	SUBQ       CX, R11
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	MOVQ       224(BX), R9
+	SUBQ       $0x02, CX
+	JL         k44rest
+
+k44many:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Y9
+	VMOVUPS      32(DX)(R10*4), Y10
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   64(DX)(R10*4), Y15, Y11
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y9, Y15, Y0
+	VFMADD231PS  Y10, Y15, Y1
+	VFMADD231PS  Y11, Y15, Y2
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y9, Y15, Y3
+	VFMADD231PS  Y10, Y15, Y4
+	VFMADD231PS  Y11, Y15, Y5
+	VBROADCASTSS 8(SI), Y15
+	VFMADD231PS  Y9, Y15, Y6
+	VFMADD231PS  Y10, Y15, Y7
+	VFMADD231PS  Y11, Y15, Y8
+	MOVQ         8(R9), R10
+	VMOVUPS      (DX)(R10*4), Y9
+	VMOVUPS      32(DX)(R10*4), Y10
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   64(DX)(R10*4), Y15, Y11
+	VBROADCASTSS (SI)(AX*1), Y15
+	VFMADD231PS  Y9, Y15, Y0
+	VFMADD231PS  Y10, Y15, Y1
+	VFMADD231PS  Y11, Y15, Y2
+	VBROADCASTSS 4(SI)(AX*1), Y15
+	VFMADD231PS  Y9, Y15, Y3
+	VFMADD231PS  Y10, Y15, Y4
+	VFMADD231PS  Y11, Y15, Y5
+	VBROADCASTSS 8(SI)(AX*1), Y15
+	VFMADD231PS  Y9, Y15, Y6
+	VFMADD231PS  Y10, Y15, Y7
+	VFMADD231PS  Y11, Y15, Y8
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x10, R9
+	SUBQ         $0x02, CX
+	JGE          k44many
+
+k44rest:
+	ADDQ $0x02, CX
+	JZ   k44done
+
+k44one:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Y9
+	VMOVUPS      32(DX)(R10*4), Y10
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   64(DX)(R10*4), Y15, Y11
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y9, Y15, Y0
+	VFMADD231PS  Y10, Y15, Y1
+	VFMADD231PS  Y11, Y15, Y2
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y9, Y15, Y3
+	VFMADD231PS  Y10, Y15, Y4
+	VFMADD231PS  Y11, Y15, Y5
+	VBROADCASTSS 8(SI), Y15
+	VFMADD231PS  Y9, Y15, Y6
+	VFMADD231PS  Y10, Y15, Y7
+	VFMADD231PS  Y11, Y15, Y8
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k44one
+
+k44done:
+	VMOVUPS    (R11), Y13
+	MOVQ       96(BX), SI
+	TESTQ      SI, SI
+	JZ         e45add
+	MOVQ       120(BX), DX
+	SHLQ       $0x02, DX
+	VADDPS     (SI), Y0, Y0
+	VADDPS     32(SI), Y1, Y1
+	VMASKMOVPS 64(SI), Y13, Y15
+	VADDPS     Y15, Y2, Y2
+	ADDQ       DX, SI
+	VADDPS     (SI), Y3, Y3
+	VADDPS     32(SI), Y4, Y4
+	VMASKMOVPS 64(SI), Y13, Y15
+	VADDPS     Y15, Y5, Y5
+	ADDQ       DX, SI
+	VADDPS     (SI), Y6, Y6
+	VADDPS     32(SI), Y7, Y7
+	VMASKMOVPS 64(SI), Y13, Y15
+	VADDPS     Y15, Y8, Y8
+
+e45add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e45rowBias
+	VBROADCASTSS (SI), Y15
+	VADDPS       Y15, Y0, Y0
+	VADDPS       Y15, Y1, Y1
+	VADDPS       Y15, Y2, Y2
+	VBROADCASTSS 4(SI), Y15
+	VADDPS       Y15, Y3, Y3
+	VADDPS       Y15, Y4, Y4
+	VADDPS       Y15, Y5, Y5
+	VBROADCASTSS 8(SI), Y15
+	VADDPS       Y15, Y6, Y6
+	VADDPS       Y15, Y7, Y7
+	VADDPS       Y15, Y8, Y8
+
+e45rowBias:
+	MOVQ       152(BX), SI
+	TESTQ      SI, SI
+	JZ         e45colBias
+	VMOVUPS    (SI), Y15
+	VADDPS     Y15, Y0, Y0
+	VADDPS     Y15, Y3, Y3
+	VADDPS     Y15, Y6, Y6
+	VMOVUPS    32(SI), Y15
+	VADDPS     Y15, Y1, Y1
+	VADDPS     Y15, Y4, Y4
+	VADDPS     Y15, Y7, Y7
+	VMASKMOVPS 64(SI), Y13, Y15
+	VADDPS     Y15, Y2, Y2
+	VADDPS     Y15, Y5, Y5
+	VADDPS     Y15, Y8, Y8
+
+e45colBias:
+	CMPQ         208(BX), $0x00
+	JE           e45clamp
+	VBROADCASTSS 216(BX), Y15
+	VBROADCASTSS 220(BX), Y14
+	VMAXPS       Y0, Y15, Y0
+	VMINPS       Y0, Y14, Y0
+	VMAXPS       Y1, Y15, Y1
+	VMINPS       Y1, Y14, Y1
+	VMAXPS       Y2, Y15, Y2
+	VMINPS       Y2, Y14, Y2
+	VMAXPS       Y3, Y15, Y3
+	VMINPS       Y3, Y14, Y3
+	VMAXPS       Y4, Y15, Y4
+	VMINPS       Y4, Y14, Y4
+	VMAXPS       Y5, Y15, Y5
+	VMINPS       Y5, Y14, Y5
+	VMAXPS       Y6, Y15, Y6
+	VMINPS       Y6, Y14, Y6
+	VMAXPS       Y7, Y15, Y7
+	VMINPS       Y7, Y14, Y7
+	VMAXPS       Y8, Y15, Y8
+	VMINPS       Y8, Y14, Y8
+
+e45clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e45slope
+	VBROADCASTSS (SI), Y15
+	VMULPS       Y15, Y0, Y14
+	VBLENDVPS    Y0, Y14, Y0, Y0
+	VMULPS       Y15, Y1, Y14
+	VBLENDVPS    Y1, Y14, Y1, Y1
+	VMULPS       Y15, Y2, Y14
+	VBLENDVPS    Y2, Y14, Y2, Y2
+	VBROADCASTSS 4(SI), Y15
+	VMULPS       Y15, Y3, Y14
+	VBLENDVPS    Y3, Y14, Y3, Y3
+	VMULPS       Y15, Y4, Y14
+	VBLENDVPS    Y4, Y14, Y4, Y4
+	VMULPS       Y15, Y5, Y14
+	VBLENDVPS    Y5, Y14, Y5, Y5
+	VBROADCASTSS 8(SI), Y15
+	VMULPS       Y15, Y6, Y14
+	VBLENDVPS    Y6, Y14, Y6, Y6
+	VMULPS       Y15, Y7, Y14
+	VBLENDVPS    Y7, Y14, Y7, Y7
+	VMULPS       Y15, Y8, Y14
+	VBLENDVPS    Y8, Y14, Y8, Y8
+
+e45slope:
+	MOVQ       64(BX), SI
+	MOVQ       88(BX), DX
+	SHLQ       $0x02, DX
+	VMOVUPS    Y0, (SI)
+	VMOVUPS    Y1, 32(SI)
+	VMASKMOVPS Y2, Y13, 64(SI)
+	ADDQ       DX, SI
+	VMOVUPS    Y3, (SI)
+	VMOVUPS    Y4, 32(SI)
+	VMASKMOVPS Y5, Y13, 64(SI)
+	ADDQ       DX, SI
+	VMOVUPS    Y6, (SI)
+	VMOVUPS    Y7, 32(SI)
+	VMASKMOVPS Y8, Y13, 64(SI)
+	VZEROUPPER
+	RET
+
+// func direct4x3AVX2(t *int8)
+// Requires: AVX, FMA3, MMX+
+TEXT ·direct4x3AVX2(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x10, CX
+	LEAQ       masks<>+32(SB), R11
+	SHLQ       $0x02, CX
+	SUBQ       CX, R11
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	MOVQ       224(BX), R9
+	SUBQ       $0x02, CX
+	JL         k46rest
+
+k46many:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Y12
+	VMOVUPS      32(DX)(R10*4), Y13
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   64(DX)(R10*4), Y15, Y14
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y12, Y15, Y0
+	VFMADD231PS  Y13, Y15, Y1
+	VFMADD231PS  Y14, Y15, Y2
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y12, Y15, Y3
+	VFMADD231PS  Y13, Y15, Y4
+	VFMADD231PS  Y14, Y15, Y5
+	VBROADCASTSS 8(SI), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VFMADD231PS  Y14, Y15, Y8
+	VBROADCASTSS 12(SI), Y15
+	VFMADD231PS  Y12, Y15, Y9
+	VFMADD231PS  Y13, Y15, Y10
+	VFMADD231PS  Y14, Y15, Y11
+	MOVQ         8(R9), R10
+	VMOVUPS      (DX)(R10*4), Y12
+	VMOVUPS      32(DX)(R10*4), Y13
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   64(DX)(R10*4), Y15, Y14
+	VBROADCASTSS (SI)(AX*1), Y15
+	VFMADD231PS  Y12, Y15, Y0
+	VFMADD231PS  Y13, Y15, Y1
+	VFMADD231PS  Y14, Y15, Y2
+	VBROADCASTSS 4(SI)(AX*1), Y15
+	VFMADD231PS  Y12, Y15, Y3
+	VFMADD231PS  Y13, Y15, Y4
+	VFMADD231PS  Y14, Y15, Y5
+	VBROADCASTSS 8(SI)(AX*1), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VFMADD231PS  Y14, Y15, Y8
+	VBROADCASTSS 12(SI)(AX*1), Y15
+	VFMADD231PS  Y12, Y15, Y9
+	VFMADD231PS  Y13, Y15, Y10
+	VFMADD231PS  Y14, Y15, Y11
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x10, R9
+	SUBQ         $0x02, CX
+	JGE          k46many
+
+k46rest:
+	ADDQ $0x02, CX
+	JZ   k46done
+
+k46one:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Y12
+	VMOVUPS      32(DX)(R10*4), Y13
+	VMOVUPS      (R11), Y15
+	VMASKMOVPS   64(DX)(R10*4), Y15, Y14
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y12, Y15, Y0
+	VFMADD231PS  Y13, Y15, Y1
+	VFMADD231PS  Y14, Y15, Y2
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  Y12, Y15, Y3
+	VFMADD231PS  Y13, Y15, Y4
+	VFMADD231PS  Y14, Y15, Y5
+	VBROADCASTSS 8(SI), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VFMADD231PS  Y14, Y15, Y8
+	VBROADCASTSS 12(SI), Y15
+	VFMADD231PS  Y12, Y15, Y9
+	VFMADD231PS  Y13, Y15, Y10
+	VFMADD231PS  Y14, Y15, Y11
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k46one
+
+k46done:
+	VMOVUPS    (R11), Y13
+	MOVQ       96(BX), SI
+	TESTQ      SI, SI
+	JZ         e47add
+	MOVQ       120(BX), DX
+	SHLQ       $0x02, DX
+	VADDPS     (SI), Y0, Y0
+	VADDPS     32(SI), Y1, Y1
+	VMASKMOVPS 64(SI), Y13, Y15
+	VADDPS     Y15, Y2, Y2
+	ADDQ       DX, SI
+	VADDPS     (SI), Y3, Y3
+	VADDPS     32(SI), Y4, Y4
+	VMASKMOVPS 64(SI), Y13, Y15
+	VADDPS     Y15, Y5, Y5
+	ADDQ       DX, SI
+	VADDPS     (SI), Y6, Y6
+	VADDPS     32(SI), Y7, Y7
+	VMASKMOVPS 64(SI), Y13, Y15
+	VADDPS     Y15, Y8, Y8
+	ADDQ       DX, SI
+	VADDPS     (SI), Y9, Y9
+	VADDPS     32(SI), Y10, Y10
+	VMASKMOVPS 64(SI), Y13, Y15
+	VADDPS     Y15, Y11, Y11
+
+e47add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e47rowBias
+	VBROADCASTSS (SI), Y15
+	VADDPS       Y15, Y0, Y0
+	VADDPS       Y15, Y1, Y1
+	VADDPS       Y15, Y2, Y2
+	VBROADCASTSS 4(SI), Y15
+	VADDPS       Y15, Y3, Y3
+	VADDPS       Y15, Y4, Y4
+	VADDPS       Y15, Y5, Y5
+	VBROADCASTSS 8(SI), Y15
+	VADDPS       Y15, Y6, Y6
+	VADDPS       Y15, Y7, Y7
+	VADDPS       Y15, Y8, Y8
+	VBROADCASTSS 12(SI), Y15
+	VADDPS       Y15, Y9, Y9
+	VADDPS       Y15, Y10, Y10
+	VADDPS       Y15, Y11, Y11
+
+e47rowBias:
+	MOVQ       152(BX), SI
+	TESTQ      SI, SI
+	JZ         e47colBias
+	VMOVUPS    (SI), Y15
+	VADDPS     Y15, Y0, Y0
+	VADDPS     Y15, Y3, Y3
+	VADDPS     Y15, Y6, Y6
+	VADDPS     Y15, Y9, Y9
+	VMOVUPS    32(SI), Y15
+	VADDPS     Y15, Y1, Y1
+	VADDPS     Y15, Y4, Y4
+	VADDPS     Y15, Y7, Y7
+	VADDPS     Y15, Y10, Y10
+	VMASKMOVPS 64(SI), Y13, Y15
+	VADDPS     Y15, Y2, Y2
+	VADDPS     Y15, Y5, Y5
+	VADDPS     Y15, Y8, Y8
+	VADDPS     Y15, Y11, Y11
+
+e47colBias:
+	CMPQ         208(BX), $0x00
+	JE           e47clamp
+	VBROADCASTSS 216(BX), Y15
+	VBROADCASTSS 220(BX), Y14
+	VMAXPS       Y0, Y15, Y0
+	VMINPS       Y0, Y14, Y0
+	VMAXPS       Y1, Y15, Y1
+	VMINPS       Y1, Y14, Y1
+	VMAXPS       Y2, Y15, Y2
+	VMINPS       Y2, Y14, Y2
+	VMAXPS       Y3, Y15, Y3
+	VMINPS       Y3, Y14, Y3
+	VMAXPS       Y4, Y15, Y4
+	VMINPS       Y4, Y14, Y4
+	VMAXPS       Y5, Y15, Y5
+	VMINPS       Y5, Y14, Y5
+	VMAXPS       Y6, Y15, Y6
+	VMINPS       Y6, Y14, Y6
+	VMAXPS       Y7, Y15, Y7
+	VMINPS       Y7, Y14, Y7
+	VMAXPS       Y8, Y15, Y8
+	VMINPS       Y8, Y14, Y8
+	VMAXPS       Y9, Y15, Y9
+	VMINPS       Y9, Y14, Y9
+	VMAXPS       Y10, Y15, Y10
+	VMINPS       Y10, Y14, Y10
+	VMAXPS       Y11, Y15, Y11
+	VMINPS       Y11, Y14, Y11
+
+e47clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e47slope
+	VBROADCASTSS (SI), Y15
+	VMULPS       Y15, Y0, Y14
+	VBLENDVPS    Y0, Y14, Y0, Y0
+	VMULPS       Y15, Y1, Y14
+	VBLENDVPS    Y1, Y14, Y1, Y1
+	VMULPS       Y15, Y2, Y14
+	VBLENDVPS    Y2, Y14, Y2, Y2
+	VBROADCASTSS 4(SI), Y15
+	VMULPS       Y15, Y3, Y14
+	VBLENDVPS    Y3, Y14, Y3, Y3
+	VMULPS       Y15, Y4, Y14
+	VBLENDVPS    Y4, Y14, Y4, Y4
+	VMULPS       Y15, Y5, Y14
+	VBLENDVPS    Y5, Y14, Y5, Y5
+	VBROADCASTSS 8(SI), Y15
+	VMULPS       Y15, Y6, Y14
+	VBLENDVPS    Y6, Y14, Y6, Y6
+	VMULPS       Y15, Y7, Y14
+	VBLENDVPS    Y7, Y14, Y7, Y7
+	VMULPS       Y15, Y8, Y14
+	VBLENDVPS    Y8, Y14, Y8, Y8
+	VBROADCASTSS 12(SI), Y15
+	VMULPS       Y15, Y9, Y14
+	VBLENDVPS    Y9, Y14, Y9, Y9
+	VMULPS       Y15, Y10, Y14
+	VBLENDVPS    Y10, Y14, Y10, Y10
+	VMULPS       Y15, Y11, Y14
+	VBLENDVPS    Y11, Y14, Y11, Y11
+
+e47slope:
+	MOVQ       64(BX), SI
+	MOVQ       88(BX), DX
+	SHLQ       $0x02, DX
+	VMOVUPS    Y0, (SI)
+	VMOVUPS    Y1, 32(SI)
+	VMASKMOVPS Y2, Y13, 64(SI)
+	ADDQ       DX, SI
+	VMOVUPS    Y3, (SI)
+	VMOVUPS    Y4, 32(SI)
+	VMASKMOVPS Y5, Y13, 64(SI)
+	ADDQ       DX, SI
+	VMOVUPS    Y6, (SI)
+	VMOVUPS    Y7, 32(SI)
+	VMASKMOVPS Y8, Y13, 64(SI)
+	ADDQ       DX, SI
+	VMOVUPS    Y9, (SI)
+	VMOVUPS    Y10, 32(SI)
+	VMASKMOVPS Y11, Y13, 64(SI)
 	VZEROUPPER
 	RET
 
@@ -2064,9 +4438,9 @@ TEXT ·pack1AVX2(SB), NOSPLIT, $0-24
 	MOVQ    24(BX), SI
 	MOVQ    32(BX), CX
 	SUBQ    $0x02, CX
-	JL      k24rest
+	JL      k48rest
 
-k24many:
+k48many:
 	MOVQ       (SI), AX
 	VMASKMOVPS (R8)(AX*4), Y8, Y0
 	VMOVUPS    Y0, (DI)
@@ -2076,22 +4450,22 @@ k24many:
 	ADDQ       $0x10, SI
 	LEAQ       (DI)(DX*2), DI
 	SUBQ       $0x02, CX
-	JGE        k24many
+	JGE        k48many
 
-k24rest:
+k48rest:
 	ADDQ $0x02, CX
-	JZ   k24done
+	JZ   k48done
 
-k24one:
+k48one:
 	MOVQ       (SI), AX
 	VMASKMOVPS (R8)(AX*4), Y8, Y0
 	VMOVUPS    Y0, (DI)
 	ADDQ       $0x08, SI
 	ADDQ       DX, DI
 	DECQ       CX
-	JNZ        k24one
+	JNZ        k48one
 
-k24done:
+k48done:
 	VZEROUPPER
 	RET
 
@@ -2133,9 +4507,9 @@ TEXT ·pack2AVX2(SB), NOSPLIT, $0-24
 	MOVQ    24(BX), SI
 	MOVQ    32(BX), CX
 	SUBQ    $0x02, CX
-	JL      k25rest
+	JL      k49rest
 
-k25many:
+k49many:
 	MOVQ       (SI), AX
 	VMASKMOVPS (R8)(AX*4), Y8, Y0
 	VMASKMOVPS (R9)(AX*4), Y9, Y1
@@ -2149,13 +4523,13 @@ k25many:
 	ADDQ       $0x10, SI
 	LEAQ       (DI)(DX*2), DI
 	SUBQ       $0x02, CX
-	JGE        k25many
+	JGE        k49many
 
-k25rest:
+k49rest:
 	ADDQ $0x02, CX
-	JZ   k25done
+	JZ   k49done
 
-k25one:
+k49one:
 	MOVQ       (SI), AX
 	VMASKMOVPS (R8)(AX*4), Y8, Y0
 	VMASKMOVPS (R9)(AX*4), Y9, Y1
@@ -2164,9 +4538,9 @@ k25one:
 	ADDQ       $0x08, SI
 	ADDQ       DX, DI
 	DECQ       CX
-	JNZ        k25one
+	JNZ        k49one
 
-k25done:
+k49done:
 	VZEROUPPER
 	RET
 
@@ -2222,9 +4596,9 @@ TEXT ·pack3AVX2(SB), NOSPLIT, $0-24
 	MOVQ    24(BX), SI
 	MOVQ    32(BX), CX
 	SUBQ    $0x02, CX
-	JL      k26rest
+	JL      k50rest
 
-k26many:
+k50many:
 	MOVQ       (SI), AX
 	VMASKMOVPS (R8)(AX*4), Y8, Y0
 	VMASKMOVPS (R9)(AX*4), Y9, Y1
@@ -2242,13 +4616,13 @@ k26many:
 	ADDQ       $0x10, SI
 	LEAQ       (DI)(DX*2), DI
 	SUBQ       $0x02, CX
-	JGE        k26many
+	JGE        k50many
 
-k26rest:
+k50rest:
 	ADDQ $0x02, CX
-	JZ   k26done
+	JZ   k50done
 
-k26one:
+k50one:
 	MOVQ       (SI), AX
 	VMASKMOVPS (R8)(AX*4), Y8, Y0
 	VMASKMOVPS (R9)(AX*4), Y9, Y1
@@ -2259,9 +4633,9 @@ k26one:
 	ADDQ       $0x08, SI
 	ADDQ       DX, DI
 	DECQ       CX
-	JNZ        k26one
+	JNZ        k50one
 
-k26done:
+k50done:
 	VZEROUPPER
 	RET
 
@@ -2331,9 +4705,9 @@ TEXT ·pack4AVX2(SB), NOSPLIT, $0-24
 	MOVQ    24(BX), SI
 	MOVQ    32(BX), CX
 	SUBQ    $0x02, CX
-	JL      k27rest
+	JL      k51rest
 
-k27many:
+k51many:
 	MOVQ       (SI), AX
 	VMASKMOVPS (R8)(AX*4), Y8, Y0
 	VMASKMOVPS (R9)(AX*4), Y9, Y1
@@ -2355,13 +4729,13 @@ k27many:
 	ADDQ       $0x10, SI
 	LEAQ       (DI)(DX*2), DI
 	SUBQ       $0x02, CX
-	JGE        k27many
+	JGE        k51many
 
-k27rest:
+k51rest:
 	ADDQ $0x02, CX
-	JZ   k27done
+	JZ   k51done
 
-k27one:
+k51one:
 	MOVQ       (SI), AX
 	VMASKMOVPS (R8)(AX*4), Y8, Y0
 	VMASKMOVPS (R9)(AX*4), Y9, Y1
@@ -2374,9 +4748,9 @@ k27one:
 	ADDQ       $0x08, SI
 	ADDQ       DX, DI
 	DECQ       CX
-	JNZ        k27one
+	JNZ        k51one
 
-k27done:
+k51done:
 	VZEROUPPER
 	RET
 
@@ -2397,9 +4771,9 @@ TEXT ·packGatherAVX2(SB), NOSPLIT, $0-24
 	MOVQ    24(BX), SI
 	MOVQ    32(BX), CX
 	SUBQ    $0x01, CX
-	JL      k28rest
+	JL      k52rest
 
-k28many:
+k52many:
 	MOVQ       (SI), AX
 	LEAQ       (R8)(AX*4), AX
 	VXORPS     Y3, Y3, Y3
@@ -2409,13 +4783,13 @@ k28many:
 	ADDQ       $0x08, SI
 	ADDQ       DX, DI
 	SUBQ       $0x01, CX
-	JGE        k28many
+	JGE        k52many
 
-k28rest:
+k52rest:
 	ADDQ $0x01, CX
-	JZ   k28done
+	JZ   k52done
 
-k28one:
+k52one:
 	MOVQ       (SI), AX
 	LEAQ       (R8)(AX*4), AX
 	VXORPS     Y3, Y3, Y3
@@ -2425,29 +4799,39 @@ k28one:
 	ADDQ       $0x08, SI
 	ADDQ       DX, DI
 	DECQ       CX
-	JNZ        k28one
+	JNZ        k52one
 
-k28done:
+k52done:
 	VZEROUPPER
 	RET
 
 // func micro1x1AVX512(t *int8)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·micro1x1AVX512(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), BX
-	MOVQ   (BX), CX
-	MOVQ   8(BX), SI
-	MOVQ   32(BX), AX
-	SHLQ   $0x02, AX
-	MOVQ   40(BX), DX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	SUBQ   $0x04, CX
-	JL     k29rest
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	SUBQ       $0x04, CX
+	JL         k53rest
 
-k29many:
+k53many:
 	VMOVUPS          (DX), Z4
 	VFMADD231PS.BCST (SI), Z4, Z0
 	VMOVUPS          192(DX), Z4
@@ -2460,69 +4844,64 @@ k29many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $+768, DX
 	SUBQ             $0x04, CX
-	JGE              k29many
+	JGE              k53many
 
-k29rest:
+k53rest:
 	ADDQ $0x04, CX
-	JZ   k29done
+	JZ   k53done
 
-k29one:
+k53one:
 	VMOVUPS          (DX), Z4
 	VFMADD231PS.BCST (SI), Z4, Z0
 	ADDQ             AX, SI
 	ADDQ             $+192, DX
 	DECQ             CX
-	JNZ              k29one
+	JNZ              k53one
 
-k29done:
+k53done:
 	VADDPS    Z2, Z0, Z0
 	VADDPS    Z3, Z1, Z1
 	VADDPS    Z1, Z0, Z0
-	MOVQ      200(BX), CX
-	MOVL      $+1, AX
-	SHLL      CL, AX
-	DECL      AX
-	KMOVW     AX, K1
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e30add
+	JZ        e54add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
-	VMOVUPS.Z (SI), K1, Z4
-	VADDPS    Z4, Z0, Z0
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
 
-e30add:
+e54add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e30rowBias
-	VBROADCASTSS (SI), Z4
-	VADDPS       Z4, Z0, Z0
+	JZ           e54rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
 
-e30rowBias:
+e54rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e30colBias
-	VMOVUPS.Z (SI), K1, Z4
-	VADDPS    Z4, Z0, Z0
+	JZ        e54colBias
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
 
-e30colBias:
+e54colBias:
 	CMPQ         208(BX), $0x00
-	JE           e30clamp
-	VBROADCASTSS 216(BX), Z4
+	JE           e54clamp
+	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z4, Z0
+	VMAXPS       Z0, Z31, Z0
 	VMINPS       Z0, Z30, Z0
 
-e30clamp:
+e54clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e30slope
+	JZ           e54slope
 	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z4
+	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z4, Z0, K2, Z0
+	VMULPS       Z31, Z0, K2, Z0
 
-e30slope:
+e54slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -2531,26 +4910,38 @@ e30slope:
 	RET
 
 // func micro2x1AVX512(t *int8)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·micro2x1AVX512(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), BX
-	MOVQ   (BX), CX
-	MOVQ   8(BX), SI
-	MOVQ   32(BX), AX
-	SHLQ   $0x02, AX
-	MOVQ   40(BX), DX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	SUBQ   $0x04, CX
-	JL     k31rest
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	SUBQ       $0x04, CX
+	JL         k55rest
 
-k31many:
+k55many:
 	VMOVUPS          (DX), Z8
 	VFMADD231PS.BCST (SI), Z8, Z0
 	VFMADD231PS.BCST 4(SI), Z8, Z1
@@ -2567,84 +4958,79 @@ k31many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $+768, DX
 	SUBQ             $0x04, CX
-	JGE              k31many
+	JGE              k55many
 
-k31rest:
+k55rest:
 	ADDQ $0x04, CX
-	JZ   k31done
+	JZ   k55done
 
-k31one:
+k55one:
 	VMOVUPS          (DX), Z8
 	VFMADD231PS.BCST (SI), Z8, Z0
 	VFMADD231PS.BCST 4(SI), Z8, Z1
 	ADDQ             AX, SI
 	ADDQ             $+192, DX
 	DECQ             CX
-	JNZ              k31one
+	JNZ              k55one
 
-k31done:
+k55done:
 	VADDPS    Z4, Z0, Z0
 	VADDPS    Z5, Z1, Z1
 	VADDPS    Z6, Z2, Z2
 	VADDPS    Z7, Z3, Z3
 	VADDPS    Z2, Z0, Z0
 	VADDPS    Z3, Z1, Z1
-	MOVQ      200(BX), CX
-	MOVL      $+1, AX
-	SHLL      CL, AX
-	DECL      AX
-	KMOVW     AX, K1
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e32add
+	JZ        e56add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
-	VMOVUPS.Z (SI), K1, Z8
-	VADDPS    Z8, Z0, Z0
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
 	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z8
-	VADDPS    Z8, Z1, Z1
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
 
-e32add:
+e56add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e32rowBias
-	VBROADCASTSS (SI), Z8
-	VADDPS       Z8, Z0, Z0
-	VBROADCASTSS 4(SI), Z8
-	VADDPS       Z8, Z1, Z1
+	JZ           e56rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z1, Z1
 
-e32rowBias:
+e56rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e32colBias
-	VMOVUPS.Z (SI), K1, Z8
-	VADDPS    Z8, Z0, Z0
-	VADDPS    Z8, Z1, Z1
+	JZ        e56colBias
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z1, Z1
 
-e32colBias:
+e56colBias:
 	CMPQ         208(BX), $0x00
-	JE           e32clamp
-	VBROADCASTSS 216(BX), Z8
+	JE           e56clamp
+	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z8, Z0
+	VMAXPS       Z0, Z31, Z0
 	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z8, Z1
+	VMAXPS       Z1, Z31, Z1
 	VMINPS       Z1, Z30, Z1
 
-e32clamp:
+e56clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e32slope
+	JZ           e56slope
 	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z8
+	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z8, Z0, K2, Z0
-	VBROADCASTSS 4(SI), Z8
+	VMULPS       Z31, Z0, K2, Z0
+	VBROADCASTSS 4(SI), Z31
 	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z8, Z1, K2, Z1
+	VMULPS       Z31, Z1, K2, Z1
 
-e32slope:
+e56slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -2655,30 +5041,44 @@ e32slope:
 	RET
 
 // func micro3x1AVX512(t *int8)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·micro3x1AVX512(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), BX
-	MOVQ   (BX), CX
-	MOVQ   8(BX), SI
-	MOVQ   32(BX), AX
-	SHLQ   $0x02, AX
-	MOVQ   40(BX), DX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	SUBQ   $0x04, CX
-	JL     k33rest
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	SUBQ       $0x04, CX
+	JL         k57rest
 
-k33many:
+k57many:
 	VMOVUPS          (DX), Z12
 	VFMADD231PS.BCST (SI), Z12, Z0
 	VFMADD231PS.BCST 4(SI), Z12, Z1
@@ -2699,13 +5099,13 @@ k33many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $+768, DX
 	SUBQ             $0x04, CX
-	JGE              k33many
+	JGE              k57many
 
-k33rest:
+k57rest:
 	ADDQ $0x04, CX
-	JZ   k33done
+	JZ   k57done
 
-k33one:
+k57one:
 	VMOVUPS          (DX), Z12
 	VFMADD231PS.BCST (SI), Z12, Z0
 	VFMADD231PS.BCST 4(SI), Z12, Z1
@@ -2713,9 +5113,9 @@ k33one:
 	ADDQ             AX, SI
 	ADDQ             $+192, DX
 	DECQ             CX
-	JNZ              k33one
+	JNZ              k57one
 
-k33done:
+k57done:
 	VADDPS    Z6, Z0, Z0
 	VADDPS    Z7, Z1, Z1
 	VADDPS    Z8, Z2, Z2
@@ -2725,73 +5125,68 @@ k33done:
 	VADDPS    Z3, Z0, Z0
 	VADDPS    Z4, Z1, Z1
 	VADDPS    Z5, Z2, Z2
-	MOVQ      200(BX), CX
-	MOVL      $+1, AX
-	SHLL      CL, AX
-	DECL      AX
-	KMOVW     AX, K1
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e34add
+	JZ        e58add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
-	VMOVUPS.Z (SI), K1, Z12
-	VADDPS    Z12, Z0, Z0
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
 	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z12
-	VADDPS    Z12, Z1, Z1
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
 	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z12
-	VADDPS    Z12, Z2, Z2
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
 
-e34add:
+e58add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e34rowBias
-	VBROADCASTSS (SI), Z12
-	VADDPS       Z12, Z0, Z0
-	VBROADCASTSS 4(SI), Z12
-	VADDPS       Z12, Z1, Z1
-	VBROADCASTSS 8(SI), Z12
-	VADDPS       Z12, Z2, Z2
+	JZ           e58rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z1, Z1
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z2, Z2
 
-e34rowBias:
+e58rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e34colBias
-	VMOVUPS.Z (SI), K1, Z12
-	VADDPS    Z12, Z0, Z0
-	VADDPS    Z12, Z1, Z1
-	VADDPS    Z12, Z2, Z2
+	JZ        e58colBias
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z2, Z2
 
-e34colBias:
+e58colBias:
 	CMPQ         208(BX), $0x00
-	JE           e34clamp
-	VBROADCASTSS 216(BX), Z12
+	JE           e58clamp
+	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z12, Z0
+	VMAXPS       Z0, Z31, Z0
 	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z12, Z1
+	VMAXPS       Z1, Z31, Z1
 	VMINPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z12, Z2
+	VMAXPS       Z2, Z31, Z2
 	VMINPS       Z2, Z30, Z2
 
-e34clamp:
+e58clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e34slope
+	JZ           e58slope
 	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z12
+	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z12, Z0, K2, Z0
-	VBROADCASTSS 4(SI), Z12
+	VMULPS       Z31, Z0, K2, Z0
+	VBROADCASTSS 4(SI), Z31
 	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z12, Z1, K2, Z1
-	VBROADCASTSS 8(SI), Z12
+	VMULPS       Z31, Z1, K2, Z1
+	VBROADCASTSS 8(SI), Z31
 	VCMPPS       $0x01, Z30, Z2, K2
-	VMULPS       Z12, Z2, K2, Z2
+	VMULPS       Z31, Z2, K2, Z2
 
-e34slope:
+e58slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -2804,26 +5199,42 @@ e34slope:
 	RET
 
 // func micro4x1AVX512(t *int8)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·micro4x1AVX512(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), BX
-	MOVQ   (BX), CX
-	MOVQ   8(BX), SI
-	MOVQ   32(BX), AX
-	SHLQ   $0x02, AX
-	MOVQ   40(BX), DX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	SUBQ   $0x02, CX
-	JL     k35rest
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	SUBQ       $0x02, CX
+	JL         k59rest
 
-k35many:
+k59many:
 	VMOVUPS          (DX), Z8
 	VFMADD231PS.BCST (SI), Z8, Z0
 	VFMADD231PS.BCST 4(SI), Z8, Z1
@@ -2837,13 +5248,13 @@ k35many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $+384, DX
 	SUBQ             $0x02, CX
-	JGE              k35many
+	JGE              k59many
 
-k35rest:
+k59rest:
 	ADDQ $0x02, CX
-	JZ   k35done
+	JZ   k59done
 
-k35one:
+k59one:
 	VMOVUPS          (DX), Z8
 	VFMADD231PS.BCST (SI), Z8, Z0
 	VFMADD231PS.BCST 4(SI), Z8, Z1
@@ -2852,91 +5263,86 @@ k35one:
 	ADDQ             AX, SI
 	ADDQ             $+192, DX
 	DECQ             CX
-	JNZ              k35one
+	JNZ              k59one
 
-k35done:
+k59done:
 	VADDPS    Z4, Z0, Z0
 	VADDPS    Z5, Z1, Z1
 	VADDPS    Z6, Z2, Z2
 	VADDPS    Z7, Z3, Z3
-	MOVQ      200(BX), CX
-	MOVL      $+1, AX
-	SHLL      CL, AX
-	DECL      AX
-	KMOVW     AX, K1
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e36add
+	JZ        e60add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
-	VMOVUPS.Z (SI), K1, Z8
-	VADDPS    Z8, Z0, Z0
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
 	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z8
-	VADDPS    Z8, Z1, Z1
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
 	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z8
-	VADDPS    Z8, Z2, Z2
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
 	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z8
-	VADDPS    Z8, Z3, Z3
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z3, Z3
 
-e36add:
+e60add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e36rowBias
-	VBROADCASTSS (SI), Z8
-	VADDPS       Z8, Z0, Z0
-	VBROADCASTSS 4(SI), Z8
-	VADDPS       Z8, Z1, Z1
-	VBROADCASTSS 8(SI), Z8
-	VADDPS       Z8, Z2, Z2
-	VBROADCASTSS 12(SI), Z8
-	VADDPS       Z8, Z3, Z3
+	JZ           e60rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z1, Z1
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z2, Z2
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z3, Z3
 
-e36rowBias:
+e60rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e36colBias
-	VMOVUPS.Z (SI), K1, Z8
-	VADDPS    Z8, Z0, Z0
-	VADDPS    Z8, Z1, Z1
-	VADDPS    Z8, Z2, Z2
-	VADDPS    Z8, Z3, Z3
+	JZ        e60colBias
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z3, Z3
 
-e36colBias:
+e60colBias:
 	CMPQ         208(BX), $0x00
-	JE           e36clamp
-	VBROADCASTSS 216(BX), Z8
+	JE           e60clamp
+	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z8, Z0
+	VMAXPS       Z0, Z31, Z0
 	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z8, Z1
+	VMAXPS       Z1, Z31, Z1
 	VMINPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z8, Z2
+	VMAXPS       Z2, Z31, Z2
 	VMINPS       Z2, Z30, Z2
-	VMAXPS       Z3, Z8, Z3
+	VMAXPS       Z3, Z31, Z3
 	VMINPS       Z3, Z30, Z3
 
-e36clamp:
+e60clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e36slope
+	JZ           e60slope
 	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z8
+	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z8, Z0, K2, Z0
-	VBROADCASTSS 4(SI), Z8
+	VMULPS       Z31, Z0, K2, Z0
+	VBROADCASTSS 4(SI), Z31
 	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z8, Z1, K2, Z1
-	VBROADCASTSS 8(SI), Z8
+	VMULPS       Z31, Z1, K2, Z1
+	VBROADCASTSS 8(SI), Z31
 	VCMPPS       $0x01, Z30, Z2, K2
-	VMULPS       Z8, Z2, K2, Z2
-	VBROADCASTSS 12(SI), Z8
+	VMULPS       Z31, Z2, K2, Z2
+	VBROADCASTSS 12(SI), Z31
 	VCMPPS       $0x01, Z30, Z3, K2
-	VMULPS       Z8, Z3, K2, Z3
+	VMULPS       Z31, Z3, K2, Z3
 
-e36slope:
+e60slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -2951,28 +5357,46 @@ e36slope:
 	RET
 
 // func micro5x1AVX512(t *int8)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·micro5x1AVX512(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), BX
-	MOVQ   (BX), CX
-	MOVQ   8(BX), SI
-	MOVQ   32(BX), AX
-	SHLQ   $0x02, AX
-	MOVQ   40(BX), DX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	SUBQ   $0x02, CX
-	JL     k37rest
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	SUBQ       $0x02, CX
+	JL         k61rest
 
-k37many:
+k61many:
 	VMOVUPS          (DX), Z10
 	VFMADD231PS.BCST (SI), Z10, Z0
 	VFMADD231PS.BCST 4(SI), Z10, Z1
@@ -2988,13 +5412,13 @@ k37many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $+384, DX
 	SUBQ             $0x02, CX
-	JGE              k37many
+	JGE              k61many
 
-k37rest:
+k61rest:
 	ADDQ $0x02, CX
-	JZ   k37done
+	JZ   k61done
 
-k37one:
+k61one:
 	VMOVUPS          (DX), Z10
 	VFMADD231PS.BCST (SI), Z10, Z0
 	VFMADD231PS.BCST 4(SI), Z10, Z1
@@ -3004,103 +5428,98 @@ k37one:
 	ADDQ             AX, SI
 	ADDQ             $+192, DX
 	DECQ             CX
-	JNZ              k37one
+	JNZ              k61one
 
-k37done:
+k61done:
 	VADDPS    Z5, Z0, Z0
 	VADDPS    Z6, Z1, Z1
 	VADDPS    Z7, Z2, Z2
 	VADDPS    Z8, Z3, Z3
 	VADDPS    Z9, Z4, Z4
-	MOVQ      200(BX), CX
-	MOVL      $+1, AX
-	SHLL      CL, AX
-	DECL      AX
-	KMOVW     AX, K1
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e38add
+	JZ        e62add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
-	VMOVUPS.Z (SI), K1, Z10
-	VADDPS    Z10, Z0, Z0
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
 	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z10
-	VADDPS    Z10, Z1, Z1
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
 	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z10
-	VADDPS    Z10, Z2, Z2
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
 	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z10
-	VADDPS    Z10, Z3, Z3
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z3, Z3
 	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z10
-	VADDPS    Z10, Z4, Z4
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z4, Z4
 
-e38add:
+e62add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e38rowBias
-	VBROADCASTSS (SI), Z10
-	VADDPS       Z10, Z0, Z0
-	VBROADCASTSS 4(SI), Z10
-	VADDPS       Z10, Z1, Z1
-	VBROADCASTSS 8(SI), Z10
-	VADDPS       Z10, Z2, Z2
-	VBROADCASTSS 12(SI), Z10
-	VADDPS       Z10, Z3, Z3
-	VBROADCASTSS 16(SI), Z10
-	VADDPS       Z10, Z4, Z4
+	JZ           e62rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z1, Z1
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z2, Z2
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z3, Z3
+	VBROADCASTSS 16(SI), Z31
+	VADDPS       Z31, Z4, Z4
 
-e38rowBias:
+e62rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e38colBias
-	VMOVUPS.Z (SI), K1, Z10
-	VADDPS    Z10, Z0, Z0
-	VADDPS    Z10, Z1, Z1
-	VADDPS    Z10, Z2, Z2
-	VADDPS    Z10, Z3, Z3
-	VADDPS    Z10, Z4, Z4
+	JZ        e62colBias
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z4, Z4
 
-e38colBias:
+e62colBias:
 	CMPQ         208(BX), $0x00
-	JE           e38clamp
-	VBROADCASTSS 216(BX), Z10
+	JE           e62clamp
+	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z10, Z0
+	VMAXPS       Z0, Z31, Z0
 	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z10, Z1
+	VMAXPS       Z1, Z31, Z1
 	VMINPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z10, Z2
+	VMAXPS       Z2, Z31, Z2
 	VMINPS       Z2, Z30, Z2
-	VMAXPS       Z3, Z10, Z3
+	VMAXPS       Z3, Z31, Z3
 	VMINPS       Z3, Z30, Z3
-	VMAXPS       Z4, Z10, Z4
+	VMAXPS       Z4, Z31, Z4
 	VMINPS       Z4, Z30, Z4
 
-e38clamp:
+e62clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e38slope
+	JZ           e62slope
 	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z10
+	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z10, Z0, K2, Z0
-	VBROADCASTSS 4(SI), Z10
+	VMULPS       Z31, Z0, K2, Z0
+	VBROADCASTSS 4(SI), Z31
 	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z10, Z1, K2, Z1
-	VBROADCASTSS 8(SI), Z10
+	VMULPS       Z31, Z1, K2, Z1
+	VBROADCASTSS 8(SI), Z31
 	VCMPPS       $0x01, Z30, Z2, K2
-	VMULPS       Z10, Z2, K2, Z2
-	VBROADCASTSS 12(SI), Z10
+	VMULPS       Z31, Z2, K2, Z2
+	VBROADCASTSS 12(SI), Z31
 	VCMPPS       $0x01, Z30, Z3, K2
-	VMULPS       Z10, Z3, K2, Z3
-	VBROADCASTSS 16(SI), Z10
+	VMULPS       Z31, Z3, K2, Z3
+	VBROADCASTSS 16(SI), Z31
 	VCMPPS       $0x01, Z30, Z4, K2
-	VMULPS       Z10, Z4, K2, Z4
+	VMULPS       Z31, Z4, K2, Z4
 
-e38slope:
+e62slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -3117,30 +5536,50 @@ e38slope:
 	RET
 
 // func micro6x1AVX512(t *int8)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·micro6x1AVX512(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), BX
-	MOVQ   (BX), CX
-	MOVQ   8(BX), SI
-	MOVQ   32(BX), AX
-	SHLQ   $0x02, AX
-	MOVQ   40(BX), DX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	SUBQ   $0x02, CX
-	JL     k39rest
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	SUBQ       $0x02, CX
+	JL         k63rest
 
-k39many:
+k63many:
 	VMOVUPS          (DX), Z12
 	VFMADD231PS.BCST (SI), Z12, Z0
 	VFMADD231PS.BCST 4(SI), Z12, Z1
@@ -3158,13 +5597,13 @@ k39many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $+384, DX
 	SUBQ             $0x02, CX
-	JGE              k39many
+	JGE              k63many
 
-k39rest:
+k63rest:
 	ADDQ $0x02, CX
-	JZ   k39done
+	JZ   k63done
 
-k39one:
+k63one:
 	VMOVUPS          (DX), Z12
 	VFMADD231PS.BCST (SI), Z12, Z0
 	VFMADD231PS.BCST 4(SI), Z12, Z1
@@ -3175,115 +5614,110 @@ k39one:
 	ADDQ             AX, SI
 	ADDQ             $+192, DX
 	DECQ             CX
-	JNZ              k39one
+	JNZ              k63one
 
-k39done:
+k63done:
 	VADDPS    Z6, Z0, Z0
 	VADDPS    Z7, Z1, Z1
 	VADDPS    Z8, Z2, Z2
 	VADDPS    Z9, Z3, Z3
 	VADDPS    Z10, Z4, Z4
 	VADDPS    Z11, Z5, Z5
-	MOVQ      200(BX), CX
-	MOVL      $+1, AX
-	SHLL      CL, AX
-	DECL      AX
-	KMOVW     AX, K1
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e40add
+	JZ        e64add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
-	VMOVUPS.Z (SI), K1, Z12
-	VADDPS    Z12, Z0, Z0
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
 	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z12
-	VADDPS    Z12, Z1, Z1
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
 	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z12
-	VADDPS    Z12, Z2, Z2
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
 	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z12
-	VADDPS    Z12, Z3, Z3
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z3, Z3
 	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z12
-	VADDPS    Z12, Z4, Z4
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z4, Z4
 	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z12
-	VADDPS    Z12, Z5, Z5
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
 
-e40add:
+e64add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e40rowBias
-	VBROADCASTSS (SI), Z12
-	VADDPS       Z12, Z0, Z0
-	VBROADCASTSS 4(SI), Z12
-	VADDPS       Z12, Z1, Z1
-	VBROADCASTSS 8(SI), Z12
-	VADDPS       Z12, Z2, Z2
-	VBROADCASTSS 12(SI), Z12
-	VADDPS       Z12, Z3, Z3
-	VBROADCASTSS 16(SI), Z12
-	VADDPS       Z12, Z4, Z4
-	VBROADCASTSS 20(SI), Z12
-	VADDPS       Z12, Z5, Z5
+	JZ           e64rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z1, Z1
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z2, Z2
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z3, Z3
+	VBROADCASTSS 16(SI), Z31
+	VADDPS       Z31, Z4, Z4
+	VBROADCASTSS 20(SI), Z31
+	VADDPS       Z31, Z5, Z5
 
-e40rowBias:
+e64rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e40colBias
-	VMOVUPS.Z (SI), K1, Z12
-	VADDPS    Z12, Z0, Z0
-	VADDPS    Z12, Z1, Z1
-	VADDPS    Z12, Z2, Z2
-	VADDPS    Z12, Z3, Z3
-	VADDPS    Z12, Z4, Z4
-	VADDPS    Z12, Z5, Z5
+	JZ        e64colBias
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z5, Z5
 
-e40colBias:
+e64colBias:
 	CMPQ         208(BX), $0x00
-	JE           e40clamp
-	VBROADCASTSS 216(BX), Z12
+	JE           e64clamp
+	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z12, Z0
+	VMAXPS       Z0, Z31, Z0
 	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z12, Z1
+	VMAXPS       Z1, Z31, Z1
 	VMINPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z12, Z2
+	VMAXPS       Z2, Z31, Z2
 	VMINPS       Z2, Z30, Z2
-	VMAXPS       Z3, Z12, Z3
+	VMAXPS       Z3, Z31, Z3
 	VMINPS       Z3, Z30, Z3
-	VMAXPS       Z4, Z12, Z4
+	VMAXPS       Z4, Z31, Z4
 	VMINPS       Z4, Z30, Z4
-	VMAXPS       Z5, Z12, Z5
+	VMAXPS       Z5, Z31, Z5
 	VMINPS       Z5, Z30, Z5
 
-e40clamp:
+e64clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e40slope
+	JZ           e64slope
 	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z12
+	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z12, Z0, K2, Z0
-	VBROADCASTSS 4(SI), Z12
+	VMULPS       Z31, Z0, K2, Z0
+	VBROADCASTSS 4(SI), Z31
 	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z12, Z1, K2, Z1
-	VBROADCASTSS 8(SI), Z12
+	VMULPS       Z31, Z1, K2, Z1
+	VBROADCASTSS 8(SI), Z31
 	VCMPPS       $0x01, Z30, Z2, K2
-	VMULPS       Z12, Z2, K2, Z2
-	VBROADCASTSS 12(SI), Z12
+	VMULPS       Z31, Z2, K2, Z2
+	VBROADCASTSS 12(SI), Z31
 	VCMPPS       $0x01, Z30, Z3, K2
-	VMULPS       Z12, Z3, K2, Z3
-	VBROADCASTSS 16(SI), Z12
+	VMULPS       Z31, Z3, K2, Z3
+	VBROADCASTSS 16(SI), Z31
 	VCMPPS       $0x01, Z30, Z4, K2
-	VMULPS       Z12, Z4, K2, Z4
-	VBROADCASTSS 20(SI), Z12
+	VMULPS       Z31, Z4, K2, Z4
+	VBROADCASTSS 20(SI), Z31
 	VCMPPS       $0x01, Z30, Z5, K2
-	VMULPS       Z12, Z5, K2, Z5
+	VMULPS       Z31, Z5, K2, Z5
 
-e40slope:
+e64slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -3302,25 +5736,47 @@ e40slope:
 	RET
 
 // func micro7x1AVX512(t *int8)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·micro7x1AVX512(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), BX
-	MOVQ   (BX), CX
-	MOVQ   8(BX), SI
-	MOVQ   32(BX), AX
-	SHLQ   $0x02, AX
-	MOVQ   40(BX), DX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	SUBQ   $0x02, CX
-	JL     k41rest
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	SUBQ       $0x02, CX
+	JL         k65rest
 
-k41many:
+k65many:
 	VMOVUPS          (DX), Z7
 	VFMADD231PS.BCST (SI), Z7, Z0
 	VFMADD231PS.BCST 4(SI), Z7, Z1
@@ -3340,13 +5796,13 @@ k41many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $+384, DX
 	SUBQ             $0x02, CX
-	JGE              k41many
+	JGE              k65many
 
-k41rest:
+k65rest:
 	ADDQ $0x02, CX
-	JZ   k41done
+	JZ   k65done
 
-k41one:
+k65one:
 	VMOVUPS          (DX), Z7
 	VFMADD231PS.BCST (SI), Z7, Z0
 	VFMADD231PS.BCST 4(SI), Z7, Z1
@@ -3358,120 +5814,115 @@ k41one:
 	ADDQ             AX, SI
 	ADDQ             $+192, DX
 	DECQ             CX
-	JNZ              k41one
+	JNZ              k65one
 
-k41done:
-	MOVQ      200(BX), CX
-	MOVL      $+1, AX
-	SHLL      CL, AX
-	DECL      AX
-	KMOVW     AX, K1
+k65done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e42add
+	JZ        e66add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
-	VMOVUPS.Z (SI), K1, Z7
-	VADDPS    Z7, Z0, Z0
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
 	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z7
-	VADDPS    Z7, Z1, Z1
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
 	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z7
-	VADDPS    Z7, Z2, Z2
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
 	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z7
-	VADDPS    Z7, Z3, Z3
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z3, Z3
 	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z7
-	VADDPS    Z7, Z4, Z4
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z4, Z4
 	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z7
-	VADDPS    Z7, Z5, Z5
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
 	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z7
-	VADDPS    Z7, Z6, Z6
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z6, Z6
 
-e42add:
+e66add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e42rowBias
-	VBROADCASTSS (SI), Z7
-	VADDPS       Z7, Z0, Z0
-	VBROADCASTSS 4(SI), Z7
-	VADDPS       Z7, Z1, Z1
-	VBROADCASTSS 8(SI), Z7
-	VADDPS       Z7, Z2, Z2
-	VBROADCASTSS 12(SI), Z7
-	VADDPS       Z7, Z3, Z3
-	VBROADCASTSS 16(SI), Z7
-	VADDPS       Z7, Z4, Z4
-	VBROADCASTSS 20(SI), Z7
-	VADDPS       Z7, Z5, Z5
-	VBROADCASTSS 24(SI), Z7
-	VADDPS       Z7, Z6, Z6
+	JZ           e66rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z1, Z1
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z2, Z2
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z3, Z3
+	VBROADCASTSS 16(SI), Z31
+	VADDPS       Z31, Z4, Z4
+	VBROADCASTSS 20(SI), Z31
+	VADDPS       Z31, Z5, Z5
+	VBROADCASTSS 24(SI), Z31
+	VADDPS       Z31, Z6, Z6
 
-e42rowBias:
+e66rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e42colBias
-	VMOVUPS.Z (SI), K1, Z7
-	VADDPS    Z7, Z0, Z0
-	VADDPS    Z7, Z1, Z1
-	VADDPS    Z7, Z2, Z2
-	VADDPS    Z7, Z3, Z3
-	VADDPS    Z7, Z4, Z4
-	VADDPS    Z7, Z5, Z5
-	VADDPS    Z7, Z6, Z6
+	JZ        e66colBias
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z5, Z5
+	VADDPS    Z31, Z6, Z6
 
-e42colBias:
+e66colBias:
 	CMPQ         208(BX), $0x00
-	JE           e42clamp
-	VBROADCASTSS 216(BX), Z7
+	JE           e66clamp
+	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z7, Z0
+	VMAXPS       Z0, Z31, Z0
 	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z7, Z1
+	VMAXPS       Z1, Z31, Z1
 	VMINPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z7, Z2
+	VMAXPS       Z2, Z31, Z2
 	VMINPS       Z2, Z30, Z2
-	VMAXPS       Z3, Z7, Z3
+	VMAXPS       Z3, Z31, Z3
 	VMINPS       Z3, Z30, Z3
-	VMAXPS       Z4, Z7, Z4
+	VMAXPS       Z4, Z31, Z4
 	VMINPS       Z4, Z30, Z4
-	VMAXPS       Z5, Z7, Z5
+	VMAXPS       Z5, Z31, Z5
 	VMINPS       Z5, Z30, Z5
-	VMAXPS       Z6, Z7, Z6
+	VMAXPS       Z6, Z31, Z6
 	VMINPS       Z6, Z30, Z6
 
-e42clamp:
+e66clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e42slope
+	JZ           e66slope
 	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z7
+	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z7, Z0, K2, Z0
-	VBROADCASTSS 4(SI), Z7
+	VMULPS       Z31, Z0, K2, Z0
+	VBROADCASTSS 4(SI), Z31
 	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z7, Z1, K2, Z1
-	VBROADCASTSS 8(SI), Z7
+	VMULPS       Z31, Z1, K2, Z1
+	VBROADCASTSS 8(SI), Z31
 	VCMPPS       $0x01, Z30, Z2, K2
-	VMULPS       Z7, Z2, K2, Z2
-	VBROADCASTSS 12(SI), Z7
+	VMULPS       Z31, Z2, K2, Z2
+	VBROADCASTSS 12(SI), Z31
 	VCMPPS       $0x01, Z30, Z3, K2
-	VMULPS       Z7, Z3, K2, Z3
-	VBROADCASTSS 16(SI), Z7
+	VMULPS       Z31, Z3, K2, Z3
+	VBROADCASTSS 16(SI), Z31
 	VCMPPS       $0x01, Z30, Z4, K2
-	VMULPS       Z7, Z4, K2, Z4
-	VBROADCASTSS 20(SI), Z7
+	VMULPS       Z31, Z4, K2, Z4
+	VBROADCASTSS 20(SI), Z31
 	VCMPPS       $0x01, Z30, Z5, K2
-	VMULPS       Z7, Z5, K2, Z5
-	VBROADCASTSS 24(SI), Z7
+	VMULPS       Z31, Z5, K2, Z5
+	VBROADCASTSS 24(SI), Z31
 	VCMPPS       $0x01, Z30, Z6, K2
-	VMULPS       Z7, Z6, K2, Z6
+	VMULPS       Z31, Z6, K2, Z6
 
-e42slope:
+e66slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -3492,26 +5943,50 @@ e42slope:
 	RET
 
 // func micro8x1AVX512(t *int8)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·micro8x1AVX512(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), BX
-	MOVQ   (BX), CX
-	MOVQ   8(BX), SI
-	MOVQ   32(BX), AX
-	SHLQ   $0x02, AX
-	MOVQ   40(BX), DX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	SUBQ   $0x02, CX
-	JL     k43rest
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	SUBQ       $0x02, CX
+	JL         k67rest
 
-k43many:
+k67many:
 	VMOVUPS          (DX), Z8
 	VFMADD231PS.BCST (SI), Z8, Z0
 	VFMADD231PS.BCST 4(SI), Z8, Z1
@@ -3533,13 +6008,13 @@ k43many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $+384, DX
 	SUBQ             $0x02, CX
-	JGE              k43many
+	JGE              k67many
 
-k43rest:
+k67rest:
 	ADDQ $0x02, CX
-	JZ   k43done
+	JZ   k67done
 
-k43one:
+k67one:
 	VMOVUPS          (DX), Z8
 	VFMADD231PS.BCST (SI), Z8, Z0
 	VFMADD231PS.BCST 4(SI), Z8, Z1
@@ -3552,131 +6027,126 @@ k43one:
 	ADDQ             AX, SI
 	ADDQ             $+192, DX
 	DECQ             CX
-	JNZ              k43one
+	JNZ              k67one
 
-k43done:
-	MOVQ      200(BX), CX
-	MOVL      $+1, AX
-	SHLL      CL, AX
-	DECL      AX
-	KMOVW     AX, K1
+k67done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e44add
+	JZ        e68add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
-	VMOVUPS.Z (SI), K1, Z8
-	VADDPS    Z8, Z0, Z0
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
 	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z8
-	VADDPS    Z8, Z1, Z1
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
 	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z8
-	VADDPS    Z8, Z2, Z2
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
 	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z8
-	VADDPS    Z8, Z3, Z3
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z3, Z3
 	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z8
-	VADDPS    Z8, Z4, Z4
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z4, Z4
 	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z8
-	VADDPS    Z8, Z5, Z5
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
 	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z8
-	VADDPS    Z8, Z6, Z6
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z6, Z6
 	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z8
-	VADDPS    Z8, Z7, Z7
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z7, Z7
 
-e44add:
+e68add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e44rowBias
-	VBROADCASTSS (SI), Z8
-	VADDPS       Z8, Z0, Z0
-	VBROADCASTSS 4(SI), Z8
-	VADDPS       Z8, Z1, Z1
-	VBROADCASTSS 8(SI), Z8
-	VADDPS       Z8, Z2, Z2
-	VBROADCASTSS 12(SI), Z8
-	VADDPS       Z8, Z3, Z3
-	VBROADCASTSS 16(SI), Z8
-	VADDPS       Z8, Z4, Z4
-	VBROADCASTSS 20(SI), Z8
-	VADDPS       Z8, Z5, Z5
-	VBROADCASTSS 24(SI), Z8
-	VADDPS       Z8, Z6, Z6
-	VBROADCASTSS 28(SI), Z8
-	VADDPS       Z8, Z7, Z7
+	JZ           e68rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z1, Z1
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z2, Z2
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z3, Z3
+	VBROADCASTSS 16(SI), Z31
+	VADDPS       Z31, Z4, Z4
+	VBROADCASTSS 20(SI), Z31
+	VADDPS       Z31, Z5, Z5
+	VBROADCASTSS 24(SI), Z31
+	VADDPS       Z31, Z6, Z6
+	VBROADCASTSS 28(SI), Z31
+	VADDPS       Z31, Z7, Z7
 
-e44rowBias:
+e68rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e44colBias
-	VMOVUPS.Z (SI), K1, Z8
-	VADDPS    Z8, Z0, Z0
-	VADDPS    Z8, Z1, Z1
-	VADDPS    Z8, Z2, Z2
-	VADDPS    Z8, Z3, Z3
-	VADDPS    Z8, Z4, Z4
-	VADDPS    Z8, Z5, Z5
-	VADDPS    Z8, Z6, Z6
-	VADDPS    Z8, Z7, Z7
+	JZ        e68colBias
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z5, Z5
+	VADDPS    Z31, Z6, Z6
+	VADDPS    Z31, Z7, Z7
 
-e44colBias:
+e68colBias:
 	CMPQ         208(BX), $0x00
-	JE           e44clamp
-	VBROADCASTSS 216(BX), Z8
+	JE           e68clamp
+	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z8, Z0
+	VMAXPS       Z0, Z31, Z0
 	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z8, Z1
+	VMAXPS       Z1, Z31, Z1
 	VMINPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z8, Z2
+	VMAXPS       Z2, Z31, Z2
 	VMINPS       Z2, Z30, Z2
-	VMAXPS       Z3, Z8, Z3
+	VMAXPS       Z3, Z31, Z3
 	VMINPS       Z3, Z30, Z3
-	VMAXPS       Z4, Z8, Z4
+	VMAXPS       Z4, Z31, Z4
 	VMINPS       Z4, Z30, Z4
-	VMAXPS       Z5, Z8, Z5
+	VMAXPS       Z5, Z31, Z5
 	VMINPS       Z5, Z30, Z5
-	VMAXPS       Z6, Z8, Z6
+	VMAXPS       Z6, Z31, Z6
 	VMINPS       Z6, Z30, Z6
-	VMAXPS       Z7, Z8, Z7
+	VMAXPS       Z7, Z31, Z7
 	VMINPS       Z7, Z30, Z7
 
-e44clamp:
+e68clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e44slope
+	JZ           e68slope
 	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z8
+	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z8, Z0, K2, Z0
-	VBROADCASTSS 4(SI), Z8
+	VMULPS       Z31, Z0, K2, Z0
+	VBROADCASTSS 4(SI), Z31
 	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z8, Z1, K2, Z1
-	VBROADCASTSS 8(SI), Z8
+	VMULPS       Z31, Z1, K2, Z1
+	VBROADCASTSS 8(SI), Z31
 	VCMPPS       $0x01, Z30, Z2, K2
-	VMULPS       Z8, Z2, K2, Z2
-	VBROADCASTSS 12(SI), Z8
+	VMULPS       Z31, Z2, K2, Z2
+	VBROADCASTSS 12(SI), Z31
 	VCMPPS       $0x01, Z30, Z3, K2
-	VMULPS       Z8, Z3, K2, Z3
-	VBROADCASTSS 16(SI), Z8
+	VMULPS       Z31, Z3, K2, Z3
+	VBROADCASTSS 16(SI), Z31
 	VCMPPS       $0x01, Z30, Z4, K2
-	VMULPS       Z8, Z4, K2, Z4
-	VBROADCASTSS 20(SI), Z8
+	VMULPS       Z31, Z4, K2, Z4
+	VBROADCASTSS 20(SI), Z31
 	VCMPPS       $0x01, Z30, Z5, K2
-	VMULPS       Z8, Z5, K2, Z5
-	VBROADCASTSS 24(SI), Z8
+	VMULPS       Z31, Z5, K2, Z5
+	VBROADCASTSS 24(SI), Z31
 	VCMPPS       $0x01, Z30, Z6, K2
-	VMULPS       Z8, Z6, K2, Z6
-	VBROADCASTSS 28(SI), Z8
+	VMULPS       Z31, Z6, K2, Z6
+	VBROADCASTSS 28(SI), Z31
 	VCMPPS       $0x01, Z30, Z7, K2
-	VMULPS       Z8, Z7, K2, Z7
+	VMULPS       Z31, Z7, K2, Z7
 
-e44slope:
+e68slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -3699,26 +6169,38 @@ e44slope:
 	RET
 
 // func micro1x2AVX512(t *int8)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·micro1x2AVX512(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), BX
-	MOVQ   (BX), CX
-	MOVQ   8(BX), SI
-	MOVQ   32(BX), AX
-	SHLQ   $0x02, AX
-	MOVQ   40(BX), DX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	SUBQ   $0x04, CX
-	JL     k45rest
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x10, CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	SUBQ       $0x04, CX
+	JL         k69rest
 
-k45many:
+k69many:
 	VMOVUPS      (DX), Z8
 	VMOVUPS      64(DX), Z9
 	VBROADCASTSS (SI), Z31
@@ -3743,13 +6225,13 @@ k45many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+768, DX
 	SUBQ         $0x04, CX
-	JGE          k45many
+	JGE          k69many
 
-k45rest:
+k69rest:
 	ADDQ $0x04, CX
-	JZ   k45done
+	JZ   k69done
 
-k45one:
+k69one:
 	VMOVUPS      (DX), Z8
 	VMOVUPS      64(DX), Z9
 	VBROADCASTSS (SI), Z31
@@ -3758,68 +6240,62 @@ k45one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k45one
+	JNZ          k69one
 
-k45done:
+k69done:
 	VADDPS    Z4, Z0, Z0
 	VADDPS    Z5, Z1, Z1
 	VADDPS    Z6, Z2, Z2
 	VADDPS    Z7, Z3, Z3
 	VADDPS    Z2, Z0, Z0
 	VADDPS    Z3, Z1, Z1
-	MOVQ      200(BX), CX
-	SUBQ      $0x10, CX
-	MOVL      $+1, AX
-	SHLL      CL, AX
-	DECL      AX
-	KMOVW     AX, K1
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e46add
+	JZ        e70add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
-	VMOVUPS.Z 64(SI), K1, Z8
-	VADDPS    Z8, Z1, Z1
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
 
-e46add:
+e70add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e46rowBias
-	VBROADCASTSS (SI), Z8
-	VADDPS       Z8, Z0, Z0
-	VADDPS       Z8, Z1, Z1
+	JZ           e70rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
 
-e46rowBias:
+e70rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e46colBias
+	JZ        e70colBias
 	VADDPS    (SI), Z0, Z0
-	VMOVUPS.Z 64(SI), K1, Z8
-	VADDPS    Z8, Z1, Z1
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
 
-e46colBias:
+e70colBias:
 	CMPQ         208(BX), $0x00
-	JE           e46clamp
-	VBROADCASTSS 216(BX), Z8
+	JE           e70clamp
+	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z8, Z0
+	VMAXPS       Z0, Z31, Z0
 	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z8, Z1
+	VMAXPS       Z1, Z31, Z1
 	VMINPS       Z1, Z30, Z1
 
-e46clamp:
+e70clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e46slope
+	JZ           e70slope
 	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z8
+	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z8, Z0, K2, Z0
+	VMULPS       Z31, Z0, K2, Z0
 	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z8, Z1, K2, Z1
+	VMULPS       Z31, Z1, K2, Z1
 
-e46slope:
+e70slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -3829,26 +6305,41 @@ e46slope:
 	RET
 
 // func micro2x2AVX512(t *int8)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·micro2x2AVX512(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), BX
-	MOVQ   (BX), CX
-	MOVQ   8(BX), SI
-	MOVQ   32(BX), AX
-	SHLQ   $0x02, AX
-	MOVQ   40(BX), DX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	SUBQ   $0x02, CX
-	JL     k47rest
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x10, CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	SUBQ       $0x02, CX
+	JL         k71rest
 
-k47many:
+k71many:
 	VMOVUPS      (DX), Z8
 	VMOVUPS      64(DX), Z9
 	VBROADCASTSS (SI), Z31
@@ -3868,13 +6359,13 @@ k47many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k47many
+	JGE          k71many
 
-k47rest:
+k71rest:
 	ADDQ $0x02, CX
-	JZ   k47done
+	JZ   k71done
 
-k47one:
+k71one:
 	VMOVUPS      (DX), Z8
 	VMOVUPS      64(DX), Z9
 	VBROADCASTSS (SI), Z31
@@ -3886,85 +6377,79 @@ k47one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k47one
+	JNZ          k71one
 
-k47done:
+k71done:
 	VADDPS    Z4, Z0, Z0
 	VADDPS    Z5, Z1, Z1
 	VADDPS    Z6, Z2, Z2
 	VADDPS    Z7, Z3, Z3
-	MOVQ      200(BX), CX
-	SUBQ      $0x10, CX
-	MOVL      $+1, AX
-	SHLL      CL, AX
-	DECL      AX
-	KMOVW     AX, K1
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e48add
+	JZ        e72add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
-	VMOVUPS.Z 64(SI), K1, Z8
-	VADDPS    Z8, Z1, Z1
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
 	ADDQ      DX, SI
 	VADDPS    (SI), Z2, Z2
-	VMOVUPS.Z 64(SI), K1, Z8
-	VADDPS    Z8, Z3, Z3
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z3, Z3
 
-e48add:
+e72add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e48rowBias
-	VBROADCASTSS (SI), Z8
-	VADDPS       Z8, Z0, Z0
-	VADDPS       Z8, Z1, Z1
-	VBROADCASTSS 4(SI), Z8
-	VADDPS       Z8, Z2, Z2
-	VADDPS       Z8, Z3, Z3
+	JZ           e72rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z2, Z2
+	VADDPS       Z31, Z3, Z3
 
-e48rowBias:
+e72rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e48colBias
-	VMOVUPS   (SI), Z8
-	VADDPS    Z8, Z0, Z0
-	VADDPS    Z8, Z2, Z2
-	VMOVUPS.Z 64(SI), K1, Z8
-	VADDPS    Z8, Z1, Z1
-	VADDPS    Z8, Z3, Z3
+	JZ        e72colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z2, Z2
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z3, Z3
 
-e48colBias:
+e72colBias:
 	CMPQ         208(BX), $0x00
-	JE           e48clamp
-	VBROADCASTSS 216(BX), Z8
+	JE           e72clamp
+	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z8, Z0
+	VMAXPS       Z0, Z31, Z0
 	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z8, Z1
+	VMAXPS       Z1, Z31, Z1
 	VMINPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z8, Z2
+	VMAXPS       Z2, Z31, Z2
 	VMINPS       Z2, Z30, Z2
-	VMAXPS       Z3, Z8, Z3
+	VMAXPS       Z3, Z31, Z3
 	VMINPS       Z3, Z30, Z3
 
-e48clamp:
+e72clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e48slope
+	JZ           e72slope
 	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z8
+	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z8, Z0, K2, Z0
+	VMULPS       Z31, Z0, K2, Z0
 	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z8, Z1, K2, Z1
-	VBROADCASTSS 4(SI), Z8
+	VMULPS       Z31, Z1, K2, Z1
+	VBROADCASTSS 4(SI), Z31
 	VCMPPS       $0x01, Z30, Z2, K2
-	VMULPS       Z8, Z2, K2, Z2
+	VMULPS       Z31, Z2, K2, Z2
 	VCMPPS       $0x01, Z30, Z3, K2
-	VMULPS       Z8, Z3, K2, Z3
+	VMULPS       Z31, Z3, K2, Z3
 
-e48slope:
+e72slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -3977,30 +6462,48 @@ e48slope:
 	RET
 
 // func micro3x2AVX512(t *int8)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·micro3x2AVX512(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), BX
-	MOVQ   (BX), CX
-	MOVQ   8(BX), SI
-	MOVQ   32(BX), AX
-	SHLQ   $0x02, AX
-	MOVQ   40(BX), DX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	SUBQ   $0x02, CX
-	JL     k49rest
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x10, CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	SUBQ       $0x02, CX
+	JL         k73rest
 
-k49many:
+k73many:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
 	VBROADCASTSS (SI), Z31
@@ -4026,13 +6529,13 @@ k49many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k49many
+	JGE          k73many
 
-k49rest:
+k73rest:
 	ADDQ $0x02, CX
-	JZ   k49done
+	JZ   k73done
 
-k49one:
+k73one:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
 	VBROADCASTSS (SI), Z31
@@ -4047,105 +6550,99 @@ k49one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k49one
+	JNZ          k73one
 
-k49done:
+k73done:
 	VADDPS    Z6, Z0, Z0
 	VADDPS    Z7, Z1, Z1
 	VADDPS    Z8, Z2, Z2
 	VADDPS    Z9, Z3, Z3
 	VADDPS    Z10, Z4, Z4
 	VADDPS    Z11, Z5, Z5
-	MOVQ      200(BX), CX
-	SUBQ      $0x10, CX
-	MOVL      $+1, AX
-	SHLL      CL, AX
-	DECL      AX
-	KMOVW     AX, K1
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e50add
+	JZ        e74add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
-	VMOVUPS.Z 64(SI), K1, Z12
-	VADDPS    Z12, Z1, Z1
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
 	ADDQ      DX, SI
 	VADDPS    (SI), Z2, Z2
-	VMOVUPS.Z 64(SI), K1, Z12
-	VADDPS    Z12, Z3, Z3
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z3, Z3
 	ADDQ      DX, SI
 	VADDPS    (SI), Z4, Z4
-	VMOVUPS.Z 64(SI), K1, Z12
-	VADDPS    Z12, Z5, Z5
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
 
-e50add:
+e74add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e50rowBias
-	VBROADCASTSS (SI), Z12
-	VADDPS       Z12, Z0, Z0
-	VADDPS       Z12, Z1, Z1
-	VBROADCASTSS 4(SI), Z12
-	VADDPS       Z12, Z2, Z2
-	VADDPS       Z12, Z3, Z3
-	VBROADCASTSS 8(SI), Z12
-	VADDPS       Z12, Z4, Z4
-	VADDPS       Z12, Z5, Z5
+	JZ           e74rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z2, Z2
+	VADDPS       Z31, Z3, Z3
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z4, Z4
+	VADDPS       Z31, Z5, Z5
 
-e50rowBias:
+e74rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e50colBias
-	VMOVUPS   (SI), Z12
-	VADDPS    Z12, Z0, Z0
-	VADDPS    Z12, Z2, Z2
-	VADDPS    Z12, Z4, Z4
-	VMOVUPS.Z 64(SI), K1, Z12
-	VADDPS    Z12, Z1, Z1
-	VADDPS    Z12, Z3, Z3
-	VADDPS    Z12, Z5, Z5
+	JZ        e74colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z4, Z4
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z5, Z5
 
-e50colBias:
+e74colBias:
 	CMPQ         208(BX), $0x00
-	JE           e50clamp
-	VBROADCASTSS 216(BX), Z12
+	JE           e74clamp
+	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z12, Z0
+	VMAXPS       Z0, Z31, Z0
 	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z12, Z1
+	VMAXPS       Z1, Z31, Z1
 	VMINPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z12, Z2
+	VMAXPS       Z2, Z31, Z2
 	VMINPS       Z2, Z30, Z2
-	VMAXPS       Z3, Z12, Z3
+	VMAXPS       Z3, Z31, Z3
 	VMINPS       Z3, Z30, Z3
-	VMAXPS       Z4, Z12, Z4
+	VMAXPS       Z4, Z31, Z4
 	VMINPS       Z4, Z30, Z4
-	VMAXPS       Z5, Z12, Z5
+	VMAXPS       Z5, Z31, Z5
 	VMINPS       Z5, Z30, Z5
 
-e50clamp:
+e74clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e50slope
+	JZ           e74slope
 	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z12
+	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z12, Z0, K2, Z0
+	VMULPS       Z31, Z0, K2, Z0
 	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z12, Z1, K2, Z1
-	VBROADCASTSS 4(SI), Z12
+	VMULPS       Z31, Z1, K2, Z1
+	VBROADCASTSS 4(SI), Z31
 	VCMPPS       $0x01, Z30, Z2, K2
-	VMULPS       Z12, Z2, K2, Z2
+	VMULPS       Z31, Z2, K2, Z2
 	VCMPPS       $0x01, Z30, Z3, K2
-	VMULPS       Z12, Z3, K2, Z3
-	VBROADCASTSS 8(SI), Z12
+	VMULPS       Z31, Z3, K2, Z3
+	VBROADCASTSS 8(SI), Z31
 	VCMPPS       $0x01, Z30, Z4, K2
-	VMULPS       Z12, Z4, K2, Z4
+	VMULPS       Z31, Z4, K2, Z4
 	VCMPPS       $0x01, Z30, Z5, K2
-	VMULPS       Z12, Z5, K2, Z5
+	VMULPS       Z31, Z5, K2, Z5
 
-e50slope:
+e74slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -4161,26 +6658,47 @@ e50slope:
 	RET
 
 // func micro4x2AVX512(t *int8)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·micro4x2AVX512(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), BX
-	MOVQ   (BX), CX
-	MOVQ   8(BX), SI
-	MOVQ   32(BX), AX
-	SHLQ   $0x02, AX
-	MOVQ   40(BX), DX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	SUBQ   $0x02, CX
-	JL     k51rest
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x10, CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	SUBQ       $0x02, CX
+	JL         k75rest
 
-k51many:
+k75many:
 	VMOVUPS      (DX), Z8
 	VMOVUPS      64(DX), Z9
 	VBROADCASTSS (SI), Z31
@@ -4212,13 +6730,13 @@ k51many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k51many
+	JGE          k75many
 
-k51rest:
+k75rest:
 	ADDQ $0x02, CX
-	JZ   k51done
+	JZ   k75done
 
-k51one:
+k75one:
 	VMOVUPS      (DX), Z8
 	VMOVUPS      64(DX), Z9
 	VBROADCASTSS (SI), Z31
@@ -4236,117 +6754,111 @@ k51one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k51one
+	JNZ          k75one
 
-k51done:
-	MOVQ      200(BX), CX
-	SUBQ      $0x10, CX
-	MOVL      $+1, AX
-	SHLL      CL, AX
-	DECL      AX
-	KMOVW     AX, K1
+k75done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e52add
+	JZ        e76add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
-	VMOVUPS.Z 64(SI), K1, Z8
-	VADDPS    Z8, Z1, Z1
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
 	ADDQ      DX, SI
 	VADDPS    (SI), Z2, Z2
-	VMOVUPS.Z 64(SI), K1, Z8
-	VADDPS    Z8, Z3, Z3
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z3, Z3
 	ADDQ      DX, SI
 	VADDPS    (SI), Z4, Z4
-	VMOVUPS.Z 64(SI), K1, Z8
-	VADDPS    Z8, Z5, Z5
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
 	ADDQ      DX, SI
 	VADDPS    (SI), Z6, Z6
-	VMOVUPS.Z 64(SI), K1, Z8
-	VADDPS    Z8, Z7, Z7
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z7, Z7
 
-e52add:
+e76add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e52rowBias
-	VBROADCASTSS (SI), Z8
-	VADDPS       Z8, Z0, Z0
-	VADDPS       Z8, Z1, Z1
-	VBROADCASTSS 4(SI), Z8
-	VADDPS       Z8, Z2, Z2
-	VADDPS       Z8, Z3, Z3
-	VBROADCASTSS 8(SI), Z8
-	VADDPS       Z8, Z4, Z4
-	VADDPS       Z8, Z5, Z5
-	VBROADCASTSS 12(SI), Z8
-	VADDPS       Z8, Z6, Z6
-	VADDPS       Z8, Z7, Z7
+	JZ           e76rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z2, Z2
+	VADDPS       Z31, Z3, Z3
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z4, Z4
+	VADDPS       Z31, Z5, Z5
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z6, Z6
+	VADDPS       Z31, Z7, Z7
 
-e52rowBias:
+e76rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e52colBias
-	VMOVUPS   (SI), Z8
-	VADDPS    Z8, Z0, Z0
-	VADDPS    Z8, Z2, Z2
-	VADDPS    Z8, Z4, Z4
-	VADDPS    Z8, Z6, Z6
-	VMOVUPS.Z 64(SI), K1, Z8
-	VADDPS    Z8, Z1, Z1
-	VADDPS    Z8, Z3, Z3
-	VADDPS    Z8, Z5, Z5
-	VADDPS    Z8, Z7, Z7
+	JZ        e76colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z6, Z6
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z5, Z5
+	VADDPS    Z31, Z7, Z7
 
-e52colBias:
+e76colBias:
 	CMPQ         208(BX), $0x00
-	JE           e52clamp
-	VBROADCASTSS 216(BX), Z8
+	JE           e76clamp
+	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z8, Z0
+	VMAXPS       Z0, Z31, Z0
 	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z8, Z1
+	VMAXPS       Z1, Z31, Z1
 	VMINPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z8, Z2
+	VMAXPS       Z2, Z31, Z2
 	VMINPS       Z2, Z30, Z2
-	VMAXPS       Z3, Z8, Z3
+	VMAXPS       Z3, Z31, Z3
 	VMINPS       Z3, Z30, Z3
-	VMAXPS       Z4, Z8, Z4
+	VMAXPS       Z4, Z31, Z4
 	VMINPS       Z4, Z30, Z4
-	VMAXPS       Z5, Z8, Z5
+	VMAXPS       Z5, Z31, Z5
 	VMINPS       Z5, Z30, Z5
-	VMAXPS       Z6, Z8, Z6
+	VMAXPS       Z6, Z31, Z6
 	VMINPS       Z6, Z30, Z6
-	VMAXPS       Z7, Z8, Z7
+	VMAXPS       Z7, Z31, Z7
 	VMINPS       Z7, Z30, Z7
 
-e52clamp:
+e76clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e52slope
+	JZ           e76slope
 	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z8
+	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z8, Z0, K2, Z0
+	VMULPS       Z31, Z0, K2, Z0
 	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z8, Z1, K2, Z1
-	VBROADCASTSS 4(SI), Z8
+	VMULPS       Z31, Z1, K2, Z1
+	VBROADCASTSS 4(SI), Z31
 	VCMPPS       $0x01, Z30, Z2, K2
-	VMULPS       Z8, Z2, K2, Z2
+	VMULPS       Z31, Z2, K2, Z2
 	VCMPPS       $0x01, Z30, Z3, K2
-	VMULPS       Z8, Z3, K2, Z3
-	VBROADCASTSS 8(SI), Z8
+	VMULPS       Z31, Z3, K2, Z3
+	VBROADCASTSS 8(SI), Z31
 	VCMPPS       $0x01, Z30, Z4, K2
-	VMULPS       Z8, Z4, K2, Z4
+	VMULPS       Z31, Z4, K2, Z4
 	VCMPPS       $0x01, Z30, Z5, K2
-	VMULPS       Z8, Z5, K2, Z5
-	VBROADCASTSS 12(SI), Z8
+	VMULPS       Z31, Z5, K2, Z5
+	VBROADCASTSS 12(SI), Z31
 	VCMPPS       $0x01, Z30, Z6, K2
-	VMULPS       Z8, Z6, K2, Z6
+	VMULPS       Z31, Z6, K2, Z6
 	VCMPPS       $0x01, Z30, Z7, K2
-	VMULPS       Z8, Z7, K2, Z7
+	VMULPS       Z31, Z7, K2, Z7
 
-e52slope:
+e76slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -4365,28 +6877,52 @@ e52slope:
 	RET
 
 // func micro5x2AVX512(t *int8)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·micro5x2AVX512(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), BX
-	MOVQ   (BX), CX
-	MOVQ   8(BX), SI
-	MOVQ   32(BX), AX
-	SHLQ   $0x02, AX
-	MOVQ   40(BX), DX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	SUBQ   $0x02, CX
-	JL     k53rest
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x10, CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	SUBQ       $0x02, CX
+	JL         k77rest
 
-k53many:
+k77many:
 	VMOVUPS      (DX), Z10
 	VMOVUPS      64(DX), Z11
 	VBROADCASTSS (SI), Z31
@@ -4424,13 +6960,13 @@ k53many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k53many
+	JGE          k77many
 
-k53rest:
+k77rest:
 	ADDQ $0x02, CX
-	JZ   k53done
+	JZ   k77done
 
-k53one:
+k77one:
 	VMOVUPS      (DX), Z10
 	VMOVUPS      64(DX), Z11
 	VBROADCASTSS (SI), Z31
@@ -4451,135 +6987,129 @@ k53one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k53one
+	JNZ          k77one
 
-k53done:
-	MOVQ      200(BX), CX
-	SUBQ      $0x10, CX
-	MOVL      $+1, AX
-	SHLL      CL, AX
-	DECL      AX
-	KMOVW     AX, K1
+k77done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e54add
+	JZ        e78add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
-	VMOVUPS.Z 64(SI), K1, Z10
-	VADDPS    Z10, Z1, Z1
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
 	ADDQ      DX, SI
 	VADDPS    (SI), Z2, Z2
-	VMOVUPS.Z 64(SI), K1, Z10
-	VADDPS    Z10, Z3, Z3
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z3, Z3
 	ADDQ      DX, SI
 	VADDPS    (SI), Z4, Z4
-	VMOVUPS.Z 64(SI), K1, Z10
-	VADDPS    Z10, Z5, Z5
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
 	ADDQ      DX, SI
 	VADDPS    (SI), Z6, Z6
-	VMOVUPS.Z 64(SI), K1, Z10
-	VADDPS    Z10, Z7, Z7
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z7, Z7
 	ADDQ      DX, SI
 	VADDPS    (SI), Z8, Z8
-	VMOVUPS.Z 64(SI), K1, Z10
-	VADDPS    Z10, Z9, Z9
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z9, Z9
 
-e54add:
+e78add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e54rowBias
-	VBROADCASTSS (SI), Z10
-	VADDPS       Z10, Z0, Z0
-	VADDPS       Z10, Z1, Z1
-	VBROADCASTSS 4(SI), Z10
-	VADDPS       Z10, Z2, Z2
-	VADDPS       Z10, Z3, Z3
-	VBROADCASTSS 8(SI), Z10
-	VADDPS       Z10, Z4, Z4
-	VADDPS       Z10, Z5, Z5
-	VBROADCASTSS 12(SI), Z10
-	VADDPS       Z10, Z6, Z6
-	VADDPS       Z10, Z7, Z7
-	VBROADCASTSS 16(SI), Z10
-	VADDPS       Z10, Z8, Z8
-	VADDPS       Z10, Z9, Z9
+	JZ           e78rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z2, Z2
+	VADDPS       Z31, Z3, Z3
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z4, Z4
+	VADDPS       Z31, Z5, Z5
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z6, Z6
+	VADDPS       Z31, Z7, Z7
+	VBROADCASTSS 16(SI), Z31
+	VADDPS       Z31, Z8, Z8
+	VADDPS       Z31, Z9, Z9
 
-e54rowBias:
+e78rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e54colBias
-	VMOVUPS   (SI), Z10
-	VADDPS    Z10, Z0, Z0
-	VADDPS    Z10, Z2, Z2
-	VADDPS    Z10, Z4, Z4
-	VADDPS    Z10, Z6, Z6
-	VADDPS    Z10, Z8, Z8
-	VMOVUPS.Z 64(SI), K1, Z10
-	VADDPS    Z10, Z1, Z1
-	VADDPS    Z10, Z3, Z3
-	VADDPS    Z10, Z5, Z5
-	VADDPS    Z10, Z7, Z7
-	VADDPS    Z10, Z9, Z9
+	JZ        e78colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z6, Z6
+	VADDPS    Z31, Z8, Z8
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z5, Z5
+	VADDPS    Z31, Z7, Z7
+	VADDPS    Z31, Z9, Z9
 
-e54colBias:
+e78colBias:
 	CMPQ         208(BX), $0x00
-	JE           e54clamp
-	VBROADCASTSS 216(BX), Z10
+	JE           e78clamp
+	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z10, Z0
+	VMAXPS       Z0, Z31, Z0
 	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z10, Z1
+	VMAXPS       Z1, Z31, Z1
 	VMINPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z10, Z2
+	VMAXPS       Z2, Z31, Z2
 	VMINPS       Z2, Z30, Z2
-	VMAXPS       Z3, Z10, Z3
+	VMAXPS       Z3, Z31, Z3
 	VMINPS       Z3, Z30, Z3
-	VMAXPS       Z4, Z10, Z4
+	VMAXPS       Z4, Z31, Z4
 	VMINPS       Z4, Z30, Z4
-	VMAXPS       Z5, Z10, Z5
+	VMAXPS       Z5, Z31, Z5
 	VMINPS       Z5, Z30, Z5
-	VMAXPS       Z6, Z10, Z6
+	VMAXPS       Z6, Z31, Z6
 	VMINPS       Z6, Z30, Z6
-	VMAXPS       Z7, Z10, Z7
+	VMAXPS       Z7, Z31, Z7
 	VMINPS       Z7, Z30, Z7
-	VMAXPS       Z8, Z10, Z8
+	VMAXPS       Z8, Z31, Z8
 	VMINPS       Z8, Z30, Z8
-	VMAXPS       Z9, Z10, Z9
+	VMAXPS       Z9, Z31, Z9
 	VMINPS       Z9, Z30, Z9
 
-e54clamp:
+e78clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e54slope
+	JZ           e78slope
 	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z10
+	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z10, Z0, K2, Z0
+	VMULPS       Z31, Z0, K2, Z0
 	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z10, Z1, K2, Z1
-	VBROADCASTSS 4(SI), Z10
+	VMULPS       Z31, Z1, K2, Z1
+	VBROADCASTSS 4(SI), Z31
 	VCMPPS       $0x01, Z30, Z2, K2
-	VMULPS       Z10, Z2, K2, Z2
+	VMULPS       Z31, Z2, K2, Z2
 	VCMPPS       $0x01, Z30, Z3, K2
-	VMULPS       Z10, Z3, K2, Z3
-	VBROADCASTSS 8(SI), Z10
+	VMULPS       Z31, Z3, K2, Z3
+	VBROADCASTSS 8(SI), Z31
 	VCMPPS       $0x01, Z30, Z4, K2
-	VMULPS       Z10, Z4, K2, Z4
+	VMULPS       Z31, Z4, K2, Z4
 	VCMPPS       $0x01, Z30, Z5, K2
-	VMULPS       Z10, Z5, K2, Z5
-	VBROADCASTSS 12(SI), Z10
+	VMULPS       Z31, Z5, K2, Z5
+	VBROADCASTSS 12(SI), Z31
 	VCMPPS       $0x01, Z30, Z6, K2
-	VMULPS       Z10, Z6, K2, Z6
+	VMULPS       Z31, Z6, K2, Z6
 	VCMPPS       $0x01, Z30, Z7, K2
-	VMULPS       Z10, Z7, K2, Z7
-	VBROADCASTSS 16(SI), Z10
+	VMULPS       Z31, Z7, K2, Z7
+	VBROADCASTSS 16(SI), Z31
 	VCMPPS       $0x01, Z30, Z8, K2
-	VMULPS       Z10, Z8, K2, Z8
+	VMULPS       Z31, Z8, K2, Z8
 	VCMPPS       $0x01, Z30, Z9, K2
-	VMULPS       Z10, Z9, K2, Z9
+	VMULPS       Z31, Z9, K2, Z9
 
-e54slope:
+e78slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -4601,30 +7131,57 @@ e54slope:
 	RET
 
 // func micro6x2AVX512(t *int8)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·micro6x2AVX512(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), BX
-	MOVQ   (BX), CX
-	MOVQ   8(BX), SI
-	MOVQ   32(BX), AX
-	SHLQ   $0x02, AX
-	MOVQ   40(BX), DX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	SUBQ   $0x02, CX
-	JL     k55rest
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x10, CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	SUBQ       $0x02, CX
+	JL         k79rest
 
-k55many:
+k79many:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
 	VBROADCASTSS (SI), Z31
@@ -4668,13 +7225,13 @@ k55many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k55many
+	JGE          k79many
 
-k55rest:
+k79rest:
 	ADDQ $0x02, CX
-	JZ   k55done
+	JZ   k79done
 
-k55one:
+k79one:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
 	VBROADCASTSS (SI), Z31
@@ -4698,153 +7255,147 @@ k55one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k55one
+	JNZ          k79one
 
-k55done:
-	MOVQ      200(BX), CX
-	SUBQ      $0x10, CX
-	MOVL      $+1, AX
-	SHLL      CL, AX
-	DECL      AX
-	KMOVW     AX, K1
+k79done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e56add
+	JZ        e80add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
-	VMOVUPS.Z 64(SI), K1, Z12
-	VADDPS    Z12, Z1, Z1
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
 	ADDQ      DX, SI
 	VADDPS    (SI), Z2, Z2
-	VMOVUPS.Z 64(SI), K1, Z12
-	VADDPS    Z12, Z3, Z3
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z3, Z3
 	ADDQ      DX, SI
 	VADDPS    (SI), Z4, Z4
-	VMOVUPS.Z 64(SI), K1, Z12
-	VADDPS    Z12, Z5, Z5
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
 	ADDQ      DX, SI
 	VADDPS    (SI), Z6, Z6
-	VMOVUPS.Z 64(SI), K1, Z12
-	VADDPS    Z12, Z7, Z7
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z7, Z7
 	ADDQ      DX, SI
 	VADDPS    (SI), Z8, Z8
-	VMOVUPS.Z 64(SI), K1, Z12
-	VADDPS    Z12, Z9, Z9
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z9, Z9
 	ADDQ      DX, SI
 	VADDPS    (SI), Z10, Z10
-	VMOVUPS.Z 64(SI), K1, Z12
-	VADDPS    Z12, Z11, Z11
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z11, Z11
 
-e56add:
+e80add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e56rowBias
-	VBROADCASTSS (SI), Z12
-	VADDPS       Z12, Z0, Z0
-	VADDPS       Z12, Z1, Z1
-	VBROADCASTSS 4(SI), Z12
-	VADDPS       Z12, Z2, Z2
-	VADDPS       Z12, Z3, Z3
-	VBROADCASTSS 8(SI), Z12
-	VADDPS       Z12, Z4, Z4
-	VADDPS       Z12, Z5, Z5
-	VBROADCASTSS 12(SI), Z12
-	VADDPS       Z12, Z6, Z6
-	VADDPS       Z12, Z7, Z7
-	VBROADCASTSS 16(SI), Z12
-	VADDPS       Z12, Z8, Z8
-	VADDPS       Z12, Z9, Z9
-	VBROADCASTSS 20(SI), Z12
-	VADDPS       Z12, Z10, Z10
-	VADDPS       Z12, Z11, Z11
+	JZ           e80rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z2, Z2
+	VADDPS       Z31, Z3, Z3
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z4, Z4
+	VADDPS       Z31, Z5, Z5
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z6, Z6
+	VADDPS       Z31, Z7, Z7
+	VBROADCASTSS 16(SI), Z31
+	VADDPS       Z31, Z8, Z8
+	VADDPS       Z31, Z9, Z9
+	VBROADCASTSS 20(SI), Z31
+	VADDPS       Z31, Z10, Z10
+	VADDPS       Z31, Z11, Z11
 
-e56rowBias:
+e80rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e56colBias
-	VMOVUPS   (SI), Z12
-	VADDPS    Z12, Z0, Z0
-	VADDPS    Z12, Z2, Z2
-	VADDPS    Z12, Z4, Z4
-	VADDPS    Z12, Z6, Z6
-	VADDPS    Z12, Z8, Z8
-	VADDPS    Z12, Z10, Z10
-	VMOVUPS.Z 64(SI), K1, Z12
-	VADDPS    Z12, Z1, Z1
-	VADDPS    Z12, Z3, Z3
-	VADDPS    Z12, Z5, Z5
-	VADDPS    Z12, Z7, Z7
-	VADDPS    Z12, Z9, Z9
-	VADDPS    Z12, Z11, Z11
+	JZ        e80colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z6, Z6
+	VADDPS    Z31, Z8, Z8
+	VADDPS    Z31, Z10, Z10
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z5, Z5
+	VADDPS    Z31, Z7, Z7
+	VADDPS    Z31, Z9, Z9
+	VADDPS    Z31, Z11, Z11
 
-e56colBias:
+e80colBias:
 	CMPQ         208(BX), $0x00
-	JE           e56clamp
-	VBROADCASTSS 216(BX), Z12
+	JE           e80clamp
+	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z12, Z0
+	VMAXPS       Z0, Z31, Z0
 	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z12, Z1
+	VMAXPS       Z1, Z31, Z1
 	VMINPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z12, Z2
+	VMAXPS       Z2, Z31, Z2
 	VMINPS       Z2, Z30, Z2
-	VMAXPS       Z3, Z12, Z3
+	VMAXPS       Z3, Z31, Z3
 	VMINPS       Z3, Z30, Z3
-	VMAXPS       Z4, Z12, Z4
+	VMAXPS       Z4, Z31, Z4
 	VMINPS       Z4, Z30, Z4
-	VMAXPS       Z5, Z12, Z5
+	VMAXPS       Z5, Z31, Z5
 	VMINPS       Z5, Z30, Z5
-	VMAXPS       Z6, Z12, Z6
+	VMAXPS       Z6, Z31, Z6
 	VMINPS       Z6, Z30, Z6
-	VMAXPS       Z7, Z12, Z7
+	VMAXPS       Z7, Z31, Z7
 	VMINPS       Z7, Z30, Z7
-	VMAXPS       Z8, Z12, Z8
+	VMAXPS       Z8, Z31, Z8
 	VMINPS       Z8, Z30, Z8
-	VMAXPS       Z9, Z12, Z9
+	VMAXPS       Z9, Z31, Z9
 	VMINPS       Z9, Z30, Z9
-	VMAXPS       Z10, Z12, Z10
+	VMAXPS       Z10, Z31, Z10
 	VMINPS       Z10, Z30, Z10
-	VMAXPS       Z11, Z12, Z11
+	VMAXPS       Z11, Z31, Z11
 	VMINPS       Z11, Z30, Z11
 
-e56clamp:
+e80clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e56slope
+	JZ           e80slope
 	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z12
+	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z12, Z0, K2, Z0
+	VMULPS       Z31, Z0, K2, Z0
 	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z12, Z1, K2, Z1
-	VBROADCASTSS 4(SI), Z12
+	VMULPS       Z31, Z1, K2, Z1
+	VBROADCASTSS 4(SI), Z31
 	VCMPPS       $0x01, Z30, Z2, K2
-	VMULPS       Z12, Z2, K2, Z2
+	VMULPS       Z31, Z2, K2, Z2
 	VCMPPS       $0x01, Z30, Z3, K2
-	VMULPS       Z12, Z3, K2, Z3
-	VBROADCASTSS 8(SI), Z12
+	VMULPS       Z31, Z3, K2, Z3
+	VBROADCASTSS 8(SI), Z31
 	VCMPPS       $0x01, Z30, Z4, K2
-	VMULPS       Z12, Z4, K2, Z4
+	VMULPS       Z31, Z4, K2, Z4
 	VCMPPS       $0x01, Z30, Z5, K2
-	VMULPS       Z12, Z5, K2, Z5
-	VBROADCASTSS 12(SI), Z12
+	VMULPS       Z31, Z5, K2, Z5
+	VBROADCASTSS 12(SI), Z31
 	VCMPPS       $0x01, Z30, Z6, K2
-	VMULPS       Z12, Z6, K2, Z6
+	VMULPS       Z31, Z6, K2, Z6
 	VCMPPS       $0x01, Z30, Z7, K2
-	VMULPS       Z12, Z7, K2, Z7
-	VBROADCASTSS 16(SI), Z12
+	VMULPS       Z31, Z7, K2, Z7
+	VBROADCASTSS 16(SI), Z31
 	VCMPPS       $0x01, Z30, Z8, K2
-	VMULPS       Z12, Z8, K2, Z8
+	VMULPS       Z31, Z8, K2, Z8
 	VCMPPS       $0x01, Z30, Z9, K2
-	VMULPS       Z12, Z9, K2, Z9
-	VBROADCASTSS 20(SI), Z12
+	VMULPS       Z31, Z9, K2, Z9
+	VBROADCASTSS 20(SI), Z31
 	VCMPPS       $0x01, Z30, Z10, K2
-	VMULPS       Z12, Z10, K2, Z10
+	VMULPS       Z31, Z10, K2, Z10
 	VCMPPS       $0x01, Z30, Z11, K2
-	VMULPS       Z12, Z11, K2, Z11
+	VMULPS       Z31, Z11, K2, Z11
 
-e56slope:
+e80slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -4869,32 +7420,62 @@ e56slope:
 	RET
 
 // func micro7x2AVX512(t *int8)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·micro7x2AVX512(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), BX
-	MOVQ   (BX), CX
-	MOVQ   8(BX), SI
-	MOVQ   32(BX), AX
-	SHLQ   $0x02, AX
-	MOVQ   40(BX), DX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	SUBQ   $0x02, CX
-	JL     k57rest
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x10, CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	SUBQ       $0x02, CX
+	JL         k81rest
 
-k57many:
+k81many:
 	VMOVUPS      (DX), Z14
 	VMOVUPS      64(DX), Z15
 	VBROADCASTSS (SI), Z31
@@ -4944,13 +7525,13 @@ k57many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k57many
+	JGE          k81many
 
-k57rest:
+k81rest:
 	ADDQ $0x02, CX
-	JZ   k57done
+	JZ   k81done
 
-k57one:
+k81one:
 	VMOVUPS      (DX), Z14
 	VMOVUPS      64(DX), Z15
 	VBROADCASTSS (SI), Z31
@@ -4977,171 +7558,165 @@ k57one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k57one
+	JNZ          k81one
 
-k57done:
-	MOVQ      200(BX), CX
-	SUBQ      $0x10, CX
-	MOVL      $+1, AX
-	SHLL      CL, AX
-	DECL      AX
-	KMOVW     AX, K1
+k81done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e58add
+	JZ        e82add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
-	VMOVUPS.Z 64(SI), K1, Z14
-	VADDPS    Z14, Z1, Z1
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
 	ADDQ      DX, SI
 	VADDPS    (SI), Z2, Z2
-	VMOVUPS.Z 64(SI), K1, Z14
-	VADDPS    Z14, Z3, Z3
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z3, Z3
 	ADDQ      DX, SI
 	VADDPS    (SI), Z4, Z4
-	VMOVUPS.Z 64(SI), K1, Z14
-	VADDPS    Z14, Z5, Z5
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
 	ADDQ      DX, SI
 	VADDPS    (SI), Z6, Z6
-	VMOVUPS.Z 64(SI), K1, Z14
-	VADDPS    Z14, Z7, Z7
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z7, Z7
 	ADDQ      DX, SI
 	VADDPS    (SI), Z8, Z8
-	VMOVUPS.Z 64(SI), K1, Z14
-	VADDPS    Z14, Z9, Z9
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z9, Z9
 	ADDQ      DX, SI
 	VADDPS    (SI), Z10, Z10
-	VMOVUPS.Z 64(SI), K1, Z14
-	VADDPS    Z14, Z11, Z11
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z11, Z11
 	ADDQ      DX, SI
 	VADDPS    (SI), Z12, Z12
-	VMOVUPS.Z 64(SI), K1, Z14
-	VADDPS    Z14, Z13, Z13
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z13, Z13
 
-e58add:
+e82add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e58rowBias
-	VBROADCASTSS (SI), Z14
-	VADDPS       Z14, Z0, Z0
-	VADDPS       Z14, Z1, Z1
-	VBROADCASTSS 4(SI), Z14
-	VADDPS       Z14, Z2, Z2
-	VADDPS       Z14, Z3, Z3
-	VBROADCASTSS 8(SI), Z14
-	VADDPS       Z14, Z4, Z4
-	VADDPS       Z14, Z5, Z5
-	VBROADCASTSS 12(SI), Z14
-	VADDPS       Z14, Z6, Z6
-	VADDPS       Z14, Z7, Z7
-	VBROADCASTSS 16(SI), Z14
-	VADDPS       Z14, Z8, Z8
-	VADDPS       Z14, Z9, Z9
-	VBROADCASTSS 20(SI), Z14
-	VADDPS       Z14, Z10, Z10
-	VADDPS       Z14, Z11, Z11
-	VBROADCASTSS 24(SI), Z14
-	VADDPS       Z14, Z12, Z12
-	VADDPS       Z14, Z13, Z13
+	JZ           e82rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z2, Z2
+	VADDPS       Z31, Z3, Z3
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z4, Z4
+	VADDPS       Z31, Z5, Z5
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z6, Z6
+	VADDPS       Z31, Z7, Z7
+	VBROADCASTSS 16(SI), Z31
+	VADDPS       Z31, Z8, Z8
+	VADDPS       Z31, Z9, Z9
+	VBROADCASTSS 20(SI), Z31
+	VADDPS       Z31, Z10, Z10
+	VADDPS       Z31, Z11, Z11
+	VBROADCASTSS 24(SI), Z31
+	VADDPS       Z31, Z12, Z12
+	VADDPS       Z31, Z13, Z13
 
-e58rowBias:
+e82rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e58colBias
-	VMOVUPS   (SI), Z14
-	VADDPS    Z14, Z0, Z0
-	VADDPS    Z14, Z2, Z2
-	VADDPS    Z14, Z4, Z4
-	VADDPS    Z14, Z6, Z6
-	VADDPS    Z14, Z8, Z8
-	VADDPS    Z14, Z10, Z10
-	VADDPS    Z14, Z12, Z12
-	VMOVUPS.Z 64(SI), K1, Z14
-	VADDPS    Z14, Z1, Z1
-	VADDPS    Z14, Z3, Z3
-	VADDPS    Z14, Z5, Z5
-	VADDPS    Z14, Z7, Z7
-	VADDPS    Z14, Z9, Z9
-	VADDPS    Z14, Z11, Z11
-	VADDPS    Z14, Z13, Z13
+	JZ        e82colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z6, Z6
+	VADDPS    Z31, Z8, Z8
+	VADDPS    Z31, Z10, Z10
+	VADDPS    Z31, Z12, Z12
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z5, Z5
+	VADDPS    Z31, Z7, Z7
+	VADDPS    Z31, Z9, Z9
+	VADDPS    Z31, Z11, Z11
+	VADDPS    Z31, Z13, Z13
 
-e58colBias:
+e82colBias:
 	CMPQ         208(BX), $0x00
-	JE           e58clamp
-	VBROADCASTSS 216(BX), Z14
+	JE           e82clamp
+	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z14, Z0
+	VMAXPS       Z0, Z31, Z0
 	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z14, Z1
+	VMAXPS       Z1, Z31, Z1
 	VMINPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z14, Z2
+	VMAXPS       Z2, Z31, Z2
 	VMINPS       Z2, Z30, Z2
-	VMAXPS       Z3, Z14, Z3
+	VMAXPS       Z3, Z31, Z3
 	VMINPS       Z3, Z30, Z3
-	VMAXPS       Z4, Z14, Z4
+	VMAXPS       Z4, Z31, Z4
 	VMINPS       Z4, Z30, Z4
-	VMAXPS       Z5, Z14, Z5
+	VMAXPS       Z5, Z31, Z5
 	VMINPS       Z5, Z30, Z5
-	VMAXPS       Z6, Z14, Z6
+	VMAXPS       Z6, Z31, Z6
 	VMINPS       Z6, Z30, Z6
-	VMAXPS       Z7, Z14, Z7
+	VMAXPS       Z7, Z31, Z7
 	VMINPS       Z7, Z30, Z7
-	VMAXPS       Z8, Z14, Z8
+	VMAXPS       Z8, Z31, Z8
 	VMINPS       Z8, Z30, Z8
-	VMAXPS       Z9, Z14, Z9
+	VMAXPS       Z9, Z31, Z9
 	VMINPS       Z9, Z30, Z9
-	VMAXPS       Z10, Z14, Z10
+	VMAXPS       Z10, Z31, Z10
 	VMINPS       Z10, Z30, Z10
-	VMAXPS       Z11, Z14, Z11
+	VMAXPS       Z11, Z31, Z11
 	VMINPS       Z11, Z30, Z11
-	VMAXPS       Z12, Z14, Z12
+	VMAXPS       Z12, Z31, Z12
 	VMINPS       Z12, Z30, Z12
-	VMAXPS       Z13, Z14, Z13
+	VMAXPS       Z13, Z31, Z13
 	VMINPS       Z13, Z30, Z13
 
-e58clamp:
+e82clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e58slope
+	JZ           e82slope
 	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z14
+	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z14, Z0, K2, Z0
+	VMULPS       Z31, Z0, K2, Z0
 	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z14, Z1, K2, Z1
-	VBROADCASTSS 4(SI), Z14
+	VMULPS       Z31, Z1, K2, Z1
+	VBROADCASTSS 4(SI), Z31
 	VCMPPS       $0x01, Z30, Z2, K2
-	VMULPS       Z14, Z2, K2, Z2
+	VMULPS       Z31, Z2, K2, Z2
 	VCMPPS       $0x01, Z30, Z3, K2
-	VMULPS       Z14, Z3, K2, Z3
-	VBROADCASTSS 8(SI), Z14
+	VMULPS       Z31, Z3, K2, Z3
+	VBROADCASTSS 8(SI), Z31
 	VCMPPS       $0x01, Z30, Z4, K2
-	VMULPS       Z14, Z4, K2, Z4
+	VMULPS       Z31, Z4, K2, Z4
 	VCMPPS       $0x01, Z30, Z5, K2
-	VMULPS       Z14, Z5, K2, Z5
-	VBROADCASTSS 12(SI), Z14
+	VMULPS       Z31, Z5, K2, Z5
+	VBROADCASTSS 12(SI), Z31
 	VCMPPS       $0x01, Z30, Z6, K2
-	VMULPS       Z14, Z6, K2, Z6
+	VMULPS       Z31, Z6, K2, Z6
 	VCMPPS       $0x01, Z30, Z7, K2
-	VMULPS       Z14, Z7, K2, Z7
-	VBROADCASTSS 16(SI), Z14
+	VMULPS       Z31, Z7, K2, Z7
+	VBROADCASTSS 16(SI), Z31
 	VCMPPS       $0x01, Z30, Z8, K2
-	VMULPS       Z14, Z8, K2, Z8
+	VMULPS       Z31, Z8, K2, Z8
 	VCMPPS       $0x01, Z30, Z9, K2
-	VMULPS       Z14, Z9, K2, Z9
-	VBROADCASTSS 20(SI), Z14
+	VMULPS       Z31, Z9, K2, Z9
+	VBROADCASTSS 20(SI), Z31
 	VCMPPS       $0x01, Z30, Z10, K2
-	VMULPS       Z14, Z10, K2, Z10
+	VMULPS       Z31, Z10, K2, Z10
 	VCMPPS       $0x01, Z30, Z11, K2
-	VMULPS       Z14, Z11, K2, Z11
-	VBROADCASTSS 24(SI), Z14
+	VMULPS       Z31, Z11, K2, Z11
+	VBROADCASTSS 24(SI), Z31
 	VCMPPS       $0x01, Z30, Z12, K2
-	VMULPS       Z14, Z12, K2, Z12
+	VMULPS       Z31, Z12, K2, Z12
 	VCMPPS       $0x01, Z30, Z13, K2
-	VMULPS       Z14, Z13, K2, Z13
+	VMULPS       Z31, Z13, K2, Z13
 
-e58slope:
+e82slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -5169,34 +7744,67 @@ e58slope:
 	RET
 
 // func micro8x2AVX512(t *int8)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·micro8x2AVX512(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), BX
-	MOVQ   (BX), CX
-	MOVQ   8(BX), SI
-	MOVQ   32(BX), AX
-	SHLQ   $0x02, AX
-	MOVQ   40(BX), DX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	SUBQ   $0x02, CX
-	JL     k59rest
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x10, CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	SUBQ       $0x02, CX
+	JL         k83rest
 
-k59many:
+k83many:
 	VMOVUPS      (DX), Z16
 	VMOVUPS      64(DX), Z17
 	VBROADCASTSS (SI), Z31
@@ -5252,13 +7860,13 @@ k59many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k59many
+	JGE          k83many
 
-k59rest:
+k83rest:
 	ADDQ $0x02, CX
-	JZ   k59done
+	JZ   k83done
 
-k59one:
+k83one:
 	VMOVUPS      (DX), Z16
 	VMOVUPS      64(DX), Z17
 	VBROADCASTSS (SI), Z31
@@ -5288,189 +7896,183 @@ k59one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k59one
+	JNZ          k83one
 
-k59done:
-	MOVQ      200(BX), CX
-	SUBQ      $0x10, CX
-	MOVL      $+1, AX
-	SHLL      CL, AX
-	DECL      AX
-	KMOVW     AX, K1
+k83done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e60add
+	JZ        e84add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
-	VMOVUPS.Z 64(SI), K1, Z16
-	VADDPS    Z16, Z1, Z1
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
 	ADDQ      DX, SI
 	VADDPS    (SI), Z2, Z2
-	VMOVUPS.Z 64(SI), K1, Z16
-	VADDPS    Z16, Z3, Z3
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z3, Z3
 	ADDQ      DX, SI
 	VADDPS    (SI), Z4, Z4
-	VMOVUPS.Z 64(SI), K1, Z16
-	VADDPS    Z16, Z5, Z5
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
 	ADDQ      DX, SI
 	VADDPS    (SI), Z6, Z6
-	VMOVUPS.Z 64(SI), K1, Z16
-	VADDPS    Z16, Z7, Z7
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z7, Z7
 	ADDQ      DX, SI
 	VADDPS    (SI), Z8, Z8
-	VMOVUPS.Z 64(SI), K1, Z16
-	VADDPS    Z16, Z9, Z9
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z9, Z9
 	ADDQ      DX, SI
 	VADDPS    (SI), Z10, Z10
-	VMOVUPS.Z 64(SI), K1, Z16
-	VADDPS    Z16, Z11, Z11
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z11, Z11
 	ADDQ      DX, SI
 	VADDPS    (SI), Z12, Z12
-	VMOVUPS.Z 64(SI), K1, Z16
-	VADDPS    Z16, Z13, Z13
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z13, Z13
 	ADDQ      DX, SI
 	VADDPS    (SI), Z14, Z14
-	VMOVUPS.Z 64(SI), K1, Z16
-	VADDPS    Z16, Z15, Z15
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z15, Z15
 
-e60add:
+e84add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e60rowBias
-	VBROADCASTSS (SI), Z16
-	VADDPS       Z16, Z0, Z0
-	VADDPS       Z16, Z1, Z1
-	VBROADCASTSS 4(SI), Z16
-	VADDPS       Z16, Z2, Z2
-	VADDPS       Z16, Z3, Z3
-	VBROADCASTSS 8(SI), Z16
-	VADDPS       Z16, Z4, Z4
-	VADDPS       Z16, Z5, Z5
-	VBROADCASTSS 12(SI), Z16
-	VADDPS       Z16, Z6, Z6
-	VADDPS       Z16, Z7, Z7
-	VBROADCASTSS 16(SI), Z16
-	VADDPS       Z16, Z8, Z8
-	VADDPS       Z16, Z9, Z9
-	VBROADCASTSS 20(SI), Z16
-	VADDPS       Z16, Z10, Z10
-	VADDPS       Z16, Z11, Z11
-	VBROADCASTSS 24(SI), Z16
-	VADDPS       Z16, Z12, Z12
-	VADDPS       Z16, Z13, Z13
-	VBROADCASTSS 28(SI), Z16
-	VADDPS       Z16, Z14, Z14
-	VADDPS       Z16, Z15, Z15
+	JZ           e84rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z2, Z2
+	VADDPS       Z31, Z3, Z3
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z4, Z4
+	VADDPS       Z31, Z5, Z5
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z6, Z6
+	VADDPS       Z31, Z7, Z7
+	VBROADCASTSS 16(SI), Z31
+	VADDPS       Z31, Z8, Z8
+	VADDPS       Z31, Z9, Z9
+	VBROADCASTSS 20(SI), Z31
+	VADDPS       Z31, Z10, Z10
+	VADDPS       Z31, Z11, Z11
+	VBROADCASTSS 24(SI), Z31
+	VADDPS       Z31, Z12, Z12
+	VADDPS       Z31, Z13, Z13
+	VBROADCASTSS 28(SI), Z31
+	VADDPS       Z31, Z14, Z14
+	VADDPS       Z31, Z15, Z15
 
-e60rowBias:
+e84rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e60colBias
-	VMOVUPS   (SI), Z16
-	VADDPS    Z16, Z0, Z0
-	VADDPS    Z16, Z2, Z2
-	VADDPS    Z16, Z4, Z4
-	VADDPS    Z16, Z6, Z6
-	VADDPS    Z16, Z8, Z8
-	VADDPS    Z16, Z10, Z10
-	VADDPS    Z16, Z12, Z12
-	VADDPS    Z16, Z14, Z14
-	VMOVUPS.Z 64(SI), K1, Z16
-	VADDPS    Z16, Z1, Z1
-	VADDPS    Z16, Z3, Z3
-	VADDPS    Z16, Z5, Z5
-	VADDPS    Z16, Z7, Z7
-	VADDPS    Z16, Z9, Z9
-	VADDPS    Z16, Z11, Z11
-	VADDPS    Z16, Z13, Z13
-	VADDPS    Z16, Z15, Z15
+	JZ        e84colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z6, Z6
+	VADDPS    Z31, Z8, Z8
+	VADDPS    Z31, Z10, Z10
+	VADDPS    Z31, Z12, Z12
+	VADDPS    Z31, Z14, Z14
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z5, Z5
+	VADDPS    Z31, Z7, Z7
+	VADDPS    Z31, Z9, Z9
+	VADDPS    Z31, Z11, Z11
+	VADDPS    Z31, Z13, Z13
+	VADDPS    Z31, Z15, Z15
 
-e60colBias:
+e84colBias:
 	CMPQ         208(BX), $0x00
-	JE           e60clamp
-	VBROADCASTSS 216(BX), Z16
+	JE           e84clamp
+	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z16, Z0
+	VMAXPS       Z0, Z31, Z0
 	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z16, Z1
+	VMAXPS       Z1, Z31, Z1
 	VMINPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z16, Z2
+	VMAXPS       Z2, Z31, Z2
 	VMINPS       Z2, Z30, Z2
-	VMAXPS       Z3, Z16, Z3
+	VMAXPS       Z3, Z31, Z3
 	VMINPS       Z3, Z30, Z3
-	VMAXPS       Z4, Z16, Z4
+	VMAXPS       Z4, Z31, Z4
 	VMINPS       Z4, Z30, Z4
-	VMAXPS       Z5, Z16, Z5
+	VMAXPS       Z5, Z31, Z5
 	VMINPS       Z5, Z30, Z5
-	VMAXPS       Z6, Z16, Z6
+	VMAXPS       Z6, Z31, Z6
 	VMINPS       Z6, Z30, Z6
-	VMAXPS       Z7, Z16, Z7
+	VMAXPS       Z7, Z31, Z7
 	VMINPS       Z7, Z30, Z7
-	VMAXPS       Z8, Z16, Z8
+	VMAXPS       Z8, Z31, Z8
 	VMINPS       Z8, Z30, Z8
-	VMAXPS       Z9, Z16, Z9
+	VMAXPS       Z9, Z31, Z9
 	VMINPS       Z9, Z30, Z9
-	VMAXPS       Z10, Z16, Z10
+	VMAXPS       Z10, Z31, Z10
 	VMINPS       Z10, Z30, Z10
-	VMAXPS       Z11, Z16, Z11
+	VMAXPS       Z11, Z31, Z11
 	VMINPS       Z11, Z30, Z11
-	VMAXPS       Z12, Z16, Z12
+	VMAXPS       Z12, Z31, Z12
 	VMINPS       Z12, Z30, Z12
-	VMAXPS       Z13, Z16, Z13
+	VMAXPS       Z13, Z31, Z13
 	VMINPS       Z13, Z30, Z13
-	VMAXPS       Z14, Z16, Z14
+	VMAXPS       Z14, Z31, Z14
 	VMINPS       Z14, Z30, Z14
-	VMAXPS       Z15, Z16, Z15
+	VMAXPS       Z15, Z31, Z15
 	VMINPS       Z15, Z30, Z15
 
-e60clamp:
+e84clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e60slope
+	JZ           e84slope
 	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z16
+	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z16, Z0, K2, Z0
+	VMULPS       Z31, Z0, K2, Z0
 	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z16, Z1, K2, Z1
-	VBROADCASTSS 4(SI), Z16
+	VMULPS       Z31, Z1, K2, Z1
+	VBROADCASTSS 4(SI), Z31
 	VCMPPS       $0x01, Z30, Z2, K2
-	VMULPS       Z16, Z2, K2, Z2
+	VMULPS       Z31, Z2, K2, Z2
 	VCMPPS       $0x01, Z30, Z3, K2
-	VMULPS       Z16, Z3, K2, Z3
-	VBROADCASTSS 8(SI), Z16
+	VMULPS       Z31, Z3, K2, Z3
+	VBROADCASTSS 8(SI), Z31
 	VCMPPS       $0x01, Z30, Z4, K2
-	VMULPS       Z16, Z4, K2, Z4
+	VMULPS       Z31, Z4, K2, Z4
 	VCMPPS       $0x01, Z30, Z5, K2
-	VMULPS       Z16, Z5, K2, Z5
-	VBROADCASTSS 12(SI), Z16
+	VMULPS       Z31, Z5, K2, Z5
+	VBROADCASTSS 12(SI), Z31
 	VCMPPS       $0x01, Z30, Z6, K2
-	VMULPS       Z16, Z6, K2, Z6
+	VMULPS       Z31, Z6, K2, Z6
 	VCMPPS       $0x01, Z30, Z7, K2
-	VMULPS       Z16, Z7, K2, Z7
-	VBROADCASTSS 16(SI), Z16
+	VMULPS       Z31, Z7, K2, Z7
+	VBROADCASTSS 16(SI), Z31
 	VCMPPS       $0x01, Z30, Z8, K2
-	VMULPS       Z16, Z8, K2, Z8
+	VMULPS       Z31, Z8, K2, Z8
 	VCMPPS       $0x01, Z30, Z9, K2
-	VMULPS       Z16, Z9, K2, Z9
-	VBROADCASTSS 20(SI), Z16
+	VMULPS       Z31, Z9, K2, Z9
+	VBROADCASTSS 20(SI), Z31
 	VCMPPS       $0x01, Z30, Z10, K2
-	VMULPS       Z16, Z10, K2, Z10
+	VMULPS       Z31, Z10, K2, Z10
 	VCMPPS       $0x01, Z30, Z11, K2
-	VMULPS       Z16, Z11, K2, Z11
-	VBROADCASTSS 24(SI), Z16
+	VMULPS       Z31, Z11, K2, Z11
+	VBROADCASTSS 24(SI), Z31
 	VCMPPS       $0x01, Z30, Z12, K2
-	VMULPS       Z16, Z12, K2, Z12
+	VMULPS       Z31, Z12, K2, Z12
 	VCMPPS       $0x01, Z30, Z13, K2
-	VMULPS       Z16, Z13, K2, Z13
-	VBROADCASTSS 28(SI), Z16
+	VMULPS       Z31, Z13, K2, Z13
+	VBROADCASTSS 28(SI), Z31
 	VCMPPS       $0x01, Z30, Z14, K2
-	VMULPS       Z16, Z14, K2, Z14
+	VMULPS       Z31, Z14, K2, Z14
 	VCMPPS       $0x01, Z30, Z15, K2
-	VMULPS       Z16, Z15, K2, Z15
+	VMULPS       Z31, Z15, K2, Z15
 
-e60slope:
+e84slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -5501,30 +8103,43 @@ e60slope:
 	RET
 
 // func micro1x3AVX512(t *int8)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·micro1x3AVX512(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), BX
-	MOVQ   (BX), CX
-	MOVQ   8(BX), SI
-	MOVQ   32(BX), AX
-	SHLQ   $0x02, AX
-	MOVQ   40(BX), DX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	SUBQ   $0x04, CX
-	JL     k61rest
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x20, CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	SUBQ       $0x04, CX
+	JL         k85rest
 
-k61many:
+k85many:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
 	VMOVUPS      128(DX), Z14
@@ -5557,13 +8172,13 @@ k61many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+768, DX
 	SUBQ         $0x04, CX
-	JGE          k61many
+	JGE          k85many
 
-k61rest:
+k85rest:
 	ADDQ $0x04, CX
-	JZ   k61done
+	JZ   k85done
 
-k61one:
+k85one:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
 	VMOVUPS      128(DX), Z14
@@ -5574,9 +8189,9 @@ k61one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k61one
+	JNZ          k85one
 
-k61done:
+k85done:
 	VADDPS    Z6, Z0, Z0
 	VADDPS    Z7, Z1, Z1
 	VADDPS    Z8, Z2, Z2
@@ -5586,66 +8201,60 @@ k61done:
 	VADDPS    Z3, Z0, Z0
 	VADDPS    Z4, Z1, Z1
 	VADDPS    Z5, Z2, Z2
-	MOVQ      200(BX), CX
-	SUBQ      $0x20, CX
-	MOVL      $+1, AX
-	SHLL      CL, AX
-	DECL      AX
-	KMOVW     AX, K1
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e62add
+	JZ        e86add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
 	VADDPS    64(SI), Z1, Z1
-	VMOVUPS.Z 128(SI), K1, Z12
-	VADDPS    Z12, Z2, Z2
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
 
-e62add:
+e86add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e62rowBias
-	VBROADCASTSS (SI), Z12
-	VADDPS       Z12, Z0, Z0
-	VADDPS       Z12, Z1, Z1
-	VADDPS       Z12, Z2, Z2
+	JZ           e86rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VADDPS       Z31, Z2, Z2
 
-e62rowBias:
+e86rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e62colBias
+	JZ        e86colBias
 	VADDPS    (SI), Z0, Z0
 	VADDPS    64(SI), Z1, Z1
-	VMOVUPS.Z 128(SI), K1, Z12
-	VADDPS    Z12, Z2, Z2
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
 
-e62colBias:
+e86colBias:
 	CMPQ         208(BX), $0x00
-	JE           e62clamp
-	VBROADCASTSS 216(BX), Z12
+	JE           e86clamp
+	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z12, Z0
+	VMAXPS       Z0, Z31, Z0
 	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z12, Z1
+	VMAXPS       Z1, Z31, Z1
 	VMINPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z12, Z2
+	VMAXPS       Z2, Z31, Z2
 	VMINPS       Z2, Z30, Z2
 
-e62clamp:
+e86clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e62slope
+	JZ           e86slope
 	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z12
+	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z12, Z0, K2, Z0
+	VMULPS       Z31, Z0, K2, Z0
 	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z12, Z1, K2, Z1
+	VMULPS       Z31, Z1, K2, Z1
 	VCMPPS       $0x01, Z30, Z2, K2
-	VMULPS       Z12, Z2, K2, Z2
+	VMULPS       Z31, Z2, K2, Z2
 
-e62slope:
+e86slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -5656,30 +8265,47 @@ e62slope:
 	RET
 
 // func micro2x3AVX512(t *int8)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·micro2x3AVX512(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), BX
-	MOVQ   (BX), CX
-	MOVQ   8(BX), SI
-	MOVQ   32(BX), AX
-	SHLQ   $0x02, AX
-	MOVQ   40(BX), DX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	SUBQ   $0x02, CX
-	JL     k63rest
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x20, CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	SUBQ       $0x02, CX
+	JL         k87rest
 
-k63many:
+k87many:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
 	VMOVUPS      128(DX), Z14
@@ -5705,13 +8331,13 @@ k63many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k63many
+	JGE          k87many
 
-k63rest:
+k87rest:
 	ADDQ $0x02, CX
-	JZ   k63done
+	JZ   k87done
 
-k63one:
+k87one:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
 	VMOVUPS      128(DX), Z14
@@ -5726,102 +8352,96 @@ k63one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k63one
+	JNZ          k87one
 
-k63done:
+k87done:
 	VADDPS    Z6, Z0, Z0
 	VADDPS    Z7, Z1, Z1
 	VADDPS    Z8, Z2, Z2
 	VADDPS    Z9, Z3, Z3
 	VADDPS    Z10, Z4, Z4
 	VADDPS    Z11, Z5, Z5
-	MOVQ      200(BX), CX
-	SUBQ      $0x20, CX
-	MOVL      $+1, AX
-	SHLL      CL, AX
-	DECL      AX
-	KMOVW     AX, K1
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e64add
+	JZ        e88add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
 	VADDPS    64(SI), Z1, Z1
-	VMOVUPS.Z 128(SI), K1, Z12
-	VADDPS    Z12, Z2, Z2
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
 	ADDQ      DX, SI
 	VADDPS    (SI), Z3, Z3
 	VADDPS    64(SI), Z4, Z4
-	VMOVUPS.Z 128(SI), K1, Z12
-	VADDPS    Z12, Z5, Z5
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
 
-e64add:
+e88add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e64rowBias
-	VBROADCASTSS (SI), Z12
-	VADDPS       Z12, Z0, Z0
-	VADDPS       Z12, Z1, Z1
-	VADDPS       Z12, Z2, Z2
-	VBROADCASTSS 4(SI), Z12
-	VADDPS       Z12, Z3, Z3
-	VADDPS       Z12, Z4, Z4
-	VADDPS       Z12, Z5, Z5
+	JZ           e88rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VADDPS       Z31, Z2, Z2
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z3, Z3
+	VADDPS       Z31, Z4, Z4
+	VADDPS       Z31, Z5, Z5
 
-e64rowBias:
+e88rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e64colBias
-	VMOVUPS   (SI), Z12
-	VADDPS    Z12, Z0, Z0
-	VADDPS    Z12, Z3, Z3
-	VMOVUPS   64(SI), Z12
-	VADDPS    Z12, Z1, Z1
-	VADDPS    Z12, Z4, Z4
-	VMOVUPS.Z 128(SI), K1, Z12
-	VADDPS    Z12, Z2, Z2
-	VADDPS    Z12, Z5, Z5
+	JZ        e88colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z3, Z3
+	VMOVUPS   64(SI), Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z4, Z4
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z5, Z5
 
-e64colBias:
+e88colBias:
 	CMPQ         208(BX), $0x00
-	JE           e64clamp
-	VBROADCASTSS 216(BX), Z12
+	JE           e88clamp
+	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z12, Z0
+	VMAXPS       Z0, Z31, Z0
 	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z12, Z1
+	VMAXPS       Z1, Z31, Z1
 	VMINPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z12, Z2
+	VMAXPS       Z2, Z31, Z2
 	VMINPS       Z2, Z30, Z2
-	VMAXPS       Z3, Z12, Z3
+	VMAXPS       Z3, Z31, Z3
 	VMINPS       Z3, Z30, Z3
-	VMAXPS       Z4, Z12, Z4
+	VMAXPS       Z4, Z31, Z4
 	VMINPS       Z4, Z30, Z4
-	VMAXPS       Z5, Z12, Z5
+	VMAXPS       Z5, Z31, Z5
 	VMINPS       Z5, Z30, Z5
 
-e64clamp:
+e88clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e64slope
+	JZ           e88slope
 	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z12
+	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z12, Z0, K2, Z0
+	VMULPS       Z31, Z0, K2, Z0
 	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z12, Z1, K2, Z1
+	VMULPS       Z31, Z1, K2, Z1
 	VCMPPS       $0x01, Z30, Z2, K2
-	VMULPS       Z12, Z2, K2, Z2
-	VBROADCASTSS 4(SI), Z12
+	VMULPS       Z31, Z2, K2, Z2
+	VBROADCASTSS 4(SI), Z31
 	VCMPPS       $0x01, Z30, Z3, K2
-	VMULPS       Z12, Z3, K2, Z3
+	VMULPS       Z31, Z3, K2, Z3
 	VCMPPS       $0x01, Z30, Z4, K2
-	VMULPS       Z12, Z4, K2, Z4
+	VMULPS       Z31, Z4, K2, Z4
 	VCMPPS       $0x01, Z30, Z5, K2
-	VMULPS       Z12, Z5, K2, Z5
+	VMULPS       Z31, Z5, K2, Z5
 
-e64slope:
+e88slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -5836,27 +8456,48 @@ e64slope:
 	RET
 
 // func micro3x3AVX512(t *int8)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·micro3x3AVX512(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), BX
-	MOVQ   (BX), CX
-	MOVQ   8(BX), SI
-	MOVQ   32(BX), AX
-	SHLQ   $0x02, AX
-	MOVQ   40(BX), DX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	SUBQ   $0x02, CX
-	JL     k65rest
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x20, CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	SUBQ       $0x02, CX
+	JL         k89rest
 
-k65many:
+k89many:
 	VMOVUPS      (DX), Z9
 	VMOVUPS      64(DX), Z10
 	VMOVUPS      128(DX), Z11
@@ -5890,13 +8531,13 @@ k65many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k65many
+	JGE          k89many
 
-k65rest:
+k89rest:
 	ADDQ $0x02, CX
-	JZ   k65done
+	JZ   k89done
 
-k65one:
+k89one:
 	VMOVUPS      (DX), Z9
 	VMOVUPS      64(DX), Z10
 	VMOVUPS      128(DX), Z11
@@ -5915,121 +8556,115 @@ k65one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k65one
+	JNZ          k89one
 
-k65done:
-	MOVQ      200(BX), CX
-	SUBQ      $0x20, CX
-	MOVL      $+1, AX
-	SHLL      CL, AX
-	DECL      AX
-	KMOVW     AX, K1
+k89done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e66add
+	JZ        e90add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
 	VADDPS    64(SI), Z1, Z1
-	VMOVUPS.Z 128(SI), K1, Z9
-	VADDPS    Z9, Z2, Z2
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
 	ADDQ      DX, SI
 	VADDPS    (SI), Z3, Z3
 	VADDPS    64(SI), Z4, Z4
-	VMOVUPS.Z 128(SI), K1, Z9
-	VADDPS    Z9, Z5, Z5
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
 	ADDQ      DX, SI
 	VADDPS    (SI), Z6, Z6
 	VADDPS    64(SI), Z7, Z7
-	VMOVUPS.Z 128(SI), K1, Z9
-	VADDPS    Z9, Z8, Z8
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z8, Z8
 
-e66add:
+e90add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e66rowBias
-	VBROADCASTSS (SI), Z9
-	VADDPS       Z9, Z0, Z0
-	VADDPS       Z9, Z1, Z1
-	VADDPS       Z9, Z2, Z2
-	VBROADCASTSS 4(SI), Z9
-	VADDPS       Z9, Z3, Z3
-	VADDPS       Z9, Z4, Z4
-	VADDPS       Z9, Z5, Z5
-	VBROADCASTSS 8(SI), Z9
-	VADDPS       Z9, Z6, Z6
-	VADDPS       Z9, Z7, Z7
-	VADDPS       Z9, Z8, Z8
+	JZ           e90rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VADDPS       Z31, Z2, Z2
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z3, Z3
+	VADDPS       Z31, Z4, Z4
+	VADDPS       Z31, Z5, Z5
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z6, Z6
+	VADDPS       Z31, Z7, Z7
+	VADDPS       Z31, Z8, Z8
 
-e66rowBias:
+e90rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e66colBias
-	VMOVUPS   (SI), Z9
-	VADDPS    Z9, Z0, Z0
-	VADDPS    Z9, Z3, Z3
-	VADDPS    Z9, Z6, Z6
-	VMOVUPS   64(SI), Z9
-	VADDPS    Z9, Z1, Z1
-	VADDPS    Z9, Z4, Z4
-	VADDPS    Z9, Z7, Z7
-	VMOVUPS.Z 128(SI), K1, Z9
-	VADDPS    Z9, Z2, Z2
-	VADDPS    Z9, Z5, Z5
-	VADDPS    Z9, Z8, Z8
+	JZ        e90colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z6, Z6
+	VMOVUPS   64(SI), Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z7, Z7
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z5, Z5
+	VADDPS    Z31, Z8, Z8
 
-e66colBias:
+e90colBias:
 	CMPQ         208(BX), $0x00
-	JE           e66clamp
-	VBROADCASTSS 216(BX), Z9
+	JE           e90clamp
+	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z9, Z0
+	VMAXPS       Z0, Z31, Z0
 	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z9, Z1
+	VMAXPS       Z1, Z31, Z1
 	VMINPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z9, Z2
+	VMAXPS       Z2, Z31, Z2
 	VMINPS       Z2, Z30, Z2
-	VMAXPS       Z3, Z9, Z3
+	VMAXPS       Z3, Z31, Z3
 	VMINPS       Z3, Z30, Z3
-	VMAXPS       Z4, Z9, Z4
+	VMAXPS       Z4, Z31, Z4
 	VMINPS       Z4, Z30, Z4
-	VMAXPS       Z5, Z9, Z5
+	VMAXPS       Z5, Z31, Z5
 	VMINPS       Z5, Z30, Z5
-	VMAXPS       Z6, Z9, Z6
+	VMAXPS       Z6, Z31, Z6
 	VMINPS       Z6, Z30, Z6
-	VMAXPS       Z7, Z9, Z7
+	VMAXPS       Z7, Z31, Z7
 	VMINPS       Z7, Z30, Z7
-	VMAXPS       Z8, Z9, Z8
+	VMAXPS       Z8, Z31, Z8
 	VMINPS       Z8, Z30, Z8
 
-e66clamp:
+e90clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e66slope
+	JZ           e90slope
 	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z9
+	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z9, Z0, K2, Z0
+	VMULPS       Z31, Z0, K2, Z0
 	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z9, Z1, K2, Z1
+	VMULPS       Z31, Z1, K2, Z1
 	VCMPPS       $0x01, Z30, Z2, K2
-	VMULPS       Z9, Z2, K2, Z2
-	VBROADCASTSS 4(SI), Z9
+	VMULPS       Z31, Z2, K2, Z2
+	VBROADCASTSS 4(SI), Z31
 	VCMPPS       $0x01, Z30, Z3, K2
-	VMULPS       Z9, Z3, K2, Z3
+	VMULPS       Z31, Z3, K2, Z3
 	VCMPPS       $0x01, Z30, Z4, K2
-	VMULPS       Z9, Z4, K2, Z4
+	VMULPS       Z31, Z4, K2, Z4
 	VCMPPS       $0x01, Z30, Z5, K2
-	VMULPS       Z9, Z5, K2, Z5
-	VBROADCASTSS 8(SI), Z9
+	VMULPS       Z31, Z5, K2, Z5
+	VBROADCASTSS 8(SI), Z31
 	VCMPPS       $0x01, Z30, Z6, K2
-	VMULPS       Z9, Z6, K2, Z6
+	VMULPS       Z31, Z6, K2, Z6
 	VCMPPS       $0x01, Z30, Z7, K2
-	VMULPS       Z9, Z7, K2, Z7
+	VMULPS       Z31, Z7, K2, Z7
 	VCMPPS       $0x01, Z30, Z8, K2
-	VMULPS       Z9, Z8, K2, Z8
+	VMULPS       Z31, Z8, K2, Z8
 
-e66slope:
+e90slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -6048,30 +8683,55 @@ e66slope:
 	RET
 
 // func micro4x3AVX512(t *int8)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·micro4x3AVX512(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), BX
-	MOVQ   (BX), CX
-	MOVQ   8(BX), SI
-	MOVQ   32(BX), AX
-	SHLQ   $0x02, AX
-	MOVQ   40(BX), DX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	SUBQ   $0x02, CX
-	JL     k67rest
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x20, CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	SUBQ       $0x02, CX
+	JL         k91rest
 
-k67many:
+k91many:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
 	VMOVUPS      128(DX), Z14
@@ -6113,13 +8773,13 @@ k67many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k67many
+	JGE          k91many
 
-k67rest:
+k91rest:
 	ADDQ $0x02, CX
-	JZ   k67done
+	JZ   k91done
 
-k67one:
+k91one:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
 	VMOVUPS      128(DX), Z14
@@ -6142,146 +8802,140 @@ k67one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k67one
+	JNZ          k91one
 
-k67done:
-	MOVQ      200(BX), CX
-	SUBQ      $0x20, CX
-	MOVL      $+1, AX
-	SHLL      CL, AX
-	DECL      AX
-	KMOVW     AX, K1
+k91done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e68add
+	JZ        e92add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
 	VADDPS    64(SI), Z1, Z1
-	VMOVUPS.Z 128(SI), K1, Z12
-	VADDPS    Z12, Z2, Z2
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
 	ADDQ      DX, SI
 	VADDPS    (SI), Z3, Z3
 	VADDPS    64(SI), Z4, Z4
-	VMOVUPS.Z 128(SI), K1, Z12
-	VADDPS    Z12, Z5, Z5
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
 	ADDQ      DX, SI
 	VADDPS    (SI), Z6, Z6
 	VADDPS    64(SI), Z7, Z7
-	VMOVUPS.Z 128(SI), K1, Z12
-	VADDPS    Z12, Z8, Z8
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z8, Z8
 	ADDQ      DX, SI
 	VADDPS    (SI), Z9, Z9
 	VADDPS    64(SI), Z10, Z10
-	VMOVUPS.Z 128(SI), K1, Z12
-	VADDPS    Z12, Z11, Z11
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z11, Z11
 
-e68add:
+e92add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e68rowBias
-	VBROADCASTSS (SI), Z12
-	VADDPS       Z12, Z0, Z0
-	VADDPS       Z12, Z1, Z1
-	VADDPS       Z12, Z2, Z2
-	VBROADCASTSS 4(SI), Z12
-	VADDPS       Z12, Z3, Z3
-	VADDPS       Z12, Z4, Z4
-	VADDPS       Z12, Z5, Z5
-	VBROADCASTSS 8(SI), Z12
-	VADDPS       Z12, Z6, Z6
-	VADDPS       Z12, Z7, Z7
-	VADDPS       Z12, Z8, Z8
-	VBROADCASTSS 12(SI), Z12
-	VADDPS       Z12, Z9, Z9
-	VADDPS       Z12, Z10, Z10
-	VADDPS       Z12, Z11, Z11
+	JZ           e92rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VADDPS       Z31, Z2, Z2
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z3, Z3
+	VADDPS       Z31, Z4, Z4
+	VADDPS       Z31, Z5, Z5
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z6, Z6
+	VADDPS       Z31, Z7, Z7
+	VADDPS       Z31, Z8, Z8
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z9, Z9
+	VADDPS       Z31, Z10, Z10
+	VADDPS       Z31, Z11, Z11
 
-e68rowBias:
+e92rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e68colBias
-	VMOVUPS   (SI), Z12
-	VADDPS    Z12, Z0, Z0
-	VADDPS    Z12, Z3, Z3
-	VADDPS    Z12, Z6, Z6
-	VADDPS    Z12, Z9, Z9
-	VMOVUPS   64(SI), Z12
-	VADDPS    Z12, Z1, Z1
-	VADDPS    Z12, Z4, Z4
-	VADDPS    Z12, Z7, Z7
-	VADDPS    Z12, Z10, Z10
-	VMOVUPS.Z 128(SI), K1, Z12
-	VADDPS    Z12, Z2, Z2
-	VADDPS    Z12, Z5, Z5
-	VADDPS    Z12, Z8, Z8
-	VADDPS    Z12, Z11, Z11
+	JZ        e92colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z6, Z6
+	VADDPS    Z31, Z9, Z9
+	VMOVUPS   64(SI), Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z7, Z7
+	VADDPS    Z31, Z10, Z10
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z5, Z5
+	VADDPS    Z31, Z8, Z8
+	VADDPS    Z31, Z11, Z11
 
-e68colBias:
+e92colBias:
 	CMPQ         208(BX), $0x00
-	JE           e68clamp
-	VBROADCASTSS 216(BX), Z12
+	JE           e92clamp
+	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z12, Z0
+	VMAXPS       Z0, Z31, Z0
 	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z12, Z1
+	VMAXPS       Z1, Z31, Z1
 	VMINPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z12, Z2
+	VMAXPS       Z2, Z31, Z2
 	VMINPS       Z2, Z30, Z2
-	VMAXPS       Z3, Z12, Z3
+	VMAXPS       Z3, Z31, Z3
 	VMINPS       Z3, Z30, Z3
-	VMAXPS       Z4, Z12, Z4
+	VMAXPS       Z4, Z31, Z4
 	VMINPS       Z4, Z30, Z4
-	VMAXPS       Z5, Z12, Z5
+	VMAXPS       Z5, Z31, Z5
 	VMINPS       Z5, Z30, Z5
-	VMAXPS       Z6, Z12, Z6
+	VMAXPS       Z6, Z31, Z6
 	VMINPS       Z6, Z30, Z6
-	VMAXPS       Z7, Z12, Z7
+	VMAXPS       Z7, Z31, Z7
 	VMINPS       Z7, Z30, Z7
-	VMAXPS       Z8, Z12, Z8
+	VMAXPS       Z8, Z31, Z8
 	VMINPS       Z8, Z30, Z8
-	VMAXPS       Z9, Z12, Z9
+	VMAXPS       Z9, Z31, Z9
 	VMINPS       Z9, Z30, Z9
-	VMAXPS       Z10, Z12, Z10
+	VMAXPS       Z10, Z31, Z10
 	VMINPS       Z10, Z30, Z10
-	VMAXPS       Z11, Z12, Z11
+	VMAXPS       Z11, Z31, Z11
 	VMINPS       Z11, Z30, Z11
 
-e68clamp:
+e92clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e68slope
+	JZ           e92slope
 	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z12
+	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z12, Z0, K2, Z0
+	VMULPS       Z31, Z0, K2, Z0
 	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z12, Z1, K2, Z1
+	VMULPS       Z31, Z1, K2, Z1
 	VCMPPS       $0x01, Z30, Z2, K2
-	VMULPS       Z12, Z2, K2, Z2
-	VBROADCASTSS 4(SI), Z12
+	VMULPS       Z31, Z2, K2, Z2
+	VBROADCASTSS 4(SI), Z31
 	VCMPPS       $0x01, Z30, Z3, K2
-	VMULPS       Z12, Z3, K2, Z3
+	VMULPS       Z31, Z3, K2, Z3
 	VCMPPS       $0x01, Z30, Z4, K2
-	VMULPS       Z12, Z4, K2, Z4
+	VMULPS       Z31, Z4, K2, Z4
 	VCMPPS       $0x01, Z30, Z5, K2
-	VMULPS       Z12, Z5, K2, Z5
-	VBROADCASTSS 8(SI), Z12
+	VMULPS       Z31, Z5, K2, Z5
+	VBROADCASTSS 8(SI), Z31
 	VCMPPS       $0x01, Z30, Z6, K2
-	VMULPS       Z12, Z6, K2, Z6
+	VMULPS       Z31, Z6, K2, Z6
 	VCMPPS       $0x01, Z30, Z7, K2
-	VMULPS       Z12, Z7, K2, Z7
+	VMULPS       Z31, Z7, K2, Z7
 	VCMPPS       $0x01, Z30, Z8, K2
-	VMULPS       Z12, Z8, K2, Z8
-	VBROADCASTSS 12(SI), Z12
+	VMULPS       Z31, Z8, K2, Z8
+	VBROADCASTSS 12(SI), Z31
 	VCMPPS       $0x01, Z30, Z9, K2
-	VMULPS       Z12, Z9, K2, Z9
+	VMULPS       Z31, Z9, K2, Z9
 	VCMPPS       $0x01, Z30, Z10, K2
-	VMULPS       Z12, Z10, K2, Z10
+	VMULPS       Z31, Z10, K2, Z10
 	VCMPPS       $0x01, Z30, Z11, K2
-	VMULPS       Z12, Z11, K2, Z11
+	VMULPS       Z31, Z11, K2, Z11
 
-e68slope:
+e92slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -6304,33 +8958,62 @@ e68slope:
 	RET
 
 // func micro5x3AVX512(t *int8)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·micro5x3AVX512(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), BX
-	MOVQ   (BX), CX
-	MOVQ   8(BX), SI
-	MOVQ   32(BX), AX
-	SHLQ   $0x02, AX
-	MOVQ   40(BX), DX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	SUBQ   $0x02, CX
-	JL     k69rest
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x20, CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	SUBQ       $0x02, CX
+	JL         k93rest
 
-k69many:
+k93many:
 	VMOVUPS      (DX), Z15
 	VMOVUPS      64(DX), Z16
 	VMOVUPS      128(DX), Z17
@@ -6380,13 +9063,13 @@ k69many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k69many
+	JGE          k93many
 
-k69rest:
+k93rest:
 	ADDQ $0x02, CX
-	JZ   k69done
+	JZ   k93done
 
-k69one:
+k93one:
 	VMOVUPS      (DX), Z15
 	VMOVUPS      64(DX), Z16
 	VMOVUPS      128(DX), Z17
@@ -6413,171 +9096,165 @@ k69one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k69one
+	JNZ          k93one
 
-k69done:
-	MOVQ      200(BX), CX
-	SUBQ      $0x20, CX
-	MOVL      $+1, AX
-	SHLL      CL, AX
-	DECL      AX
-	KMOVW     AX, K1
+k93done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e70add
+	JZ        e94add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
 	VADDPS    64(SI), Z1, Z1
-	VMOVUPS.Z 128(SI), K1, Z15
-	VADDPS    Z15, Z2, Z2
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
 	ADDQ      DX, SI
 	VADDPS    (SI), Z3, Z3
 	VADDPS    64(SI), Z4, Z4
-	VMOVUPS.Z 128(SI), K1, Z15
-	VADDPS    Z15, Z5, Z5
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
 	ADDQ      DX, SI
 	VADDPS    (SI), Z6, Z6
 	VADDPS    64(SI), Z7, Z7
-	VMOVUPS.Z 128(SI), K1, Z15
-	VADDPS    Z15, Z8, Z8
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z8, Z8
 	ADDQ      DX, SI
 	VADDPS    (SI), Z9, Z9
 	VADDPS    64(SI), Z10, Z10
-	VMOVUPS.Z 128(SI), K1, Z15
-	VADDPS    Z15, Z11, Z11
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z11, Z11
 	ADDQ      DX, SI
 	VADDPS    (SI), Z12, Z12
 	VADDPS    64(SI), Z13, Z13
-	VMOVUPS.Z 128(SI), K1, Z15
-	VADDPS    Z15, Z14, Z14
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z14, Z14
 
-e70add:
+e94add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e70rowBias
-	VBROADCASTSS (SI), Z15
-	VADDPS       Z15, Z0, Z0
-	VADDPS       Z15, Z1, Z1
-	VADDPS       Z15, Z2, Z2
-	VBROADCASTSS 4(SI), Z15
-	VADDPS       Z15, Z3, Z3
-	VADDPS       Z15, Z4, Z4
-	VADDPS       Z15, Z5, Z5
-	VBROADCASTSS 8(SI), Z15
-	VADDPS       Z15, Z6, Z6
-	VADDPS       Z15, Z7, Z7
-	VADDPS       Z15, Z8, Z8
-	VBROADCASTSS 12(SI), Z15
-	VADDPS       Z15, Z9, Z9
-	VADDPS       Z15, Z10, Z10
-	VADDPS       Z15, Z11, Z11
-	VBROADCASTSS 16(SI), Z15
-	VADDPS       Z15, Z12, Z12
-	VADDPS       Z15, Z13, Z13
-	VADDPS       Z15, Z14, Z14
+	JZ           e94rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VADDPS       Z31, Z2, Z2
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z3, Z3
+	VADDPS       Z31, Z4, Z4
+	VADDPS       Z31, Z5, Z5
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z6, Z6
+	VADDPS       Z31, Z7, Z7
+	VADDPS       Z31, Z8, Z8
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z9, Z9
+	VADDPS       Z31, Z10, Z10
+	VADDPS       Z31, Z11, Z11
+	VBROADCASTSS 16(SI), Z31
+	VADDPS       Z31, Z12, Z12
+	VADDPS       Z31, Z13, Z13
+	VADDPS       Z31, Z14, Z14
 
-e70rowBias:
+e94rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e70colBias
-	VMOVUPS   (SI), Z15
-	VADDPS    Z15, Z0, Z0
-	VADDPS    Z15, Z3, Z3
-	VADDPS    Z15, Z6, Z6
-	VADDPS    Z15, Z9, Z9
-	VADDPS    Z15, Z12, Z12
-	VMOVUPS   64(SI), Z15
-	VADDPS    Z15, Z1, Z1
-	VADDPS    Z15, Z4, Z4
-	VADDPS    Z15, Z7, Z7
-	VADDPS    Z15, Z10, Z10
-	VADDPS    Z15, Z13, Z13
-	VMOVUPS.Z 128(SI), K1, Z15
-	VADDPS    Z15, Z2, Z2
-	VADDPS    Z15, Z5, Z5
-	VADDPS    Z15, Z8, Z8
-	VADDPS    Z15, Z11, Z11
-	VADDPS    Z15, Z14, Z14
+	JZ        e94colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z6, Z6
+	VADDPS    Z31, Z9, Z9
+	VADDPS    Z31, Z12, Z12
+	VMOVUPS   64(SI), Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z7, Z7
+	VADDPS    Z31, Z10, Z10
+	VADDPS    Z31, Z13, Z13
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z5, Z5
+	VADDPS    Z31, Z8, Z8
+	VADDPS    Z31, Z11, Z11
+	VADDPS    Z31, Z14, Z14
 
-e70colBias:
+e94colBias:
 	CMPQ         208(BX), $0x00
-	JE           e70clamp
-	VBROADCASTSS 216(BX), Z15
+	JE           e94clamp
+	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z15, Z0
+	VMAXPS       Z0, Z31, Z0
 	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z15, Z1
+	VMAXPS       Z1, Z31, Z1
 	VMINPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z15, Z2
+	VMAXPS       Z2, Z31, Z2
 	VMINPS       Z2, Z30, Z2
-	VMAXPS       Z3, Z15, Z3
+	VMAXPS       Z3, Z31, Z3
 	VMINPS       Z3, Z30, Z3
-	VMAXPS       Z4, Z15, Z4
+	VMAXPS       Z4, Z31, Z4
 	VMINPS       Z4, Z30, Z4
-	VMAXPS       Z5, Z15, Z5
+	VMAXPS       Z5, Z31, Z5
 	VMINPS       Z5, Z30, Z5
-	VMAXPS       Z6, Z15, Z6
+	VMAXPS       Z6, Z31, Z6
 	VMINPS       Z6, Z30, Z6
-	VMAXPS       Z7, Z15, Z7
+	VMAXPS       Z7, Z31, Z7
 	VMINPS       Z7, Z30, Z7
-	VMAXPS       Z8, Z15, Z8
+	VMAXPS       Z8, Z31, Z8
 	VMINPS       Z8, Z30, Z8
-	VMAXPS       Z9, Z15, Z9
+	VMAXPS       Z9, Z31, Z9
 	VMINPS       Z9, Z30, Z9
-	VMAXPS       Z10, Z15, Z10
+	VMAXPS       Z10, Z31, Z10
 	VMINPS       Z10, Z30, Z10
-	VMAXPS       Z11, Z15, Z11
+	VMAXPS       Z11, Z31, Z11
 	VMINPS       Z11, Z30, Z11
-	VMAXPS       Z12, Z15, Z12
+	VMAXPS       Z12, Z31, Z12
 	VMINPS       Z12, Z30, Z12
-	VMAXPS       Z13, Z15, Z13
+	VMAXPS       Z13, Z31, Z13
 	VMINPS       Z13, Z30, Z13
-	VMAXPS       Z14, Z15, Z14
+	VMAXPS       Z14, Z31, Z14
 	VMINPS       Z14, Z30, Z14
 
-e70clamp:
+e94clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e70slope
+	JZ           e94slope
 	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z15
+	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z15, Z0, K2, Z0
+	VMULPS       Z31, Z0, K2, Z0
 	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z15, Z1, K2, Z1
+	VMULPS       Z31, Z1, K2, Z1
 	VCMPPS       $0x01, Z30, Z2, K2
-	VMULPS       Z15, Z2, K2, Z2
-	VBROADCASTSS 4(SI), Z15
+	VMULPS       Z31, Z2, K2, Z2
+	VBROADCASTSS 4(SI), Z31
 	VCMPPS       $0x01, Z30, Z3, K2
-	VMULPS       Z15, Z3, K2, Z3
+	VMULPS       Z31, Z3, K2, Z3
 	VCMPPS       $0x01, Z30, Z4, K2
-	VMULPS       Z15, Z4, K2, Z4
+	VMULPS       Z31, Z4, K2, Z4
 	VCMPPS       $0x01, Z30, Z5, K2
-	VMULPS       Z15, Z5, K2, Z5
-	VBROADCASTSS 8(SI), Z15
+	VMULPS       Z31, Z5, K2, Z5
+	VBROADCASTSS 8(SI), Z31
 	VCMPPS       $0x01, Z30, Z6, K2
-	VMULPS       Z15, Z6, K2, Z6
+	VMULPS       Z31, Z6, K2, Z6
 	VCMPPS       $0x01, Z30, Z7, K2
-	VMULPS       Z15, Z7, K2, Z7
+	VMULPS       Z31, Z7, K2, Z7
 	VCMPPS       $0x01, Z30, Z8, K2
-	VMULPS       Z15, Z8, K2, Z8
-	VBROADCASTSS 12(SI), Z15
+	VMULPS       Z31, Z8, K2, Z8
+	VBROADCASTSS 12(SI), Z31
 	VCMPPS       $0x01, Z30, Z9, K2
-	VMULPS       Z15, Z9, K2, Z9
+	VMULPS       Z31, Z9, K2, Z9
 	VCMPPS       $0x01, Z30, Z10, K2
-	VMULPS       Z15, Z10, K2, Z10
+	VMULPS       Z31, Z10, K2, Z10
 	VCMPPS       $0x01, Z30, Z11, K2
-	VMULPS       Z15, Z11, K2, Z11
-	VBROADCASTSS 16(SI), Z15
+	VMULPS       Z31, Z11, K2, Z11
+	VBROADCASTSS 16(SI), Z31
 	VCMPPS       $0x01, Z30, Z12, K2
-	VMULPS       Z15, Z12, K2, Z12
+	VMULPS       Z31, Z12, K2, Z12
 	VCMPPS       $0x01, Z30, Z13, K2
-	VMULPS       Z15, Z13, K2, Z13
+	VMULPS       Z31, Z13, K2, Z13
 	VCMPPS       $0x01, Z30, Z14, K2
-	VMULPS       Z15, Z14, K2, Z14
+	VMULPS       Z31, Z14, K2, Z14
 
-e70slope:
+e94slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -6604,36 +9281,69 @@ e70slope:
 	RET
 
 // func micro6x3AVX512(t *int8)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·micro6x3AVX512(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), BX
-	MOVQ   (BX), CX
-	MOVQ   8(BX), SI
-	MOVQ   32(BX), AX
-	SHLQ   $0x02, AX
-	MOVQ   40(BX), DX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	SUBQ   $0x02, CX
-	JL     k71rest
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x20, CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	SUBQ       $0x02, CX
+	JL         k95rest
 
-k71many:
+k95many:
 	VMOVUPS      (DX), Z18
 	VMOVUPS      64(DX), Z19
 	VMOVUPS      128(DX), Z20
@@ -6691,13 +9401,13 @@ k71many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k71many
+	JGE          k95many
 
-k71rest:
+k95rest:
 	ADDQ $0x02, CX
-	JZ   k71done
+	JZ   k95done
 
-k71one:
+k95one:
 	VMOVUPS      (DX), Z18
 	VMOVUPS      64(DX), Z19
 	VMOVUPS      128(DX), Z20
@@ -6728,196 +9438,190 @@ k71one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k71one
+	JNZ          k95one
 
-k71done:
-	MOVQ      200(BX), CX
-	SUBQ      $0x20, CX
-	MOVL      $+1, AX
-	SHLL      CL, AX
-	DECL      AX
-	KMOVW     AX, K1
+k95done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e72add
+	JZ        e96add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
 	VADDPS    64(SI), Z1, Z1
-	VMOVUPS.Z 128(SI), K1, Z18
-	VADDPS    Z18, Z2, Z2
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
 	ADDQ      DX, SI
 	VADDPS    (SI), Z3, Z3
 	VADDPS    64(SI), Z4, Z4
-	VMOVUPS.Z 128(SI), K1, Z18
-	VADDPS    Z18, Z5, Z5
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
 	ADDQ      DX, SI
 	VADDPS    (SI), Z6, Z6
 	VADDPS    64(SI), Z7, Z7
-	VMOVUPS.Z 128(SI), K1, Z18
-	VADDPS    Z18, Z8, Z8
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z8, Z8
 	ADDQ      DX, SI
 	VADDPS    (SI), Z9, Z9
 	VADDPS    64(SI), Z10, Z10
-	VMOVUPS.Z 128(SI), K1, Z18
-	VADDPS    Z18, Z11, Z11
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z11, Z11
 	ADDQ      DX, SI
 	VADDPS    (SI), Z12, Z12
 	VADDPS    64(SI), Z13, Z13
-	VMOVUPS.Z 128(SI), K1, Z18
-	VADDPS    Z18, Z14, Z14
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z14, Z14
 	ADDQ      DX, SI
 	VADDPS    (SI), Z15, Z15
 	VADDPS    64(SI), Z16, Z16
-	VMOVUPS.Z 128(SI), K1, Z18
-	VADDPS    Z18, Z17, Z17
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z17, Z17
 
-e72add:
+e96add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e72rowBias
-	VBROADCASTSS (SI), Z18
-	VADDPS       Z18, Z0, Z0
-	VADDPS       Z18, Z1, Z1
-	VADDPS       Z18, Z2, Z2
-	VBROADCASTSS 4(SI), Z18
-	VADDPS       Z18, Z3, Z3
-	VADDPS       Z18, Z4, Z4
-	VADDPS       Z18, Z5, Z5
-	VBROADCASTSS 8(SI), Z18
-	VADDPS       Z18, Z6, Z6
-	VADDPS       Z18, Z7, Z7
-	VADDPS       Z18, Z8, Z8
-	VBROADCASTSS 12(SI), Z18
-	VADDPS       Z18, Z9, Z9
-	VADDPS       Z18, Z10, Z10
-	VADDPS       Z18, Z11, Z11
-	VBROADCASTSS 16(SI), Z18
-	VADDPS       Z18, Z12, Z12
-	VADDPS       Z18, Z13, Z13
-	VADDPS       Z18, Z14, Z14
-	VBROADCASTSS 20(SI), Z18
-	VADDPS       Z18, Z15, Z15
-	VADDPS       Z18, Z16, Z16
-	VADDPS       Z18, Z17, Z17
+	JZ           e96rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VADDPS       Z31, Z2, Z2
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z3, Z3
+	VADDPS       Z31, Z4, Z4
+	VADDPS       Z31, Z5, Z5
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z6, Z6
+	VADDPS       Z31, Z7, Z7
+	VADDPS       Z31, Z8, Z8
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z9, Z9
+	VADDPS       Z31, Z10, Z10
+	VADDPS       Z31, Z11, Z11
+	VBROADCASTSS 16(SI), Z31
+	VADDPS       Z31, Z12, Z12
+	VADDPS       Z31, Z13, Z13
+	VADDPS       Z31, Z14, Z14
+	VBROADCASTSS 20(SI), Z31
+	VADDPS       Z31, Z15, Z15
+	VADDPS       Z31, Z16, Z16
+	VADDPS       Z31, Z17, Z17
 
-e72rowBias:
+e96rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e72colBias
-	VMOVUPS   (SI), Z18
-	VADDPS    Z18, Z0, Z0
-	VADDPS    Z18, Z3, Z3
-	VADDPS    Z18, Z6, Z6
-	VADDPS    Z18, Z9, Z9
-	VADDPS    Z18, Z12, Z12
-	VADDPS    Z18, Z15, Z15
-	VMOVUPS   64(SI), Z18
-	VADDPS    Z18, Z1, Z1
-	VADDPS    Z18, Z4, Z4
-	VADDPS    Z18, Z7, Z7
-	VADDPS    Z18, Z10, Z10
-	VADDPS    Z18, Z13, Z13
-	VADDPS    Z18, Z16, Z16
-	VMOVUPS.Z 128(SI), K1, Z18
-	VADDPS    Z18, Z2, Z2
-	VADDPS    Z18, Z5, Z5
-	VADDPS    Z18, Z8, Z8
-	VADDPS    Z18, Z11, Z11
-	VADDPS    Z18, Z14, Z14
-	VADDPS    Z18, Z17, Z17
+	JZ        e96colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z6, Z6
+	VADDPS    Z31, Z9, Z9
+	VADDPS    Z31, Z12, Z12
+	VADDPS    Z31, Z15, Z15
+	VMOVUPS   64(SI), Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z7, Z7
+	VADDPS    Z31, Z10, Z10
+	VADDPS    Z31, Z13, Z13
+	VADDPS    Z31, Z16, Z16
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z5, Z5
+	VADDPS    Z31, Z8, Z8
+	VADDPS    Z31, Z11, Z11
+	VADDPS    Z31, Z14, Z14
+	VADDPS    Z31, Z17, Z17
 
-e72colBias:
+e96colBias:
 	CMPQ         208(BX), $0x00
-	JE           e72clamp
-	VBROADCASTSS 216(BX), Z18
+	JE           e96clamp
+	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z18, Z0
+	VMAXPS       Z0, Z31, Z0
 	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z18, Z1
+	VMAXPS       Z1, Z31, Z1
 	VMINPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z18, Z2
+	VMAXPS       Z2, Z31, Z2
 	VMINPS       Z2, Z30, Z2
-	VMAXPS       Z3, Z18, Z3
+	VMAXPS       Z3, Z31, Z3
 	VMINPS       Z3, Z30, Z3
-	VMAXPS       Z4, Z18, Z4
+	VMAXPS       Z4, Z31, Z4
 	VMINPS       Z4, Z30, Z4
-	VMAXPS       Z5, Z18, Z5
+	VMAXPS       Z5, Z31, Z5
 	VMINPS       Z5, Z30, Z5
-	VMAXPS       Z6, Z18, Z6
+	VMAXPS       Z6, Z31, Z6
 	VMINPS       Z6, Z30, Z6
-	VMAXPS       Z7, Z18, Z7
+	VMAXPS       Z7, Z31, Z7
 	VMINPS       Z7, Z30, Z7
-	VMAXPS       Z8, Z18, Z8
+	VMAXPS       Z8, Z31, Z8
 	VMINPS       Z8, Z30, Z8
-	VMAXPS       Z9, Z18, Z9
+	VMAXPS       Z9, Z31, Z9
 	VMINPS       Z9, Z30, Z9
-	VMAXPS       Z10, Z18, Z10
+	VMAXPS       Z10, Z31, Z10
 	VMINPS       Z10, Z30, Z10
-	VMAXPS       Z11, Z18, Z11
+	VMAXPS       Z11, Z31, Z11
 	VMINPS       Z11, Z30, Z11
-	VMAXPS       Z12, Z18, Z12
+	VMAXPS       Z12, Z31, Z12
 	VMINPS       Z12, Z30, Z12
-	VMAXPS       Z13, Z18, Z13
+	VMAXPS       Z13, Z31, Z13
 	VMINPS       Z13, Z30, Z13
-	VMAXPS       Z14, Z18, Z14
+	VMAXPS       Z14, Z31, Z14
 	VMINPS       Z14, Z30, Z14
-	VMAXPS       Z15, Z18, Z15
+	VMAXPS       Z15, Z31, Z15
 	VMINPS       Z15, Z30, Z15
-	VMAXPS       Z16, Z18, Z16
+	VMAXPS       Z16, Z31, Z16
 	VMINPS       Z16, Z30, Z16
-	VMAXPS       Z17, Z18, Z17
+	VMAXPS       Z17, Z31, Z17
 	VMINPS       Z17, Z30, Z17
 
-e72clamp:
+e96clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e72slope
+	JZ           e96slope
 	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z18
+	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z18, Z0, K2, Z0
+	VMULPS       Z31, Z0, K2, Z0
 	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z18, Z1, K2, Z1
+	VMULPS       Z31, Z1, K2, Z1
 	VCMPPS       $0x01, Z30, Z2, K2
-	VMULPS       Z18, Z2, K2, Z2
-	VBROADCASTSS 4(SI), Z18
+	VMULPS       Z31, Z2, K2, Z2
+	VBROADCASTSS 4(SI), Z31
 	VCMPPS       $0x01, Z30, Z3, K2
-	VMULPS       Z18, Z3, K2, Z3
+	VMULPS       Z31, Z3, K2, Z3
 	VCMPPS       $0x01, Z30, Z4, K2
-	VMULPS       Z18, Z4, K2, Z4
+	VMULPS       Z31, Z4, K2, Z4
 	VCMPPS       $0x01, Z30, Z5, K2
-	VMULPS       Z18, Z5, K2, Z5
-	VBROADCASTSS 8(SI), Z18
+	VMULPS       Z31, Z5, K2, Z5
+	VBROADCASTSS 8(SI), Z31
 	VCMPPS       $0x01, Z30, Z6, K2
-	VMULPS       Z18, Z6, K2, Z6
+	VMULPS       Z31, Z6, K2, Z6
 	VCMPPS       $0x01, Z30, Z7, K2
-	VMULPS       Z18, Z7, K2, Z7
+	VMULPS       Z31, Z7, K2, Z7
 	VCMPPS       $0x01, Z30, Z8, K2
-	VMULPS       Z18, Z8, K2, Z8
-	VBROADCASTSS 12(SI), Z18
+	VMULPS       Z31, Z8, K2, Z8
+	VBROADCASTSS 12(SI), Z31
 	VCMPPS       $0x01, Z30, Z9, K2
-	VMULPS       Z18, Z9, K2, Z9
+	VMULPS       Z31, Z9, K2, Z9
 	VCMPPS       $0x01, Z30, Z10, K2
-	VMULPS       Z18, Z10, K2, Z10
+	VMULPS       Z31, Z10, K2, Z10
 	VCMPPS       $0x01, Z30, Z11, K2
-	VMULPS       Z18, Z11, K2, Z11
-	VBROADCASTSS 16(SI), Z18
+	VMULPS       Z31, Z11, K2, Z11
+	VBROADCASTSS 16(SI), Z31
 	VCMPPS       $0x01, Z30, Z12, K2
-	VMULPS       Z18, Z12, K2, Z12
+	VMULPS       Z31, Z12, K2, Z12
 	VCMPPS       $0x01, Z30, Z13, K2
-	VMULPS       Z18, Z13, K2, Z13
+	VMULPS       Z31, Z13, K2, Z13
 	VCMPPS       $0x01, Z30, Z14, K2
-	VMULPS       Z18, Z14, K2, Z14
-	VBROADCASTSS 20(SI), Z18
+	VMULPS       Z31, Z14, K2, Z14
+	VBROADCASTSS 20(SI), Z31
 	VCMPPS       $0x01, Z30, Z15, K2
-	VMULPS       Z18, Z15, K2, Z15
+	VMULPS       Z31, Z15, K2, Z15
 	VCMPPS       $0x01, Z30, Z16, K2
-	VMULPS       Z18, Z16, K2, Z16
+	VMULPS       Z31, Z16, K2, Z16
 	VCMPPS       $0x01, Z30, Z17, K2
-	VMULPS       Z18, Z17, K2, Z17
+	VMULPS       Z31, Z17, K2, Z17
 
-e72slope:
+e96slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -6948,39 +9652,76 @@ e72slope:
 	RET
 
 // func micro7x3AVX512(t *int8)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·micro7x3AVX512(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), BX
-	MOVQ   (BX), CX
-	MOVQ   8(BX), SI
-	MOVQ   32(BX), AX
-	SHLQ   $0x02, AX
-	MOVQ   40(BX), DX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	SUBQ   $0x02, CX
-	JL     k73rest
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x20, CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	SUBQ       $0x02, CX
+	JL         k97rest
 
-k73many:
+k97many:
 	VMOVUPS      (DX), Z21
 	VMOVUPS      64(DX), Z22
 	VMOVUPS      128(DX), Z23
@@ -7046,13 +9787,13 @@ k73many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k73many
+	JGE          k97many
 
-k73rest:
+k97rest:
 	ADDQ $0x02, CX
-	JZ   k73done
+	JZ   k97done
 
-k73one:
+k97one:
 	VMOVUPS      (DX), Z21
 	VMOVUPS      64(DX), Z22
 	VMOVUPS      128(DX), Z23
@@ -7087,221 +9828,215 @@ k73one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k73one
+	JNZ          k97one
 
-k73done:
-	MOVQ      200(BX), CX
-	SUBQ      $0x20, CX
-	MOVL      $+1, AX
-	SHLL      CL, AX
-	DECL      AX
-	KMOVW     AX, K1
+k97done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e74add
+	JZ        e98add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
 	VADDPS    64(SI), Z1, Z1
-	VMOVUPS.Z 128(SI), K1, Z21
-	VADDPS    Z21, Z2, Z2
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
 	ADDQ      DX, SI
 	VADDPS    (SI), Z3, Z3
 	VADDPS    64(SI), Z4, Z4
-	VMOVUPS.Z 128(SI), K1, Z21
-	VADDPS    Z21, Z5, Z5
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
 	ADDQ      DX, SI
 	VADDPS    (SI), Z6, Z6
 	VADDPS    64(SI), Z7, Z7
-	VMOVUPS.Z 128(SI), K1, Z21
-	VADDPS    Z21, Z8, Z8
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z8, Z8
 	ADDQ      DX, SI
 	VADDPS    (SI), Z9, Z9
 	VADDPS    64(SI), Z10, Z10
-	VMOVUPS.Z 128(SI), K1, Z21
-	VADDPS    Z21, Z11, Z11
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z11, Z11
 	ADDQ      DX, SI
 	VADDPS    (SI), Z12, Z12
 	VADDPS    64(SI), Z13, Z13
-	VMOVUPS.Z 128(SI), K1, Z21
-	VADDPS    Z21, Z14, Z14
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z14, Z14
 	ADDQ      DX, SI
 	VADDPS    (SI), Z15, Z15
 	VADDPS    64(SI), Z16, Z16
-	VMOVUPS.Z 128(SI), K1, Z21
-	VADDPS    Z21, Z17, Z17
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z17, Z17
 	ADDQ      DX, SI
 	VADDPS    (SI), Z18, Z18
 	VADDPS    64(SI), Z19, Z19
-	VMOVUPS.Z 128(SI), K1, Z21
-	VADDPS    Z21, Z20, Z20
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z20, Z20
 
-e74add:
+e98add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e74rowBias
-	VBROADCASTSS (SI), Z21
-	VADDPS       Z21, Z0, Z0
-	VADDPS       Z21, Z1, Z1
-	VADDPS       Z21, Z2, Z2
-	VBROADCASTSS 4(SI), Z21
-	VADDPS       Z21, Z3, Z3
-	VADDPS       Z21, Z4, Z4
-	VADDPS       Z21, Z5, Z5
-	VBROADCASTSS 8(SI), Z21
-	VADDPS       Z21, Z6, Z6
-	VADDPS       Z21, Z7, Z7
-	VADDPS       Z21, Z8, Z8
-	VBROADCASTSS 12(SI), Z21
-	VADDPS       Z21, Z9, Z9
-	VADDPS       Z21, Z10, Z10
-	VADDPS       Z21, Z11, Z11
-	VBROADCASTSS 16(SI), Z21
-	VADDPS       Z21, Z12, Z12
-	VADDPS       Z21, Z13, Z13
-	VADDPS       Z21, Z14, Z14
-	VBROADCASTSS 20(SI), Z21
-	VADDPS       Z21, Z15, Z15
-	VADDPS       Z21, Z16, Z16
-	VADDPS       Z21, Z17, Z17
-	VBROADCASTSS 24(SI), Z21
-	VADDPS       Z21, Z18, Z18
-	VADDPS       Z21, Z19, Z19
-	VADDPS       Z21, Z20, Z20
+	JZ           e98rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VADDPS       Z31, Z2, Z2
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z3, Z3
+	VADDPS       Z31, Z4, Z4
+	VADDPS       Z31, Z5, Z5
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z6, Z6
+	VADDPS       Z31, Z7, Z7
+	VADDPS       Z31, Z8, Z8
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z9, Z9
+	VADDPS       Z31, Z10, Z10
+	VADDPS       Z31, Z11, Z11
+	VBROADCASTSS 16(SI), Z31
+	VADDPS       Z31, Z12, Z12
+	VADDPS       Z31, Z13, Z13
+	VADDPS       Z31, Z14, Z14
+	VBROADCASTSS 20(SI), Z31
+	VADDPS       Z31, Z15, Z15
+	VADDPS       Z31, Z16, Z16
+	VADDPS       Z31, Z17, Z17
+	VBROADCASTSS 24(SI), Z31
+	VADDPS       Z31, Z18, Z18
+	VADDPS       Z31, Z19, Z19
+	VADDPS       Z31, Z20, Z20
 
-e74rowBias:
+e98rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e74colBias
-	VMOVUPS   (SI), Z21
-	VADDPS    Z21, Z0, Z0
-	VADDPS    Z21, Z3, Z3
-	VADDPS    Z21, Z6, Z6
-	VADDPS    Z21, Z9, Z9
-	VADDPS    Z21, Z12, Z12
-	VADDPS    Z21, Z15, Z15
-	VADDPS    Z21, Z18, Z18
-	VMOVUPS   64(SI), Z21
-	VADDPS    Z21, Z1, Z1
-	VADDPS    Z21, Z4, Z4
-	VADDPS    Z21, Z7, Z7
-	VADDPS    Z21, Z10, Z10
-	VADDPS    Z21, Z13, Z13
-	VADDPS    Z21, Z16, Z16
-	VADDPS    Z21, Z19, Z19
-	VMOVUPS.Z 128(SI), K1, Z21
-	VADDPS    Z21, Z2, Z2
-	VADDPS    Z21, Z5, Z5
-	VADDPS    Z21, Z8, Z8
-	VADDPS    Z21, Z11, Z11
-	VADDPS    Z21, Z14, Z14
-	VADDPS    Z21, Z17, Z17
-	VADDPS    Z21, Z20, Z20
+	JZ        e98colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z6, Z6
+	VADDPS    Z31, Z9, Z9
+	VADDPS    Z31, Z12, Z12
+	VADDPS    Z31, Z15, Z15
+	VADDPS    Z31, Z18, Z18
+	VMOVUPS   64(SI), Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z7, Z7
+	VADDPS    Z31, Z10, Z10
+	VADDPS    Z31, Z13, Z13
+	VADDPS    Z31, Z16, Z16
+	VADDPS    Z31, Z19, Z19
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z5, Z5
+	VADDPS    Z31, Z8, Z8
+	VADDPS    Z31, Z11, Z11
+	VADDPS    Z31, Z14, Z14
+	VADDPS    Z31, Z17, Z17
+	VADDPS    Z31, Z20, Z20
 
-e74colBias:
+e98colBias:
 	CMPQ         208(BX), $0x00
-	JE           e74clamp
-	VBROADCASTSS 216(BX), Z21
+	JE           e98clamp
+	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z21, Z0
+	VMAXPS       Z0, Z31, Z0
 	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z21, Z1
+	VMAXPS       Z1, Z31, Z1
 	VMINPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z21, Z2
+	VMAXPS       Z2, Z31, Z2
 	VMINPS       Z2, Z30, Z2
-	VMAXPS       Z3, Z21, Z3
+	VMAXPS       Z3, Z31, Z3
 	VMINPS       Z3, Z30, Z3
-	VMAXPS       Z4, Z21, Z4
+	VMAXPS       Z4, Z31, Z4
 	VMINPS       Z4, Z30, Z4
-	VMAXPS       Z5, Z21, Z5
+	VMAXPS       Z5, Z31, Z5
 	VMINPS       Z5, Z30, Z5
-	VMAXPS       Z6, Z21, Z6
+	VMAXPS       Z6, Z31, Z6
 	VMINPS       Z6, Z30, Z6
-	VMAXPS       Z7, Z21, Z7
+	VMAXPS       Z7, Z31, Z7
 	VMINPS       Z7, Z30, Z7
-	VMAXPS       Z8, Z21, Z8
+	VMAXPS       Z8, Z31, Z8
 	VMINPS       Z8, Z30, Z8
-	VMAXPS       Z9, Z21, Z9
+	VMAXPS       Z9, Z31, Z9
 	VMINPS       Z9, Z30, Z9
-	VMAXPS       Z10, Z21, Z10
+	VMAXPS       Z10, Z31, Z10
 	VMINPS       Z10, Z30, Z10
-	VMAXPS       Z11, Z21, Z11
+	VMAXPS       Z11, Z31, Z11
 	VMINPS       Z11, Z30, Z11
-	VMAXPS       Z12, Z21, Z12
+	VMAXPS       Z12, Z31, Z12
 	VMINPS       Z12, Z30, Z12
-	VMAXPS       Z13, Z21, Z13
+	VMAXPS       Z13, Z31, Z13
 	VMINPS       Z13, Z30, Z13
-	VMAXPS       Z14, Z21, Z14
+	VMAXPS       Z14, Z31, Z14
 	VMINPS       Z14, Z30, Z14
-	VMAXPS       Z15, Z21, Z15
+	VMAXPS       Z15, Z31, Z15
 	VMINPS       Z15, Z30, Z15
-	VMAXPS       Z16, Z21, Z16
+	VMAXPS       Z16, Z31, Z16
 	VMINPS       Z16, Z30, Z16
-	VMAXPS       Z17, Z21, Z17
+	VMAXPS       Z17, Z31, Z17
 	VMINPS       Z17, Z30, Z17
-	VMAXPS       Z18, Z21, Z18
+	VMAXPS       Z18, Z31, Z18
 	VMINPS       Z18, Z30, Z18
-	VMAXPS       Z19, Z21, Z19
+	VMAXPS       Z19, Z31, Z19
 	VMINPS       Z19, Z30, Z19
-	VMAXPS       Z20, Z21, Z20
+	VMAXPS       Z20, Z31, Z20
 	VMINPS       Z20, Z30, Z20
 
-e74clamp:
+e98clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e74slope
+	JZ           e98slope
 	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z21
+	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z21, Z0, K2, Z0
+	VMULPS       Z31, Z0, K2, Z0
 	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z21, Z1, K2, Z1
+	VMULPS       Z31, Z1, K2, Z1
 	VCMPPS       $0x01, Z30, Z2, K2
-	VMULPS       Z21, Z2, K2, Z2
-	VBROADCASTSS 4(SI), Z21
+	VMULPS       Z31, Z2, K2, Z2
+	VBROADCASTSS 4(SI), Z31
 	VCMPPS       $0x01, Z30, Z3, K2
-	VMULPS       Z21, Z3, K2, Z3
+	VMULPS       Z31, Z3, K2, Z3
 	VCMPPS       $0x01, Z30, Z4, K2
-	VMULPS       Z21, Z4, K2, Z4
+	VMULPS       Z31, Z4, K2, Z4
 	VCMPPS       $0x01, Z30, Z5, K2
-	VMULPS       Z21, Z5, K2, Z5
-	VBROADCASTSS 8(SI), Z21
+	VMULPS       Z31, Z5, K2, Z5
+	VBROADCASTSS 8(SI), Z31
 	VCMPPS       $0x01, Z30, Z6, K2
-	VMULPS       Z21, Z6, K2, Z6
+	VMULPS       Z31, Z6, K2, Z6
 	VCMPPS       $0x01, Z30, Z7, K2
-	VMULPS       Z21, Z7, K2, Z7
+	VMULPS       Z31, Z7, K2, Z7
 	VCMPPS       $0x01, Z30, Z8, K2
-	VMULPS       Z21, Z8, K2, Z8
-	VBROADCASTSS 12(SI), Z21
+	VMULPS       Z31, Z8, K2, Z8
+	VBROADCASTSS 12(SI), Z31
 	VCMPPS       $0x01, Z30, Z9, K2
-	VMULPS       Z21, Z9, K2, Z9
+	VMULPS       Z31, Z9, K2, Z9
 	VCMPPS       $0x01, Z30, Z10, K2
-	VMULPS       Z21, Z10, K2, Z10
+	VMULPS       Z31, Z10, K2, Z10
 	VCMPPS       $0x01, Z30, Z11, K2
-	VMULPS       Z21, Z11, K2, Z11
-	VBROADCASTSS 16(SI), Z21
+	VMULPS       Z31, Z11, K2, Z11
+	VBROADCASTSS 16(SI), Z31
 	VCMPPS       $0x01, Z30, Z12, K2
-	VMULPS       Z21, Z12, K2, Z12
+	VMULPS       Z31, Z12, K2, Z12
 	VCMPPS       $0x01, Z30, Z13, K2
-	VMULPS       Z21, Z13, K2, Z13
+	VMULPS       Z31, Z13, K2, Z13
 	VCMPPS       $0x01, Z30, Z14, K2
-	VMULPS       Z21, Z14, K2, Z14
-	VBROADCASTSS 20(SI), Z21
+	VMULPS       Z31, Z14, K2, Z14
+	VBROADCASTSS 20(SI), Z31
 	VCMPPS       $0x01, Z30, Z15, K2
-	VMULPS       Z21, Z15, K2, Z15
+	VMULPS       Z31, Z15, K2, Z15
 	VCMPPS       $0x01, Z30, Z16, K2
-	VMULPS       Z21, Z16, K2, Z16
+	VMULPS       Z31, Z16, K2, Z16
 	VCMPPS       $0x01, Z30, Z17, K2
-	VMULPS       Z21, Z17, K2, Z17
-	VBROADCASTSS 24(SI), Z21
+	VMULPS       Z31, Z17, K2, Z17
+	VBROADCASTSS 24(SI), Z31
 	VCMPPS       $0x01, Z30, Z18, K2
-	VMULPS       Z21, Z18, K2, Z18
+	VMULPS       Z31, Z18, K2, Z18
 	VCMPPS       $0x01, Z30, Z19, K2
-	VMULPS       Z21, Z19, K2, Z19
+	VMULPS       Z31, Z19, K2, Z19
 	VCMPPS       $0x01, Z30, Z20, K2
-	VMULPS       Z21, Z20, K2, Z20
+	VMULPS       Z31, Z20, K2, Z20
 
-e74slope:
+e98slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -7336,42 +10071,83 @@ e74slope:
 	RET
 
 // func micro8x3AVX512(t *int8)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·micro8x3AVX512(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), BX
-	MOVQ   (BX), CX
-	MOVQ   8(BX), SI
-	MOVQ   32(BX), AX
-	SHLQ   $0x02, AX
-	MOVQ   40(BX), DX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	SUBQ   $0x02, CX
-	JL     k75rest
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x20, CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	SUBQ       $0x02, CX
+	JL         k99rest
 
-k75many:
+k99many:
 	VMOVUPS      (DX), Z24
 	VMOVUPS      64(DX), Z25
 	VMOVUPS      128(DX), Z26
@@ -7445,13 +10221,13 @@ k75many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k75many
+	JGE          k99many
 
-k75rest:
+k99rest:
 	ADDQ $0x02, CX
-	JZ   k75done
+	JZ   k99done
 
-k75one:
+k99one:
 	VMOVUPS      (DX), Z24
 	VMOVUPS      64(DX), Z25
 	VMOVUPS      128(DX), Z26
@@ -7490,246 +10266,6078 @@ k75one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k75one
+	JNZ          k99one
 
-k75done:
-	MOVQ      200(BX), CX
-	SUBQ      $0x20, CX
-	MOVL      $+1, AX
-	SHLL      CL, AX
-	DECL      AX
-	KMOVW     AX, K1
+k99done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e76add
+	JZ        e100add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
 	VADDPS    64(SI), Z1, Z1
-	VMOVUPS.Z 128(SI), K1, Z24
-	VADDPS    Z24, Z2, Z2
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
 	ADDQ      DX, SI
 	VADDPS    (SI), Z3, Z3
 	VADDPS    64(SI), Z4, Z4
-	VMOVUPS.Z 128(SI), K1, Z24
-	VADDPS    Z24, Z5, Z5
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
 	ADDQ      DX, SI
 	VADDPS    (SI), Z6, Z6
 	VADDPS    64(SI), Z7, Z7
-	VMOVUPS.Z 128(SI), K1, Z24
-	VADDPS    Z24, Z8, Z8
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z8, Z8
 	ADDQ      DX, SI
 	VADDPS    (SI), Z9, Z9
 	VADDPS    64(SI), Z10, Z10
-	VMOVUPS.Z 128(SI), K1, Z24
-	VADDPS    Z24, Z11, Z11
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z11, Z11
 	ADDQ      DX, SI
 	VADDPS    (SI), Z12, Z12
 	VADDPS    64(SI), Z13, Z13
-	VMOVUPS.Z 128(SI), K1, Z24
-	VADDPS    Z24, Z14, Z14
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z14, Z14
 	ADDQ      DX, SI
 	VADDPS    (SI), Z15, Z15
 	VADDPS    64(SI), Z16, Z16
-	VMOVUPS.Z 128(SI), K1, Z24
-	VADDPS    Z24, Z17, Z17
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z17, Z17
 	ADDQ      DX, SI
 	VADDPS    (SI), Z18, Z18
 	VADDPS    64(SI), Z19, Z19
-	VMOVUPS.Z 128(SI), K1, Z24
-	VADDPS    Z24, Z20, Z20
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z20, Z20
 	ADDQ      DX, SI
 	VADDPS    (SI), Z21, Z21
 	VADDPS    64(SI), Z22, Z22
-	VMOVUPS.Z 128(SI), K1, Z24
-	VADDPS    Z24, Z23, Z23
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z23, Z23
 
-e76add:
+e100add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e76rowBias
-	VBROADCASTSS (SI), Z24
-	VADDPS       Z24, Z0, Z0
-	VADDPS       Z24, Z1, Z1
-	VADDPS       Z24, Z2, Z2
-	VBROADCASTSS 4(SI), Z24
-	VADDPS       Z24, Z3, Z3
-	VADDPS       Z24, Z4, Z4
-	VADDPS       Z24, Z5, Z5
-	VBROADCASTSS 8(SI), Z24
-	VADDPS       Z24, Z6, Z6
-	VADDPS       Z24, Z7, Z7
-	VADDPS       Z24, Z8, Z8
-	VBROADCASTSS 12(SI), Z24
-	VADDPS       Z24, Z9, Z9
-	VADDPS       Z24, Z10, Z10
-	VADDPS       Z24, Z11, Z11
-	VBROADCASTSS 16(SI), Z24
-	VADDPS       Z24, Z12, Z12
-	VADDPS       Z24, Z13, Z13
-	VADDPS       Z24, Z14, Z14
-	VBROADCASTSS 20(SI), Z24
-	VADDPS       Z24, Z15, Z15
-	VADDPS       Z24, Z16, Z16
-	VADDPS       Z24, Z17, Z17
-	VBROADCASTSS 24(SI), Z24
-	VADDPS       Z24, Z18, Z18
-	VADDPS       Z24, Z19, Z19
-	VADDPS       Z24, Z20, Z20
-	VBROADCASTSS 28(SI), Z24
-	VADDPS       Z24, Z21, Z21
-	VADDPS       Z24, Z22, Z22
-	VADDPS       Z24, Z23, Z23
+	JZ           e100rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VADDPS       Z31, Z2, Z2
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z3, Z3
+	VADDPS       Z31, Z4, Z4
+	VADDPS       Z31, Z5, Z5
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z6, Z6
+	VADDPS       Z31, Z7, Z7
+	VADDPS       Z31, Z8, Z8
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z9, Z9
+	VADDPS       Z31, Z10, Z10
+	VADDPS       Z31, Z11, Z11
+	VBROADCASTSS 16(SI), Z31
+	VADDPS       Z31, Z12, Z12
+	VADDPS       Z31, Z13, Z13
+	VADDPS       Z31, Z14, Z14
+	VBROADCASTSS 20(SI), Z31
+	VADDPS       Z31, Z15, Z15
+	VADDPS       Z31, Z16, Z16
+	VADDPS       Z31, Z17, Z17
+	VBROADCASTSS 24(SI), Z31
+	VADDPS       Z31, Z18, Z18
+	VADDPS       Z31, Z19, Z19
+	VADDPS       Z31, Z20, Z20
+	VBROADCASTSS 28(SI), Z31
+	VADDPS       Z31, Z21, Z21
+	VADDPS       Z31, Z22, Z22
+	VADDPS       Z31, Z23, Z23
 
-e76rowBias:
+e100rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e76colBias
-	VMOVUPS   (SI), Z24
-	VADDPS    Z24, Z0, Z0
-	VADDPS    Z24, Z3, Z3
-	VADDPS    Z24, Z6, Z6
-	VADDPS    Z24, Z9, Z9
-	VADDPS    Z24, Z12, Z12
-	VADDPS    Z24, Z15, Z15
-	VADDPS    Z24, Z18, Z18
-	VADDPS    Z24, Z21, Z21
-	VMOVUPS   64(SI), Z24
-	VADDPS    Z24, Z1, Z1
-	VADDPS    Z24, Z4, Z4
-	VADDPS    Z24, Z7, Z7
-	VADDPS    Z24, Z10, Z10
-	VADDPS    Z24, Z13, Z13
-	VADDPS    Z24, Z16, Z16
-	VADDPS    Z24, Z19, Z19
-	VADDPS    Z24, Z22, Z22
-	VMOVUPS.Z 128(SI), K1, Z24
-	VADDPS    Z24, Z2, Z2
-	VADDPS    Z24, Z5, Z5
-	VADDPS    Z24, Z8, Z8
-	VADDPS    Z24, Z11, Z11
-	VADDPS    Z24, Z14, Z14
-	VADDPS    Z24, Z17, Z17
-	VADDPS    Z24, Z20, Z20
-	VADDPS    Z24, Z23, Z23
+	JZ        e100colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z6, Z6
+	VADDPS    Z31, Z9, Z9
+	VADDPS    Z31, Z12, Z12
+	VADDPS    Z31, Z15, Z15
+	VADDPS    Z31, Z18, Z18
+	VADDPS    Z31, Z21, Z21
+	VMOVUPS   64(SI), Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z7, Z7
+	VADDPS    Z31, Z10, Z10
+	VADDPS    Z31, Z13, Z13
+	VADDPS    Z31, Z16, Z16
+	VADDPS    Z31, Z19, Z19
+	VADDPS    Z31, Z22, Z22
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z5, Z5
+	VADDPS    Z31, Z8, Z8
+	VADDPS    Z31, Z11, Z11
+	VADDPS    Z31, Z14, Z14
+	VADDPS    Z31, Z17, Z17
+	VADDPS    Z31, Z20, Z20
+	VADDPS    Z31, Z23, Z23
 
-e76colBias:
+e100colBias:
 	CMPQ         208(BX), $0x00
-	JE           e76clamp
-	VBROADCASTSS 216(BX), Z24
+	JE           e100clamp
+	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z24, Z0
+	VMAXPS       Z0, Z31, Z0
 	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z24, Z1
+	VMAXPS       Z1, Z31, Z1
 	VMINPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z24, Z2
+	VMAXPS       Z2, Z31, Z2
 	VMINPS       Z2, Z30, Z2
-	VMAXPS       Z3, Z24, Z3
+	VMAXPS       Z3, Z31, Z3
 	VMINPS       Z3, Z30, Z3
-	VMAXPS       Z4, Z24, Z4
+	VMAXPS       Z4, Z31, Z4
 	VMINPS       Z4, Z30, Z4
-	VMAXPS       Z5, Z24, Z5
+	VMAXPS       Z5, Z31, Z5
 	VMINPS       Z5, Z30, Z5
-	VMAXPS       Z6, Z24, Z6
+	VMAXPS       Z6, Z31, Z6
 	VMINPS       Z6, Z30, Z6
-	VMAXPS       Z7, Z24, Z7
+	VMAXPS       Z7, Z31, Z7
 	VMINPS       Z7, Z30, Z7
-	VMAXPS       Z8, Z24, Z8
+	VMAXPS       Z8, Z31, Z8
 	VMINPS       Z8, Z30, Z8
-	VMAXPS       Z9, Z24, Z9
+	VMAXPS       Z9, Z31, Z9
 	VMINPS       Z9, Z30, Z9
-	VMAXPS       Z10, Z24, Z10
+	VMAXPS       Z10, Z31, Z10
 	VMINPS       Z10, Z30, Z10
-	VMAXPS       Z11, Z24, Z11
+	VMAXPS       Z11, Z31, Z11
 	VMINPS       Z11, Z30, Z11
-	VMAXPS       Z12, Z24, Z12
+	VMAXPS       Z12, Z31, Z12
 	VMINPS       Z12, Z30, Z12
-	VMAXPS       Z13, Z24, Z13
+	VMAXPS       Z13, Z31, Z13
 	VMINPS       Z13, Z30, Z13
-	VMAXPS       Z14, Z24, Z14
+	VMAXPS       Z14, Z31, Z14
 	VMINPS       Z14, Z30, Z14
-	VMAXPS       Z15, Z24, Z15
+	VMAXPS       Z15, Z31, Z15
 	VMINPS       Z15, Z30, Z15
-	VMAXPS       Z16, Z24, Z16
+	VMAXPS       Z16, Z31, Z16
 	VMINPS       Z16, Z30, Z16
-	VMAXPS       Z17, Z24, Z17
+	VMAXPS       Z17, Z31, Z17
 	VMINPS       Z17, Z30, Z17
-	VMAXPS       Z18, Z24, Z18
+	VMAXPS       Z18, Z31, Z18
 	VMINPS       Z18, Z30, Z18
-	VMAXPS       Z19, Z24, Z19
+	VMAXPS       Z19, Z31, Z19
 	VMINPS       Z19, Z30, Z19
-	VMAXPS       Z20, Z24, Z20
+	VMAXPS       Z20, Z31, Z20
 	VMINPS       Z20, Z30, Z20
-	VMAXPS       Z21, Z24, Z21
+	VMAXPS       Z21, Z31, Z21
 	VMINPS       Z21, Z30, Z21
-	VMAXPS       Z22, Z24, Z22
+	VMAXPS       Z22, Z31, Z22
 	VMINPS       Z22, Z30, Z22
-	VMAXPS       Z23, Z24, Z23
+	VMAXPS       Z23, Z31, Z23
 	VMINPS       Z23, Z30, Z23
 
-e76clamp:
+e100clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e76slope
+	JZ           e100slope
 	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z24
+	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z24, Z0, K2, Z0
+	VMULPS       Z31, Z0, K2, Z0
 	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z24, Z1, K2, Z1
+	VMULPS       Z31, Z1, K2, Z1
 	VCMPPS       $0x01, Z30, Z2, K2
-	VMULPS       Z24, Z2, K2, Z2
-	VBROADCASTSS 4(SI), Z24
+	VMULPS       Z31, Z2, K2, Z2
+	VBROADCASTSS 4(SI), Z31
 	VCMPPS       $0x01, Z30, Z3, K2
-	VMULPS       Z24, Z3, K2, Z3
+	VMULPS       Z31, Z3, K2, Z3
 	VCMPPS       $0x01, Z30, Z4, K2
-	VMULPS       Z24, Z4, K2, Z4
+	VMULPS       Z31, Z4, K2, Z4
 	VCMPPS       $0x01, Z30, Z5, K2
-	VMULPS       Z24, Z5, K2, Z5
-	VBROADCASTSS 8(SI), Z24
+	VMULPS       Z31, Z5, K2, Z5
+	VBROADCASTSS 8(SI), Z31
 	VCMPPS       $0x01, Z30, Z6, K2
-	VMULPS       Z24, Z6, K2, Z6
+	VMULPS       Z31, Z6, K2, Z6
 	VCMPPS       $0x01, Z30, Z7, K2
-	VMULPS       Z24, Z7, K2, Z7
+	VMULPS       Z31, Z7, K2, Z7
 	VCMPPS       $0x01, Z30, Z8, K2
-	VMULPS       Z24, Z8, K2, Z8
-	VBROADCASTSS 12(SI), Z24
+	VMULPS       Z31, Z8, K2, Z8
+	VBROADCASTSS 12(SI), Z31
 	VCMPPS       $0x01, Z30, Z9, K2
-	VMULPS       Z24, Z9, K2, Z9
+	VMULPS       Z31, Z9, K2, Z9
 	VCMPPS       $0x01, Z30, Z10, K2
-	VMULPS       Z24, Z10, K2, Z10
+	VMULPS       Z31, Z10, K2, Z10
 	VCMPPS       $0x01, Z30, Z11, K2
-	VMULPS       Z24, Z11, K2, Z11
-	VBROADCASTSS 16(SI), Z24
+	VMULPS       Z31, Z11, K2, Z11
+	VBROADCASTSS 16(SI), Z31
 	VCMPPS       $0x01, Z30, Z12, K2
-	VMULPS       Z24, Z12, K2, Z12
+	VMULPS       Z31, Z12, K2, Z12
 	VCMPPS       $0x01, Z30, Z13, K2
-	VMULPS       Z24, Z13, K2, Z13
+	VMULPS       Z31, Z13, K2, Z13
 	VCMPPS       $0x01, Z30, Z14, K2
-	VMULPS       Z24, Z14, K2, Z14
-	VBROADCASTSS 20(SI), Z24
+	VMULPS       Z31, Z14, K2, Z14
+	VBROADCASTSS 20(SI), Z31
 	VCMPPS       $0x01, Z30, Z15, K2
-	VMULPS       Z24, Z15, K2, Z15
+	VMULPS       Z31, Z15, K2, Z15
 	VCMPPS       $0x01, Z30, Z16, K2
-	VMULPS       Z24, Z16, K2, Z16
+	VMULPS       Z31, Z16, K2, Z16
 	VCMPPS       $0x01, Z30, Z17, K2
-	VMULPS       Z24, Z17, K2, Z17
-	VBROADCASTSS 24(SI), Z24
+	VMULPS       Z31, Z17, K2, Z17
+	VBROADCASTSS 24(SI), Z31
 	VCMPPS       $0x01, Z30, Z18, K2
-	VMULPS       Z24, Z18, K2, Z18
+	VMULPS       Z31, Z18, K2, Z18
 	VCMPPS       $0x01, Z30, Z19, K2
-	VMULPS       Z24, Z19, K2, Z19
+	VMULPS       Z31, Z19, K2, Z19
 	VCMPPS       $0x01, Z30, Z20, K2
-	VMULPS       Z24, Z20, K2, Z20
-	VBROADCASTSS 28(SI), Z24
+	VMULPS       Z31, Z20, K2, Z20
+	VBROADCASTSS 28(SI), Z31
 	VCMPPS       $0x01, Z30, Z21, K2
-	VMULPS       Z24, Z21, K2, Z21
+	VMULPS       Z31, Z21, K2, Z21
 	VCMPPS       $0x01, Z30, Z22, K2
-	VMULPS       Z24, Z22, K2, Z22
+	VMULPS       Z31, Z22, K2, Z22
 	VCMPPS       $0x01, Z30, Z23, K2
-	VMULPS       Z24, Z23, K2, Z23
+	VMULPS       Z31, Z23, K2, Z23
 
-e76slope:
+e100slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z1, 64(SI)
+	VMOVUPS Z2, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z3, (SI)
+	VMOVUPS Z4, 64(SI)
+	VMOVUPS Z5, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z6, (SI)
+	VMOVUPS Z7, 64(SI)
+	VMOVUPS Z8, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z9, (SI)
+	VMOVUPS Z10, 64(SI)
+	VMOVUPS Z11, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z12, (SI)
+	VMOVUPS Z13, 64(SI)
+	VMOVUPS Z14, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z15, (SI)
+	VMOVUPS Z16, 64(SI)
+	VMOVUPS Z17, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z18, (SI)
+	VMOVUPS Z19, 64(SI)
+	VMOVUPS Z20, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z21, (SI)
+	VMOVUPS Z22, 64(SI)
+	VMOVUPS Z23, K1, 128(SI)
+	VZEROUPPER
+	RET
+
+// func direct1x1AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct1x1AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	MOVQ       224(BX), R9
+	SUBQ       $0x04, CX
+	JL         k101rest
+
+k101many:
+	MOVQ             (R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z4
+	VFMADD231PS.BCST (SI), Z4, Z0
+	MOVQ             8(R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z4
+	VFMADD231PS.BCST (SI)(AX*1), Z4, Z1
+	LEAQ             (SI)(AX*2), SI
+	MOVQ             16(R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z4
+	VFMADD231PS.BCST (SI), Z4, Z2
+	MOVQ             24(R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z4
+	VFMADD231PS.BCST (SI)(AX*1), Z4, Z3
+	LEAQ             (SI)(AX*2), SI
+	ADDQ             $0x20, R9
+	SUBQ             $0x04, CX
+	JGE              k101many
+
+k101rest:
+	ADDQ $0x04, CX
+	JZ   k101done
+
+k101one:
+	MOVQ             (R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z4
+	VFMADD231PS.BCST (SI), Z4, Z0
+	ADDQ             AX, SI
+	ADDQ             $0x08, R9
+	DECQ             CX
+	JNZ              k101one
+
+k101done:
+	VADDPS    Z2, Z0, Z0
+	VADDPS    Z3, Z1, Z1
+	VADDPS    Z1, Z0, Z0
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e102add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+
+e102add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e102rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+
+e102rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e102colBias
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+
+e102colBias:
+	CMPQ         208(BX), $0x00
+	JE           e102clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+
+e102clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e102slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+
+e102slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, K1, (SI)
+	VZEROUPPER
+	RET
+
+// func direct2x1AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct2x1AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       224(BX), R9
+	SUBQ       $0x04, CX
+	JL         k103rest
+
+k103many:
+	MOVQ             (R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z8
+	VFMADD231PS.BCST (SI), Z8, Z0
+	VFMADD231PS.BCST 4(SI), Z8, Z1
+	MOVQ             8(R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z8
+	VFMADD231PS.BCST (SI)(AX*1), Z8, Z2
+	VFMADD231PS.BCST 4(SI)(AX*1), Z8, Z3
+	LEAQ             (SI)(AX*2), SI
+	MOVQ             16(R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z8
+	VFMADD231PS.BCST (SI), Z8, Z4
+	VFMADD231PS.BCST 4(SI), Z8, Z5
+	MOVQ             24(R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z8
+	VFMADD231PS.BCST (SI)(AX*1), Z8, Z6
+	VFMADD231PS.BCST 4(SI)(AX*1), Z8, Z7
+	LEAQ             (SI)(AX*2), SI
+	ADDQ             $0x20, R9
+	SUBQ             $0x04, CX
+	JGE              k103many
+
+k103rest:
+	ADDQ $0x04, CX
+	JZ   k103done
+
+k103one:
+	MOVQ             (R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z8
+	VFMADD231PS.BCST (SI), Z8, Z0
+	VFMADD231PS.BCST 4(SI), Z8, Z1
+	ADDQ             AX, SI
+	ADDQ             $0x08, R9
+	DECQ             CX
+	JNZ              k103one
+
+k103done:
+	VADDPS    Z4, Z0, Z0
+	VADDPS    Z5, Z1, Z1
+	VADDPS    Z6, Z2, Z2
+	VADDPS    Z7, Z3, Z3
+	VADDPS    Z2, Z0, Z0
+	VADDPS    Z3, Z1, Z1
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e104add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+
+e104add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e104rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z1, Z1
+
+e104rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e104colBias
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z1, Z1
+
+e104colBias:
+	CMPQ         208(BX), $0x00
+	JE           e104clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+
+e104clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e104slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+
+e104slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z1, K1, (SI)
+	VZEROUPPER
+	RET
+
+// func direct3x1AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct3x1AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	MOVQ       224(BX), R9
+	SUBQ       $0x04, CX
+	JL         k105rest
+
+k105many:
+	MOVQ             (R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z12
+	VFMADD231PS.BCST (SI), Z12, Z0
+	VFMADD231PS.BCST 4(SI), Z12, Z1
+	VFMADD231PS.BCST 8(SI), Z12, Z2
+	MOVQ             8(R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z12
+	VFMADD231PS.BCST (SI)(AX*1), Z12, Z3
+	VFMADD231PS.BCST 4(SI)(AX*1), Z12, Z4
+	VFMADD231PS.BCST 8(SI)(AX*1), Z12, Z5
+	LEAQ             (SI)(AX*2), SI
+	MOVQ             16(R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z12
+	VFMADD231PS.BCST (SI), Z12, Z6
+	VFMADD231PS.BCST 4(SI), Z12, Z7
+	VFMADD231PS.BCST 8(SI), Z12, Z8
+	MOVQ             24(R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z12
+	VFMADD231PS.BCST (SI)(AX*1), Z12, Z9
+	VFMADD231PS.BCST 4(SI)(AX*1), Z12, Z10
+	VFMADD231PS.BCST 8(SI)(AX*1), Z12, Z11
+	LEAQ             (SI)(AX*2), SI
+	ADDQ             $0x20, R9
+	SUBQ             $0x04, CX
+	JGE              k105many
+
+k105rest:
+	ADDQ $0x04, CX
+	JZ   k105done
+
+k105one:
+	MOVQ             (R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z12
+	VFMADD231PS.BCST (SI), Z12, Z0
+	VFMADD231PS.BCST 4(SI), Z12, Z1
+	VFMADD231PS.BCST 8(SI), Z12, Z2
+	ADDQ             AX, SI
+	ADDQ             $0x08, R9
+	DECQ             CX
+	JNZ              k105one
+
+k105done:
+	VADDPS    Z6, Z0, Z0
+	VADDPS    Z7, Z1, Z1
+	VADDPS    Z8, Z2, Z2
+	VADDPS    Z9, Z3, Z3
+	VADDPS    Z10, Z4, Z4
+	VADDPS    Z11, Z5, Z5
+	VADDPS    Z3, Z0, Z0
+	VADDPS    Z4, Z1, Z1
+	VADDPS    Z5, Z2, Z2
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e106add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+
+e106add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e106rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z1, Z1
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z2, Z2
+
+e106rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e106colBias
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z2, Z2
+
+e106colBias:
+	CMPQ         208(BX), $0x00
+	JE           e106clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+
+e106clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e106slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VBROADCASTSS 8(SI), Z31
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+
+e106slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z1, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z2, K1, (SI)
+	VZEROUPPER
+	RET
+
+// func direct4x1AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct4x1AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       224(BX), R9
+	SUBQ       $0x02, CX
+	JL         k107rest
+
+k107many:
+	MOVQ             (R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z8
+	VFMADD231PS.BCST (SI), Z8, Z0
+	VFMADD231PS.BCST 4(SI), Z8, Z1
+	VFMADD231PS.BCST 8(SI), Z8, Z2
+	VFMADD231PS.BCST 12(SI), Z8, Z3
+	MOVQ             8(R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z8
+	VFMADD231PS.BCST (SI)(AX*1), Z8, Z4
+	VFMADD231PS.BCST 4(SI)(AX*1), Z8, Z5
+	VFMADD231PS.BCST 8(SI)(AX*1), Z8, Z6
+	VFMADD231PS.BCST 12(SI)(AX*1), Z8, Z7
+	LEAQ             (SI)(AX*2), SI
+	ADDQ             $0x10, R9
+	SUBQ             $0x02, CX
+	JGE              k107many
+
+k107rest:
+	ADDQ $0x02, CX
+	JZ   k107done
+
+k107one:
+	MOVQ             (R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z8
+	VFMADD231PS.BCST (SI), Z8, Z0
+	VFMADD231PS.BCST 4(SI), Z8, Z1
+	VFMADD231PS.BCST 8(SI), Z8, Z2
+	VFMADD231PS.BCST 12(SI), Z8, Z3
+	ADDQ             AX, SI
+	ADDQ             $0x08, R9
+	DECQ             CX
+	JNZ              k107one
+
+k107done:
+	VADDPS    Z4, Z0, Z0
+	VADDPS    Z5, Z1, Z1
+	VADDPS    Z6, Z2, Z2
+	VADDPS    Z7, Z3, Z3
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e108add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z3, Z3
+
+e108add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e108rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z1, Z1
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z2, Z2
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z3, Z3
+
+e108rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e108colBias
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z3, Z3
+
+e108colBias:
+	CMPQ         208(BX), $0x00
+	JE           e108clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z31, Z3
+	VMINPS       Z3, Z30, Z3
+
+e108clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e108slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VBROADCASTSS 8(SI), Z31
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+	VBROADCASTSS 12(SI), Z31
+	VCMPPS       $0x01, Z30, Z3, K2
+	VMULPS       Z31, Z3, K2, Z3
+
+e108slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z1, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z2, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z3, K1, (SI)
+	VZEROUPPER
+	RET
+
+// func direct5x1AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct5x1AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	MOVQ       224(BX), R9
+	SUBQ       $0x02, CX
+	JL         k109rest
+
+k109many:
+	MOVQ             (R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z10
+	VFMADD231PS.BCST (SI), Z10, Z0
+	VFMADD231PS.BCST 4(SI), Z10, Z1
+	VFMADD231PS.BCST 8(SI), Z10, Z2
+	VFMADD231PS.BCST 12(SI), Z10, Z3
+	VFMADD231PS.BCST 16(SI), Z10, Z4
+	MOVQ             8(R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z10
+	VFMADD231PS.BCST (SI)(AX*1), Z10, Z5
+	VFMADD231PS.BCST 4(SI)(AX*1), Z10, Z6
+	VFMADD231PS.BCST 8(SI)(AX*1), Z10, Z7
+	VFMADD231PS.BCST 12(SI)(AX*1), Z10, Z8
+	VFMADD231PS.BCST 16(SI)(AX*1), Z10, Z9
+	LEAQ             (SI)(AX*2), SI
+	ADDQ             $0x10, R9
+	SUBQ             $0x02, CX
+	JGE              k109many
+
+k109rest:
+	ADDQ $0x02, CX
+	JZ   k109done
+
+k109one:
+	MOVQ             (R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z10
+	VFMADD231PS.BCST (SI), Z10, Z0
+	VFMADD231PS.BCST 4(SI), Z10, Z1
+	VFMADD231PS.BCST 8(SI), Z10, Z2
+	VFMADD231PS.BCST 12(SI), Z10, Z3
+	VFMADD231PS.BCST 16(SI), Z10, Z4
+	ADDQ             AX, SI
+	ADDQ             $0x08, R9
+	DECQ             CX
+	JNZ              k109one
+
+k109done:
+	VADDPS    Z5, Z0, Z0
+	VADDPS    Z6, Z1, Z1
+	VADDPS    Z7, Z2, Z2
+	VADDPS    Z8, Z3, Z3
+	VADDPS    Z9, Z4, Z4
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e110add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z3, Z3
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z4, Z4
+
+e110add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e110rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z1, Z1
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z2, Z2
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z3, Z3
+	VBROADCASTSS 16(SI), Z31
+	VADDPS       Z31, Z4, Z4
+
+e110rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e110colBias
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z4, Z4
+
+e110colBias:
+	CMPQ         208(BX), $0x00
+	JE           e110clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z31, Z3
+	VMINPS       Z3, Z30, Z3
+	VMAXPS       Z4, Z31, Z4
+	VMINPS       Z4, Z30, Z4
+
+e110clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e110slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VBROADCASTSS 8(SI), Z31
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+	VBROADCASTSS 12(SI), Z31
+	VCMPPS       $0x01, Z30, Z3, K2
+	VMULPS       Z31, Z3, K2, Z3
+	VBROADCASTSS 16(SI), Z31
+	VCMPPS       $0x01, Z30, Z4, K2
+	VMULPS       Z31, Z4, K2, Z4
+
+e110slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z1, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z2, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z3, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z4, K1, (SI)
+	VZEROUPPER
+	RET
+
+// func direct6x1AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct6x1AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	MOVQ       224(BX), R9
+	SUBQ       $0x02, CX
+	JL         k111rest
+
+k111many:
+	MOVQ             (R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z12
+	VFMADD231PS.BCST (SI), Z12, Z0
+	VFMADD231PS.BCST 4(SI), Z12, Z1
+	VFMADD231PS.BCST 8(SI), Z12, Z2
+	VFMADD231PS.BCST 12(SI), Z12, Z3
+	VFMADD231PS.BCST 16(SI), Z12, Z4
+	VFMADD231PS.BCST 20(SI), Z12, Z5
+	MOVQ             8(R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z12
+	VFMADD231PS.BCST (SI)(AX*1), Z12, Z6
+	VFMADD231PS.BCST 4(SI)(AX*1), Z12, Z7
+	VFMADD231PS.BCST 8(SI)(AX*1), Z12, Z8
+	VFMADD231PS.BCST 12(SI)(AX*1), Z12, Z9
+	VFMADD231PS.BCST 16(SI)(AX*1), Z12, Z10
+	VFMADD231PS.BCST 20(SI)(AX*1), Z12, Z11
+	LEAQ             (SI)(AX*2), SI
+	ADDQ             $0x10, R9
+	SUBQ             $0x02, CX
+	JGE              k111many
+
+k111rest:
+	ADDQ $0x02, CX
+	JZ   k111done
+
+k111one:
+	MOVQ             (R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z12
+	VFMADD231PS.BCST (SI), Z12, Z0
+	VFMADD231PS.BCST 4(SI), Z12, Z1
+	VFMADD231PS.BCST 8(SI), Z12, Z2
+	VFMADD231PS.BCST 12(SI), Z12, Z3
+	VFMADD231PS.BCST 16(SI), Z12, Z4
+	VFMADD231PS.BCST 20(SI), Z12, Z5
+	ADDQ             AX, SI
+	ADDQ             $0x08, R9
+	DECQ             CX
+	JNZ              k111one
+
+k111done:
+	VADDPS    Z6, Z0, Z0
+	VADDPS    Z7, Z1, Z1
+	VADDPS    Z8, Z2, Z2
+	VADDPS    Z9, Z3, Z3
+	VADDPS    Z10, Z4, Z4
+	VADDPS    Z11, Z5, Z5
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e112add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z3, Z3
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z4, Z4
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
+
+e112add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e112rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z1, Z1
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z2, Z2
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z3, Z3
+	VBROADCASTSS 16(SI), Z31
+	VADDPS       Z31, Z4, Z4
+	VBROADCASTSS 20(SI), Z31
+	VADDPS       Z31, Z5, Z5
+
+e112rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e112colBias
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z5, Z5
+
+e112colBias:
+	CMPQ         208(BX), $0x00
+	JE           e112clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z31, Z3
+	VMINPS       Z3, Z30, Z3
+	VMAXPS       Z4, Z31, Z4
+	VMINPS       Z4, Z30, Z4
+	VMAXPS       Z5, Z31, Z5
+	VMINPS       Z5, Z30, Z5
+
+e112clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e112slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VBROADCASTSS 8(SI), Z31
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+	VBROADCASTSS 12(SI), Z31
+	VCMPPS       $0x01, Z30, Z3, K2
+	VMULPS       Z31, Z3, K2, Z3
+	VBROADCASTSS 16(SI), Z31
+	VCMPPS       $0x01, Z30, Z4, K2
+	VMULPS       Z31, Z4, K2, Z4
+	VBROADCASTSS 20(SI), Z31
+	VCMPPS       $0x01, Z30, Z5, K2
+	VMULPS       Z31, Z5, K2, Z5
+
+e112slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z1, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z2, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z3, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z4, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z5, K1, (SI)
+	VZEROUPPER
+	RET
+
+// func direct7x1AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct7x1AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	MOVQ       224(BX), R9
+	SUBQ       $0x02, CX
+	JL         k113rest
+
+k113many:
+	MOVQ             (R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z7
+	VFMADD231PS.BCST (SI), Z7, Z0
+	VFMADD231PS.BCST 4(SI), Z7, Z1
+	VFMADD231PS.BCST 8(SI), Z7, Z2
+	VFMADD231PS.BCST 12(SI), Z7, Z3
+	VFMADD231PS.BCST 16(SI), Z7, Z4
+	VFMADD231PS.BCST 20(SI), Z7, Z5
+	VFMADD231PS.BCST 24(SI), Z7, Z6
+	MOVQ             8(R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z7
+	VFMADD231PS.BCST (SI)(AX*1), Z7, Z0
+	VFMADD231PS.BCST 4(SI)(AX*1), Z7, Z1
+	VFMADD231PS.BCST 8(SI)(AX*1), Z7, Z2
+	VFMADD231PS.BCST 12(SI)(AX*1), Z7, Z3
+	VFMADD231PS.BCST 16(SI)(AX*1), Z7, Z4
+	VFMADD231PS.BCST 20(SI)(AX*1), Z7, Z5
+	VFMADD231PS.BCST 24(SI)(AX*1), Z7, Z6
+	LEAQ             (SI)(AX*2), SI
+	ADDQ             $0x10, R9
+	SUBQ             $0x02, CX
+	JGE              k113many
+
+k113rest:
+	ADDQ $0x02, CX
+	JZ   k113done
+
+k113one:
+	MOVQ             (R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z7
+	VFMADD231PS.BCST (SI), Z7, Z0
+	VFMADD231PS.BCST 4(SI), Z7, Z1
+	VFMADD231PS.BCST 8(SI), Z7, Z2
+	VFMADD231PS.BCST 12(SI), Z7, Z3
+	VFMADD231PS.BCST 16(SI), Z7, Z4
+	VFMADD231PS.BCST 20(SI), Z7, Z5
+	VFMADD231PS.BCST 24(SI), Z7, Z6
+	ADDQ             AX, SI
+	ADDQ             $0x08, R9
+	DECQ             CX
+	JNZ              k113one
+
+k113done:
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e114add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z3, Z3
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z4, Z4
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z6, Z6
+
+e114add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e114rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z1, Z1
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z2, Z2
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z3, Z3
+	VBROADCASTSS 16(SI), Z31
+	VADDPS       Z31, Z4, Z4
+	VBROADCASTSS 20(SI), Z31
+	VADDPS       Z31, Z5, Z5
+	VBROADCASTSS 24(SI), Z31
+	VADDPS       Z31, Z6, Z6
+
+e114rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e114colBias
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z5, Z5
+	VADDPS    Z31, Z6, Z6
+
+e114colBias:
+	CMPQ         208(BX), $0x00
+	JE           e114clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z31, Z3
+	VMINPS       Z3, Z30, Z3
+	VMAXPS       Z4, Z31, Z4
+	VMINPS       Z4, Z30, Z4
+	VMAXPS       Z5, Z31, Z5
+	VMINPS       Z5, Z30, Z5
+	VMAXPS       Z6, Z31, Z6
+	VMINPS       Z6, Z30, Z6
+
+e114clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e114slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VBROADCASTSS 8(SI), Z31
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+	VBROADCASTSS 12(SI), Z31
+	VCMPPS       $0x01, Z30, Z3, K2
+	VMULPS       Z31, Z3, K2, Z3
+	VBROADCASTSS 16(SI), Z31
+	VCMPPS       $0x01, Z30, Z4, K2
+	VMULPS       Z31, Z4, K2, Z4
+	VBROADCASTSS 20(SI), Z31
+	VCMPPS       $0x01, Z30, Z5, K2
+	VMULPS       Z31, Z5, K2, Z5
+	VBROADCASTSS 24(SI), Z31
+	VCMPPS       $0x01, Z30, Z6, K2
+	VMULPS       Z31, Z6, K2, Z6
+
+e114slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z1, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z2, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z3, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z4, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z5, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z6, K1, (SI)
+	VZEROUPPER
+	RET
+
+// func direct8x1AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct8x1AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       224(BX), R9
+	SUBQ       $0x02, CX
+	JL         k115rest
+
+k115many:
+	MOVQ             (R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z8
+	VFMADD231PS.BCST (SI), Z8, Z0
+	VFMADD231PS.BCST 4(SI), Z8, Z1
+	VFMADD231PS.BCST 8(SI), Z8, Z2
+	VFMADD231PS.BCST 12(SI), Z8, Z3
+	VFMADD231PS.BCST 16(SI), Z8, Z4
+	VFMADD231PS.BCST 20(SI), Z8, Z5
+	VFMADD231PS.BCST 24(SI), Z8, Z6
+	VFMADD231PS.BCST 28(SI), Z8, Z7
+	MOVQ             8(R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z8
+	VFMADD231PS.BCST (SI)(AX*1), Z8, Z0
+	VFMADD231PS.BCST 4(SI)(AX*1), Z8, Z1
+	VFMADD231PS.BCST 8(SI)(AX*1), Z8, Z2
+	VFMADD231PS.BCST 12(SI)(AX*1), Z8, Z3
+	VFMADD231PS.BCST 16(SI)(AX*1), Z8, Z4
+	VFMADD231PS.BCST 20(SI)(AX*1), Z8, Z5
+	VFMADD231PS.BCST 24(SI)(AX*1), Z8, Z6
+	VFMADD231PS.BCST 28(SI)(AX*1), Z8, Z7
+	LEAQ             (SI)(AX*2), SI
+	ADDQ             $0x10, R9
+	SUBQ             $0x02, CX
+	JGE              k115many
+
+k115rest:
+	ADDQ $0x02, CX
+	JZ   k115done
+
+k115one:
+	MOVQ             (R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z8
+	VFMADD231PS.BCST (SI), Z8, Z0
+	VFMADD231PS.BCST 4(SI), Z8, Z1
+	VFMADD231PS.BCST 8(SI), Z8, Z2
+	VFMADD231PS.BCST 12(SI), Z8, Z3
+	VFMADD231PS.BCST 16(SI), Z8, Z4
+	VFMADD231PS.BCST 20(SI), Z8, Z5
+	VFMADD231PS.BCST 24(SI), Z8, Z6
+	VFMADD231PS.BCST 28(SI), Z8, Z7
+	ADDQ             AX, SI
+	ADDQ             $0x08, R9
+	DECQ             CX
+	JNZ              k115one
+
+k115done:
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e116add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z3, Z3
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z4, Z4
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z6, Z6
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z7, Z7
+
+e116add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e116rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z1, Z1
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z2, Z2
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z3, Z3
+	VBROADCASTSS 16(SI), Z31
+	VADDPS       Z31, Z4, Z4
+	VBROADCASTSS 20(SI), Z31
+	VADDPS       Z31, Z5, Z5
+	VBROADCASTSS 24(SI), Z31
+	VADDPS       Z31, Z6, Z6
+	VBROADCASTSS 28(SI), Z31
+	VADDPS       Z31, Z7, Z7
+
+e116rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e116colBias
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z5, Z5
+	VADDPS    Z31, Z6, Z6
+	VADDPS    Z31, Z7, Z7
+
+e116colBias:
+	CMPQ         208(BX), $0x00
+	JE           e116clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z31, Z3
+	VMINPS       Z3, Z30, Z3
+	VMAXPS       Z4, Z31, Z4
+	VMINPS       Z4, Z30, Z4
+	VMAXPS       Z5, Z31, Z5
+	VMINPS       Z5, Z30, Z5
+	VMAXPS       Z6, Z31, Z6
+	VMINPS       Z6, Z30, Z6
+	VMAXPS       Z7, Z31, Z7
+	VMINPS       Z7, Z30, Z7
+
+e116clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e116slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VBROADCASTSS 8(SI), Z31
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+	VBROADCASTSS 12(SI), Z31
+	VCMPPS       $0x01, Z30, Z3, K2
+	VMULPS       Z31, Z3, K2, Z3
+	VBROADCASTSS 16(SI), Z31
+	VCMPPS       $0x01, Z30, Z4, K2
+	VMULPS       Z31, Z4, K2, Z4
+	VBROADCASTSS 20(SI), Z31
+	VCMPPS       $0x01, Z30, Z5, K2
+	VMULPS       Z31, Z5, K2, Z5
+	VBROADCASTSS 24(SI), Z31
+	VCMPPS       $0x01, Z30, Z6, K2
+	VMULPS       Z31, Z6, K2, Z6
+	VBROADCASTSS 28(SI), Z31
+	VCMPPS       $0x01, Z30, Z7, K2
+	VMULPS       Z31, Z7, K2, Z7
+
+e116slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z1, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z2, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z3, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z4, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z5, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z6, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z7, K1, (SI)
+	VZEROUPPER
+	RET
+
+// func direct1x2AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct1x2AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x10, CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       224(BX), R9
+	SUBQ       $0x04, CX
+	JL         k117rest
+
+k117many:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z8
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z8, Z31, Z0
+	VFMADD231PS  Z9, Z31, Z1
+	MOVQ         8(R9), R10
+	VMOVUPS      (DX)(R10*4), Z8
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
+	VBROADCASTSS (SI)(AX*1), Z31
+	VFMADD231PS  Z8, Z31, Z2
+	VFMADD231PS  Z9, Z31, Z3
+	LEAQ         (SI)(AX*2), SI
+	MOVQ         16(R9), R10
+	VMOVUPS      (DX)(R10*4), Z8
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z8, Z31, Z4
+	VFMADD231PS  Z9, Z31, Z5
+	MOVQ         24(R9), R10
+	VMOVUPS      (DX)(R10*4), Z8
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
+	VBROADCASTSS (SI)(AX*1), Z31
+	VFMADD231PS  Z8, Z31, Z6
+	VFMADD231PS  Z9, Z31, Z7
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x20, R9
+	SUBQ         $0x04, CX
+	JGE          k117many
+
+k117rest:
+	ADDQ $0x04, CX
+	JZ   k117done
+
+k117one:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z8
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z8, Z31, Z0
+	VFMADD231PS  Z9, Z31, Z1
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k117one
+
+k117done:
+	VADDPS    Z4, Z0, Z0
+	VADDPS    Z5, Z1, Z1
+	VADDPS    Z6, Z2, Z2
+	VADDPS    Z7, Z3, Z3
+	VADDPS    Z2, Z0, Z0
+	VADDPS    Z3, Z1, Z1
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e118add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VADDPS    (SI), Z0, Z0
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+
+e118add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e118rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+
+e118rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e118colBias
+	VADDPS    (SI), Z0, Z0
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+
+e118colBias:
+	CMPQ         208(BX), $0x00
+	JE           e118clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+
+e118clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e118slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+
+e118slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z1, K1, 64(SI)
+	VZEROUPPER
+	RET
+
+// func direct2x2AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct2x2AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x10, CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       224(BX), R9
+	SUBQ       $0x02, CX
+	JL         k119rest
+
+k119many:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z8
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z8, Z31, Z0
+	VFMADD231PS  Z9, Z31, Z1
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z8, Z31, Z2
+	VFMADD231PS  Z9, Z31, Z3
+	MOVQ         8(R9), R10
+	VMOVUPS      (DX)(R10*4), Z8
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
+	VBROADCASTSS (SI)(AX*1), Z31
+	VFMADD231PS  Z8, Z31, Z4
+	VFMADD231PS  Z9, Z31, Z5
+	VBROADCASTSS 4(SI)(AX*1), Z31
+	VFMADD231PS  Z8, Z31, Z6
+	VFMADD231PS  Z9, Z31, Z7
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x10, R9
+	SUBQ         $0x02, CX
+	JGE          k119many
+
+k119rest:
+	ADDQ $0x02, CX
+	JZ   k119done
+
+k119one:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z8
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z8, Z31, Z0
+	VFMADD231PS  Z9, Z31, Z1
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z8, Z31, Z2
+	VFMADD231PS  Z9, Z31, Z3
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k119one
+
+k119done:
+	VADDPS    Z4, Z0, Z0
+	VADDPS    Z5, Z1, Z1
+	VADDPS    Z6, Z2, Z2
+	VADDPS    Z7, Z3, Z3
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e120add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VADDPS    (SI), Z0, Z0
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	ADDQ      DX, SI
+	VADDPS    (SI), Z2, Z2
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z3, Z3
+
+e120add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e120rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z2, Z2
+	VADDPS       Z31, Z3, Z3
+
+e120rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e120colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z2, Z2
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z3, Z3
+
+e120colBias:
+	CMPQ         208(BX), $0x00
+	JE           e120clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z31, Z3
+	VMINPS       Z3, Z30, Z3
+
+e120clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e120slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+	VCMPPS       $0x01, Z30, Z3, K2
+	VMULPS       Z31, Z3, K2, Z3
+
+e120slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z1, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z2, (SI)
+	VMOVUPS Z3, K1, 64(SI)
+	VZEROUPPER
+	RET
+
+// func direct3x2AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct3x2AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x10, CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	MOVQ       224(BX), R9
+	SUBQ       $0x02, CX
+	JL         k121rest
+
+k121many:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z12
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z13
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z12, Z31, Z0
+	VFMADD231PS  Z13, Z31, Z1
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z12, Z31, Z2
+	VFMADD231PS  Z13, Z31, Z3
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z12, Z31, Z4
+	VFMADD231PS  Z13, Z31, Z5
+	MOVQ         8(R9), R10
+	VMOVUPS      (DX)(R10*4), Z12
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z13
+	VBROADCASTSS (SI)(AX*1), Z31
+	VFMADD231PS  Z12, Z31, Z6
+	VFMADD231PS  Z13, Z31, Z7
+	VBROADCASTSS 4(SI)(AX*1), Z31
+	VFMADD231PS  Z12, Z31, Z8
+	VFMADD231PS  Z13, Z31, Z9
+	VBROADCASTSS 8(SI)(AX*1), Z31
+	VFMADD231PS  Z12, Z31, Z10
+	VFMADD231PS  Z13, Z31, Z11
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x10, R9
+	SUBQ         $0x02, CX
+	JGE          k121many
+
+k121rest:
+	ADDQ $0x02, CX
+	JZ   k121done
+
+k121one:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z12
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z13
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z12, Z31, Z0
+	VFMADD231PS  Z13, Z31, Z1
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z12, Z31, Z2
+	VFMADD231PS  Z13, Z31, Z3
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z12, Z31, Z4
+	VFMADD231PS  Z13, Z31, Z5
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k121one
+
+k121done:
+	VADDPS    Z6, Z0, Z0
+	VADDPS    Z7, Z1, Z1
+	VADDPS    Z8, Z2, Z2
+	VADDPS    Z9, Z3, Z3
+	VADDPS    Z10, Z4, Z4
+	VADDPS    Z11, Z5, Z5
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e122add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VADDPS    (SI), Z0, Z0
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	ADDQ      DX, SI
+	VADDPS    (SI), Z2, Z2
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z3, Z3
+	ADDQ      DX, SI
+	VADDPS    (SI), Z4, Z4
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
+
+e122add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e122rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z2, Z2
+	VADDPS       Z31, Z3, Z3
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z4, Z4
+	VADDPS       Z31, Z5, Z5
+
+e122rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e122colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z4, Z4
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z5, Z5
+
+e122colBias:
+	CMPQ         208(BX), $0x00
+	JE           e122clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z31, Z3
+	VMINPS       Z3, Z30, Z3
+	VMAXPS       Z4, Z31, Z4
+	VMINPS       Z4, Z30, Z4
+	VMAXPS       Z5, Z31, Z5
+	VMINPS       Z5, Z30, Z5
+
+e122clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e122slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+	VCMPPS       $0x01, Z30, Z3, K2
+	VMULPS       Z31, Z3, K2, Z3
+	VBROADCASTSS 8(SI), Z31
+	VCMPPS       $0x01, Z30, Z4, K2
+	VMULPS       Z31, Z4, K2, Z4
+	VCMPPS       $0x01, Z30, Z5, K2
+	VMULPS       Z31, Z5, K2, Z5
+
+e122slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z1, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z2, (SI)
+	VMOVUPS Z3, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z4, (SI)
+	VMOVUPS Z5, K1, 64(SI)
+	VZEROUPPER
+	RET
+
+// func direct4x2AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct4x2AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x10, CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       224(BX), R9
+	SUBQ       $0x02, CX
+	JL         k123rest
+
+k123many:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z8
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z8, Z31, Z0
+	VFMADD231PS  Z9, Z31, Z1
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z8, Z31, Z2
+	VFMADD231PS  Z9, Z31, Z3
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z8, Z31, Z4
+	VFMADD231PS  Z9, Z31, Z5
+	VBROADCASTSS 12(SI), Z31
+	VFMADD231PS  Z8, Z31, Z6
+	VFMADD231PS  Z9, Z31, Z7
+	MOVQ         8(R9), R10
+	VMOVUPS      (DX)(R10*4), Z8
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
+	VBROADCASTSS (SI)(AX*1), Z31
+	VFMADD231PS  Z8, Z31, Z0
+	VFMADD231PS  Z9, Z31, Z1
+	VBROADCASTSS 4(SI)(AX*1), Z31
+	VFMADD231PS  Z8, Z31, Z2
+	VFMADD231PS  Z9, Z31, Z3
+	VBROADCASTSS 8(SI)(AX*1), Z31
+	VFMADD231PS  Z8, Z31, Z4
+	VFMADD231PS  Z9, Z31, Z5
+	VBROADCASTSS 12(SI)(AX*1), Z31
+	VFMADD231PS  Z8, Z31, Z6
+	VFMADD231PS  Z9, Z31, Z7
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x10, R9
+	SUBQ         $0x02, CX
+	JGE          k123many
+
+k123rest:
+	ADDQ $0x02, CX
+	JZ   k123done
+
+k123one:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z8
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z8, Z31, Z0
+	VFMADD231PS  Z9, Z31, Z1
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z8, Z31, Z2
+	VFMADD231PS  Z9, Z31, Z3
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z8, Z31, Z4
+	VFMADD231PS  Z9, Z31, Z5
+	VBROADCASTSS 12(SI), Z31
+	VFMADD231PS  Z8, Z31, Z6
+	VFMADD231PS  Z9, Z31, Z7
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k123one
+
+k123done:
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e124add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VADDPS    (SI), Z0, Z0
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	ADDQ      DX, SI
+	VADDPS    (SI), Z2, Z2
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z3, Z3
+	ADDQ      DX, SI
+	VADDPS    (SI), Z4, Z4
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
+	ADDQ      DX, SI
+	VADDPS    (SI), Z6, Z6
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z7, Z7
+
+e124add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e124rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z2, Z2
+	VADDPS       Z31, Z3, Z3
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z4, Z4
+	VADDPS       Z31, Z5, Z5
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z6, Z6
+	VADDPS       Z31, Z7, Z7
+
+e124rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e124colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z6, Z6
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z5, Z5
+	VADDPS    Z31, Z7, Z7
+
+e124colBias:
+	CMPQ         208(BX), $0x00
+	JE           e124clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z31, Z3
+	VMINPS       Z3, Z30, Z3
+	VMAXPS       Z4, Z31, Z4
+	VMINPS       Z4, Z30, Z4
+	VMAXPS       Z5, Z31, Z5
+	VMINPS       Z5, Z30, Z5
+	VMAXPS       Z6, Z31, Z6
+	VMINPS       Z6, Z30, Z6
+	VMAXPS       Z7, Z31, Z7
+	VMINPS       Z7, Z30, Z7
+
+e124clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e124slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+	VCMPPS       $0x01, Z30, Z3, K2
+	VMULPS       Z31, Z3, K2, Z3
+	VBROADCASTSS 8(SI), Z31
+	VCMPPS       $0x01, Z30, Z4, K2
+	VMULPS       Z31, Z4, K2, Z4
+	VCMPPS       $0x01, Z30, Z5, K2
+	VMULPS       Z31, Z5, K2, Z5
+	VBROADCASTSS 12(SI), Z31
+	VCMPPS       $0x01, Z30, Z6, K2
+	VMULPS       Z31, Z6, K2, Z6
+	VCMPPS       $0x01, Z30, Z7, K2
+	VMULPS       Z31, Z7, K2, Z7
+
+e124slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z1, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z2, (SI)
+	VMOVUPS Z3, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z4, (SI)
+	VMOVUPS Z5, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z6, (SI)
+	VMOVUPS Z7, K1, 64(SI)
+	VZEROUPPER
+	RET
+
+// func direct5x2AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct5x2AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x10, CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	MOVQ       224(BX), R9
+	SUBQ       $0x02, CX
+	JL         k125rest
+
+k125many:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z10
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z11
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z10, Z31, Z0
+	VFMADD231PS  Z11, Z31, Z1
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z10, Z31, Z2
+	VFMADD231PS  Z11, Z31, Z3
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z10, Z31, Z4
+	VFMADD231PS  Z11, Z31, Z5
+	VBROADCASTSS 12(SI), Z31
+	VFMADD231PS  Z10, Z31, Z6
+	VFMADD231PS  Z11, Z31, Z7
+	VBROADCASTSS 16(SI), Z31
+	VFMADD231PS  Z10, Z31, Z8
+	VFMADD231PS  Z11, Z31, Z9
+	MOVQ         8(R9), R10
+	VMOVUPS      (DX)(R10*4), Z10
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z11
+	VBROADCASTSS (SI)(AX*1), Z31
+	VFMADD231PS  Z10, Z31, Z0
+	VFMADD231PS  Z11, Z31, Z1
+	VBROADCASTSS 4(SI)(AX*1), Z31
+	VFMADD231PS  Z10, Z31, Z2
+	VFMADD231PS  Z11, Z31, Z3
+	VBROADCASTSS 8(SI)(AX*1), Z31
+	VFMADD231PS  Z10, Z31, Z4
+	VFMADD231PS  Z11, Z31, Z5
+	VBROADCASTSS 12(SI)(AX*1), Z31
+	VFMADD231PS  Z10, Z31, Z6
+	VFMADD231PS  Z11, Z31, Z7
+	VBROADCASTSS 16(SI)(AX*1), Z31
+	VFMADD231PS  Z10, Z31, Z8
+	VFMADD231PS  Z11, Z31, Z9
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x10, R9
+	SUBQ         $0x02, CX
+	JGE          k125many
+
+k125rest:
+	ADDQ $0x02, CX
+	JZ   k125done
+
+k125one:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z10
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z11
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z10, Z31, Z0
+	VFMADD231PS  Z11, Z31, Z1
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z10, Z31, Z2
+	VFMADD231PS  Z11, Z31, Z3
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z10, Z31, Z4
+	VFMADD231PS  Z11, Z31, Z5
+	VBROADCASTSS 12(SI), Z31
+	VFMADD231PS  Z10, Z31, Z6
+	VFMADD231PS  Z11, Z31, Z7
+	VBROADCASTSS 16(SI), Z31
+	VFMADD231PS  Z10, Z31, Z8
+	VFMADD231PS  Z11, Z31, Z9
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k125one
+
+k125done:
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e126add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VADDPS    (SI), Z0, Z0
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	ADDQ      DX, SI
+	VADDPS    (SI), Z2, Z2
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z3, Z3
+	ADDQ      DX, SI
+	VADDPS    (SI), Z4, Z4
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
+	ADDQ      DX, SI
+	VADDPS    (SI), Z6, Z6
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z7, Z7
+	ADDQ      DX, SI
+	VADDPS    (SI), Z8, Z8
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z9, Z9
+
+e126add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e126rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z2, Z2
+	VADDPS       Z31, Z3, Z3
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z4, Z4
+	VADDPS       Z31, Z5, Z5
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z6, Z6
+	VADDPS       Z31, Z7, Z7
+	VBROADCASTSS 16(SI), Z31
+	VADDPS       Z31, Z8, Z8
+	VADDPS       Z31, Z9, Z9
+
+e126rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e126colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z6, Z6
+	VADDPS    Z31, Z8, Z8
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z5, Z5
+	VADDPS    Z31, Z7, Z7
+	VADDPS    Z31, Z9, Z9
+
+e126colBias:
+	CMPQ         208(BX), $0x00
+	JE           e126clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z31, Z3
+	VMINPS       Z3, Z30, Z3
+	VMAXPS       Z4, Z31, Z4
+	VMINPS       Z4, Z30, Z4
+	VMAXPS       Z5, Z31, Z5
+	VMINPS       Z5, Z30, Z5
+	VMAXPS       Z6, Z31, Z6
+	VMINPS       Z6, Z30, Z6
+	VMAXPS       Z7, Z31, Z7
+	VMINPS       Z7, Z30, Z7
+	VMAXPS       Z8, Z31, Z8
+	VMINPS       Z8, Z30, Z8
+	VMAXPS       Z9, Z31, Z9
+	VMINPS       Z9, Z30, Z9
+
+e126clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e126slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+	VCMPPS       $0x01, Z30, Z3, K2
+	VMULPS       Z31, Z3, K2, Z3
+	VBROADCASTSS 8(SI), Z31
+	VCMPPS       $0x01, Z30, Z4, K2
+	VMULPS       Z31, Z4, K2, Z4
+	VCMPPS       $0x01, Z30, Z5, K2
+	VMULPS       Z31, Z5, K2, Z5
+	VBROADCASTSS 12(SI), Z31
+	VCMPPS       $0x01, Z30, Z6, K2
+	VMULPS       Z31, Z6, K2, Z6
+	VCMPPS       $0x01, Z30, Z7, K2
+	VMULPS       Z31, Z7, K2, Z7
+	VBROADCASTSS 16(SI), Z31
+	VCMPPS       $0x01, Z30, Z8, K2
+	VMULPS       Z31, Z8, K2, Z8
+	VCMPPS       $0x01, Z30, Z9, K2
+	VMULPS       Z31, Z9, K2, Z9
+
+e126slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z1, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z2, (SI)
+	VMOVUPS Z3, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z4, (SI)
+	VMOVUPS Z5, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z6, (SI)
+	VMOVUPS Z7, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z8, (SI)
+	VMOVUPS Z9, K1, 64(SI)
+	VZEROUPPER
+	RET
+
+// func direct6x2AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct6x2AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x10, CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	MOVQ       224(BX), R9
+	SUBQ       $0x02, CX
+	JL         k127rest
+
+k127many:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z12
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z13
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z12, Z31, Z0
+	VFMADD231PS  Z13, Z31, Z1
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z12, Z31, Z2
+	VFMADD231PS  Z13, Z31, Z3
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z12, Z31, Z4
+	VFMADD231PS  Z13, Z31, Z5
+	VBROADCASTSS 12(SI), Z31
+	VFMADD231PS  Z12, Z31, Z6
+	VFMADD231PS  Z13, Z31, Z7
+	VBROADCASTSS 16(SI), Z31
+	VFMADD231PS  Z12, Z31, Z8
+	VFMADD231PS  Z13, Z31, Z9
+	VBROADCASTSS 20(SI), Z31
+	VFMADD231PS  Z12, Z31, Z10
+	VFMADD231PS  Z13, Z31, Z11
+	MOVQ         8(R9), R10
+	VMOVUPS      (DX)(R10*4), Z12
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z13
+	VBROADCASTSS (SI)(AX*1), Z31
+	VFMADD231PS  Z12, Z31, Z0
+	VFMADD231PS  Z13, Z31, Z1
+	VBROADCASTSS 4(SI)(AX*1), Z31
+	VFMADD231PS  Z12, Z31, Z2
+	VFMADD231PS  Z13, Z31, Z3
+	VBROADCASTSS 8(SI)(AX*1), Z31
+	VFMADD231PS  Z12, Z31, Z4
+	VFMADD231PS  Z13, Z31, Z5
+	VBROADCASTSS 12(SI)(AX*1), Z31
+	VFMADD231PS  Z12, Z31, Z6
+	VFMADD231PS  Z13, Z31, Z7
+	VBROADCASTSS 16(SI)(AX*1), Z31
+	VFMADD231PS  Z12, Z31, Z8
+	VFMADD231PS  Z13, Z31, Z9
+	VBROADCASTSS 20(SI)(AX*1), Z31
+	VFMADD231PS  Z12, Z31, Z10
+	VFMADD231PS  Z13, Z31, Z11
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x10, R9
+	SUBQ         $0x02, CX
+	JGE          k127many
+
+k127rest:
+	ADDQ $0x02, CX
+	JZ   k127done
+
+k127one:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z12
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z13
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z12, Z31, Z0
+	VFMADD231PS  Z13, Z31, Z1
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z12, Z31, Z2
+	VFMADD231PS  Z13, Z31, Z3
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z12, Z31, Z4
+	VFMADD231PS  Z13, Z31, Z5
+	VBROADCASTSS 12(SI), Z31
+	VFMADD231PS  Z12, Z31, Z6
+	VFMADD231PS  Z13, Z31, Z7
+	VBROADCASTSS 16(SI), Z31
+	VFMADD231PS  Z12, Z31, Z8
+	VFMADD231PS  Z13, Z31, Z9
+	VBROADCASTSS 20(SI), Z31
+	VFMADD231PS  Z12, Z31, Z10
+	VFMADD231PS  Z13, Z31, Z11
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k127one
+
+k127done:
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e128add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VADDPS    (SI), Z0, Z0
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	ADDQ      DX, SI
+	VADDPS    (SI), Z2, Z2
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z3, Z3
+	ADDQ      DX, SI
+	VADDPS    (SI), Z4, Z4
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
+	ADDQ      DX, SI
+	VADDPS    (SI), Z6, Z6
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z7, Z7
+	ADDQ      DX, SI
+	VADDPS    (SI), Z8, Z8
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z9, Z9
+	ADDQ      DX, SI
+	VADDPS    (SI), Z10, Z10
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z11, Z11
+
+e128add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e128rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z2, Z2
+	VADDPS       Z31, Z3, Z3
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z4, Z4
+	VADDPS       Z31, Z5, Z5
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z6, Z6
+	VADDPS       Z31, Z7, Z7
+	VBROADCASTSS 16(SI), Z31
+	VADDPS       Z31, Z8, Z8
+	VADDPS       Z31, Z9, Z9
+	VBROADCASTSS 20(SI), Z31
+	VADDPS       Z31, Z10, Z10
+	VADDPS       Z31, Z11, Z11
+
+e128rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e128colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z6, Z6
+	VADDPS    Z31, Z8, Z8
+	VADDPS    Z31, Z10, Z10
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z5, Z5
+	VADDPS    Z31, Z7, Z7
+	VADDPS    Z31, Z9, Z9
+	VADDPS    Z31, Z11, Z11
+
+e128colBias:
+	CMPQ         208(BX), $0x00
+	JE           e128clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z31, Z3
+	VMINPS       Z3, Z30, Z3
+	VMAXPS       Z4, Z31, Z4
+	VMINPS       Z4, Z30, Z4
+	VMAXPS       Z5, Z31, Z5
+	VMINPS       Z5, Z30, Z5
+	VMAXPS       Z6, Z31, Z6
+	VMINPS       Z6, Z30, Z6
+	VMAXPS       Z7, Z31, Z7
+	VMINPS       Z7, Z30, Z7
+	VMAXPS       Z8, Z31, Z8
+	VMINPS       Z8, Z30, Z8
+	VMAXPS       Z9, Z31, Z9
+	VMINPS       Z9, Z30, Z9
+	VMAXPS       Z10, Z31, Z10
+	VMINPS       Z10, Z30, Z10
+	VMAXPS       Z11, Z31, Z11
+	VMINPS       Z11, Z30, Z11
+
+e128clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e128slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+	VCMPPS       $0x01, Z30, Z3, K2
+	VMULPS       Z31, Z3, K2, Z3
+	VBROADCASTSS 8(SI), Z31
+	VCMPPS       $0x01, Z30, Z4, K2
+	VMULPS       Z31, Z4, K2, Z4
+	VCMPPS       $0x01, Z30, Z5, K2
+	VMULPS       Z31, Z5, K2, Z5
+	VBROADCASTSS 12(SI), Z31
+	VCMPPS       $0x01, Z30, Z6, K2
+	VMULPS       Z31, Z6, K2, Z6
+	VCMPPS       $0x01, Z30, Z7, K2
+	VMULPS       Z31, Z7, K2, Z7
+	VBROADCASTSS 16(SI), Z31
+	VCMPPS       $0x01, Z30, Z8, K2
+	VMULPS       Z31, Z8, K2, Z8
+	VCMPPS       $0x01, Z30, Z9, K2
+	VMULPS       Z31, Z9, K2, Z9
+	VBROADCASTSS 20(SI), Z31
+	VCMPPS       $0x01, Z30, Z10, K2
+	VMULPS       Z31, Z10, K2, Z10
+	VCMPPS       $0x01, Z30, Z11, K2
+	VMULPS       Z31, Z11, K2, Z11
+
+e128slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z1, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z2, (SI)
+	VMOVUPS Z3, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z4, (SI)
+	VMOVUPS Z5, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z6, (SI)
+	VMOVUPS Z7, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z8, (SI)
+	VMOVUPS Z9, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z10, (SI)
+	VMOVUPS Z11, K1, 64(SI)
+	VZEROUPPER
+	RET
+
+// func direct7x2AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct7x2AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x10, CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	MOVQ       224(BX), R9
+	SUBQ       $0x02, CX
+	JL         k129rest
+
+k129many:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z14
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z15
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z14, Z31, Z0
+	VFMADD231PS  Z15, Z31, Z1
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z14, Z31, Z2
+	VFMADD231PS  Z15, Z31, Z3
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z14, Z31, Z4
+	VFMADD231PS  Z15, Z31, Z5
+	VBROADCASTSS 12(SI), Z31
+	VFMADD231PS  Z14, Z31, Z6
+	VFMADD231PS  Z15, Z31, Z7
+	VBROADCASTSS 16(SI), Z31
+	VFMADD231PS  Z14, Z31, Z8
+	VFMADD231PS  Z15, Z31, Z9
+	VBROADCASTSS 20(SI), Z31
+	VFMADD231PS  Z14, Z31, Z10
+	VFMADD231PS  Z15, Z31, Z11
+	VBROADCASTSS 24(SI), Z31
+	VFMADD231PS  Z14, Z31, Z12
+	VFMADD231PS  Z15, Z31, Z13
+	MOVQ         8(R9), R10
+	VMOVUPS      (DX)(R10*4), Z14
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z15
+	VBROADCASTSS (SI)(AX*1), Z31
+	VFMADD231PS  Z14, Z31, Z0
+	VFMADD231PS  Z15, Z31, Z1
+	VBROADCASTSS 4(SI)(AX*1), Z31
+	VFMADD231PS  Z14, Z31, Z2
+	VFMADD231PS  Z15, Z31, Z3
+	VBROADCASTSS 8(SI)(AX*1), Z31
+	VFMADD231PS  Z14, Z31, Z4
+	VFMADD231PS  Z15, Z31, Z5
+	VBROADCASTSS 12(SI)(AX*1), Z31
+	VFMADD231PS  Z14, Z31, Z6
+	VFMADD231PS  Z15, Z31, Z7
+	VBROADCASTSS 16(SI)(AX*1), Z31
+	VFMADD231PS  Z14, Z31, Z8
+	VFMADD231PS  Z15, Z31, Z9
+	VBROADCASTSS 20(SI)(AX*1), Z31
+	VFMADD231PS  Z14, Z31, Z10
+	VFMADD231PS  Z15, Z31, Z11
+	VBROADCASTSS 24(SI)(AX*1), Z31
+	VFMADD231PS  Z14, Z31, Z12
+	VFMADD231PS  Z15, Z31, Z13
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x10, R9
+	SUBQ         $0x02, CX
+	JGE          k129many
+
+k129rest:
+	ADDQ $0x02, CX
+	JZ   k129done
+
+k129one:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z14
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z15
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z14, Z31, Z0
+	VFMADD231PS  Z15, Z31, Z1
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z14, Z31, Z2
+	VFMADD231PS  Z15, Z31, Z3
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z14, Z31, Z4
+	VFMADD231PS  Z15, Z31, Z5
+	VBROADCASTSS 12(SI), Z31
+	VFMADD231PS  Z14, Z31, Z6
+	VFMADD231PS  Z15, Z31, Z7
+	VBROADCASTSS 16(SI), Z31
+	VFMADD231PS  Z14, Z31, Z8
+	VFMADD231PS  Z15, Z31, Z9
+	VBROADCASTSS 20(SI), Z31
+	VFMADD231PS  Z14, Z31, Z10
+	VFMADD231PS  Z15, Z31, Z11
+	VBROADCASTSS 24(SI), Z31
+	VFMADD231PS  Z14, Z31, Z12
+	VFMADD231PS  Z15, Z31, Z13
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k129one
+
+k129done:
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e130add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VADDPS    (SI), Z0, Z0
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	ADDQ      DX, SI
+	VADDPS    (SI), Z2, Z2
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z3, Z3
+	ADDQ      DX, SI
+	VADDPS    (SI), Z4, Z4
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
+	ADDQ      DX, SI
+	VADDPS    (SI), Z6, Z6
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z7, Z7
+	ADDQ      DX, SI
+	VADDPS    (SI), Z8, Z8
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z9, Z9
+	ADDQ      DX, SI
+	VADDPS    (SI), Z10, Z10
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z11, Z11
+	ADDQ      DX, SI
+	VADDPS    (SI), Z12, Z12
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z13, Z13
+
+e130add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e130rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z2, Z2
+	VADDPS       Z31, Z3, Z3
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z4, Z4
+	VADDPS       Z31, Z5, Z5
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z6, Z6
+	VADDPS       Z31, Z7, Z7
+	VBROADCASTSS 16(SI), Z31
+	VADDPS       Z31, Z8, Z8
+	VADDPS       Z31, Z9, Z9
+	VBROADCASTSS 20(SI), Z31
+	VADDPS       Z31, Z10, Z10
+	VADDPS       Z31, Z11, Z11
+	VBROADCASTSS 24(SI), Z31
+	VADDPS       Z31, Z12, Z12
+	VADDPS       Z31, Z13, Z13
+
+e130rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e130colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z6, Z6
+	VADDPS    Z31, Z8, Z8
+	VADDPS    Z31, Z10, Z10
+	VADDPS    Z31, Z12, Z12
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z5, Z5
+	VADDPS    Z31, Z7, Z7
+	VADDPS    Z31, Z9, Z9
+	VADDPS    Z31, Z11, Z11
+	VADDPS    Z31, Z13, Z13
+
+e130colBias:
+	CMPQ         208(BX), $0x00
+	JE           e130clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z31, Z3
+	VMINPS       Z3, Z30, Z3
+	VMAXPS       Z4, Z31, Z4
+	VMINPS       Z4, Z30, Z4
+	VMAXPS       Z5, Z31, Z5
+	VMINPS       Z5, Z30, Z5
+	VMAXPS       Z6, Z31, Z6
+	VMINPS       Z6, Z30, Z6
+	VMAXPS       Z7, Z31, Z7
+	VMINPS       Z7, Z30, Z7
+	VMAXPS       Z8, Z31, Z8
+	VMINPS       Z8, Z30, Z8
+	VMAXPS       Z9, Z31, Z9
+	VMINPS       Z9, Z30, Z9
+	VMAXPS       Z10, Z31, Z10
+	VMINPS       Z10, Z30, Z10
+	VMAXPS       Z11, Z31, Z11
+	VMINPS       Z11, Z30, Z11
+	VMAXPS       Z12, Z31, Z12
+	VMINPS       Z12, Z30, Z12
+	VMAXPS       Z13, Z31, Z13
+	VMINPS       Z13, Z30, Z13
+
+e130clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e130slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+	VCMPPS       $0x01, Z30, Z3, K2
+	VMULPS       Z31, Z3, K2, Z3
+	VBROADCASTSS 8(SI), Z31
+	VCMPPS       $0x01, Z30, Z4, K2
+	VMULPS       Z31, Z4, K2, Z4
+	VCMPPS       $0x01, Z30, Z5, K2
+	VMULPS       Z31, Z5, K2, Z5
+	VBROADCASTSS 12(SI), Z31
+	VCMPPS       $0x01, Z30, Z6, K2
+	VMULPS       Z31, Z6, K2, Z6
+	VCMPPS       $0x01, Z30, Z7, K2
+	VMULPS       Z31, Z7, K2, Z7
+	VBROADCASTSS 16(SI), Z31
+	VCMPPS       $0x01, Z30, Z8, K2
+	VMULPS       Z31, Z8, K2, Z8
+	VCMPPS       $0x01, Z30, Z9, K2
+	VMULPS       Z31, Z9, K2, Z9
+	VBROADCASTSS 20(SI), Z31
+	VCMPPS       $0x01, Z30, Z10, K2
+	VMULPS       Z31, Z10, K2, Z10
+	VCMPPS       $0x01, Z30, Z11, K2
+	VMULPS       Z31, Z11, K2, Z11
+	VBROADCASTSS 24(SI), Z31
+	VCMPPS       $0x01, Z30, Z12, K2
+	VMULPS       Z31, Z12, K2, Z12
+	VCMPPS       $0x01, Z30, Z13, K2
+	VMULPS       Z31, Z13, K2, Z13
+
+e130slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z1, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z2, (SI)
+	VMOVUPS Z3, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z4, (SI)
+	VMOVUPS Z5, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z6, (SI)
+	VMOVUPS Z7, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z8, (SI)
+	VMOVUPS Z9, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z10, (SI)
+	VMOVUPS Z11, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z12, (SI)
+	VMOVUPS Z13, K1, 64(SI)
+	VZEROUPPER
+	RET
+
+// func direct8x2AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct8x2AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x10, CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	MOVQ       224(BX), R9
+	SUBQ       $0x02, CX
+	JL         k131rest
+
+k131many:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z16
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z17
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z16, Z31, Z0
+	VFMADD231PS  Z17, Z31, Z1
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z16, Z31, Z2
+	VFMADD231PS  Z17, Z31, Z3
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z16, Z31, Z4
+	VFMADD231PS  Z17, Z31, Z5
+	VBROADCASTSS 12(SI), Z31
+	VFMADD231PS  Z16, Z31, Z6
+	VFMADD231PS  Z17, Z31, Z7
+	VBROADCASTSS 16(SI), Z31
+	VFMADD231PS  Z16, Z31, Z8
+	VFMADD231PS  Z17, Z31, Z9
+	VBROADCASTSS 20(SI), Z31
+	VFMADD231PS  Z16, Z31, Z10
+	VFMADD231PS  Z17, Z31, Z11
+	VBROADCASTSS 24(SI), Z31
+	VFMADD231PS  Z16, Z31, Z12
+	VFMADD231PS  Z17, Z31, Z13
+	VBROADCASTSS 28(SI), Z31
+	VFMADD231PS  Z16, Z31, Z14
+	VFMADD231PS  Z17, Z31, Z15
+	MOVQ         8(R9), R10
+	VMOVUPS      (DX)(R10*4), Z16
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z17
+	VBROADCASTSS (SI)(AX*1), Z31
+	VFMADD231PS  Z16, Z31, Z0
+	VFMADD231PS  Z17, Z31, Z1
+	VBROADCASTSS 4(SI)(AX*1), Z31
+	VFMADD231PS  Z16, Z31, Z2
+	VFMADD231PS  Z17, Z31, Z3
+	VBROADCASTSS 8(SI)(AX*1), Z31
+	VFMADD231PS  Z16, Z31, Z4
+	VFMADD231PS  Z17, Z31, Z5
+	VBROADCASTSS 12(SI)(AX*1), Z31
+	VFMADD231PS  Z16, Z31, Z6
+	VFMADD231PS  Z17, Z31, Z7
+	VBROADCASTSS 16(SI)(AX*1), Z31
+	VFMADD231PS  Z16, Z31, Z8
+	VFMADD231PS  Z17, Z31, Z9
+	VBROADCASTSS 20(SI)(AX*1), Z31
+	VFMADD231PS  Z16, Z31, Z10
+	VFMADD231PS  Z17, Z31, Z11
+	VBROADCASTSS 24(SI)(AX*1), Z31
+	VFMADD231PS  Z16, Z31, Z12
+	VFMADD231PS  Z17, Z31, Z13
+	VBROADCASTSS 28(SI)(AX*1), Z31
+	VFMADD231PS  Z16, Z31, Z14
+	VFMADD231PS  Z17, Z31, Z15
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x10, R9
+	SUBQ         $0x02, CX
+	JGE          k131many
+
+k131rest:
+	ADDQ $0x02, CX
+	JZ   k131done
+
+k131one:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z16
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z17
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z16, Z31, Z0
+	VFMADD231PS  Z17, Z31, Z1
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z16, Z31, Z2
+	VFMADD231PS  Z17, Z31, Z3
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z16, Z31, Z4
+	VFMADD231PS  Z17, Z31, Z5
+	VBROADCASTSS 12(SI), Z31
+	VFMADD231PS  Z16, Z31, Z6
+	VFMADD231PS  Z17, Z31, Z7
+	VBROADCASTSS 16(SI), Z31
+	VFMADD231PS  Z16, Z31, Z8
+	VFMADD231PS  Z17, Z31, Z9
+	VBROADCASTSS 20(SI), Z31
+	VFMADD231PS  Z16, Z31, Z10
+	VFMADD231PS  Z17, Z31, Z11
+	VBROADCASTSS 24(SI), Z31
+	VFMADD231PS  Z16, Z31, Z12
+	VFMADD231PS  Z17, Z31, Z13
+	VBROADCASTSS 28(SI), Z31
+	VFMADD231PS  Z16, Z31, Z14
+	VFMADD231PS  Z17, Z31, Z15
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k131one
+
+k131done:
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e132add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VADDPS    (SI), Z0, Z0
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	ADDQ      DX, SI
+	VADDPS    (SI), Z2, Z2
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z3, Z3
+	ADDQ      DX, SI
+	VADDPS    (SI), Z4, Z4
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
+	ADDQ      DX, SI
+	VADDPS    (SI), Z6, Z6
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z7, Z7
+	ADDQ      DX, SI
+	VADDPS    (SI), Z8, Z8
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z9, Z9
+	ADDQ      DX, SI
+	VADDPS    (SI), Z10, Z10
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z11, Z11
+	ADDQ      DX, SI
+	VADDPS    (SI), Z12, Z12
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z13, Z13
+	ADDQ      DX, SI
+	VADDPS    (SI), Z14, Z14
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z15, Z15
+
+e132add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e132rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z2, Z2
+	VADDPS       Z31, Z3, Z3
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z4, Z4
+	VADDPS       Z31, Z5, Z5
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z6, Z6
+	VADDPS       Z31, Z7, Z7
+	VBROADCASTSS 16(SI), Z31
+	VADDPS       Z31, Z8, Z8
+	VADDPS       Z31, Z9, Z9
+	VBROADCASTSS 20(SI), Z31
+	VADDPS       Z31, Z10, Z10
+	VADDPS       Z31, Z11, Z11
+	VBROADCASTSS 24(SI), Z31
+	VADDPS       Z31, Z12, Z12
+	VADDPS       Z31, Z13, Z13
+	VBROADCASTSS 28(SI), Z31
+	VADDPS       Z31, Z14, Z14
+	VADDPS       Z31, Z15, Z15
+
+e132rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e132colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z6, Z6
+	VADDPS    Z31, Z8, Z8
+	VADDPS    Z31, Z10, Z10
+	VADDPS    Z31, Z12, Z12
+	VADDPS    Z31, Z14, Z14
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z5, Z5
+	VADDPS    Z31, Z7, Z7
+	VADDPS    Z31, Z9, Z9
+	VADDPS    Z31, Z11, Z11
+	VADDPS    Z31, Z13, Z13
+	VADDPS    Z31, Z15, Z15
+
+e132colBias:
+	CMPQ         208(BX), $0x00
+	JE           e132clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z31, Z3
+	VMINPS       Z3, Z30, Z3
+	VMAXPS       Z4, Z31, Z4
+	VMINPS       Z4, Z30, Z4
+	VMAXPS       Z5, Z31, Z5
+	VMINPS       Z5, Z30, Z5
+	VMAXPS       Z6, Z31, Z6
+	VMINPS       Z6, Z30, Z6
+	VMAXPS       Z7, Z31, Z7
+	VMINPS       Z7, Z30, Z7
+	VMAXPS       Z8, Z31, Z8
+	VMINPS       Z8, Z30, Z8
+	VMAXPS       Z9, Z31, Z9
+	VMINPS       Z9, Z30, Z9
+	VMAXPS       Z10, Z31, Z10
+	VMINPS       Z10, Z30, Z10
+	VMAXPS       Z11, Z31, Z11
+	VMINPS       Z11, Z30, Z11
+	VMAXPS       Z12, Z31, Z12
+	VMINPS       Z12, Z30, Z12
+	VMAXPS       Z13, Z31, Z13
+	VMINPS       Z13, Z30, Z13
+	VMAXPS       Z14, Z31, Z14
+	VMINPS       Z14, Z30, Z14
+	VMAXPS       Z15, Z31, Z15
+	VMINPS       Z15, Z30, Z15
+
+e132clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e132slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+	VCMPPS       $0x01, Z30, Z3, K2
+	VMULPS       Z31, Z3, K2, Z3
+	VBROADCASTSS 8(SI), Z31
+	VCMPPS       $0x01, Z30, Z4, K2
+	VMULPS       Z31, Z4, K2, Z4
+	VCMPPS       $0x01, Z30, Z5, K2
+	VMULPS       Z31, Z5, K2, Z5
+	VBROADCASTSS 12(SI), Z31
+	VCMPPS       $0x01, Z30, Z6, K2
+	VMULPS       Z31, Z6, K2, Z6
+	VCMPPS       $0x01, Z30, Z7, K2
+	VMULPS       Z31, Z7, K2, Z7
+	VBROADCASTSS 16(SI), Z31
+	VCMPPS       $0x01, Z30, Z8, K2
+	VMULPS       Z31, Z8, K2, Z8
+	VCMPPS       $0x01, Z30, Z9, K2
+	VMULPS       Z31, Z9, K2, Z9
+	VBROADCASTSS 20(SI), Z31
+	VCMPPS       $0x01, Z30, Z10, K2
+	VMULPS       Z31, Z10, K2, Z10
+	VCMPPS       $0x01, Z30, Z11, K2
+	VMULPS       Z31, Z11, K2, Z11
+	VBROADCASTSS 24(SI), Z31
+	VCMPPS       $0x01, Z30, Z12, K2
+	VMULPS       Z31, Z12, K2, Z12
+	VCMPPS       $0x01, Z30, Z13, K2
+	VMULPS       Z31, Z13, K2, Z13
+	VBROADCASTSS 28(SI), Z31
+	VCMPPS       $0x01, Z30, Z14, K2
+	VMULPS       Z31, Z14, K2, Z14
+	VCMPPS       $0x01, Z30, Z15, K2
+	VMULPS       Z31, Z15, K2, Z15
+
+e132slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z1, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z2, (SI)
+	VMOVUPS Z3, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z4, (SI)
+	VMOVUPS Z5, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z6, (SI)
+	VMOVUPS Z7, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z8, (SI)
+	VMOVUPS Z9, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z10, (SI)
+	VMOVUPS Z11, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z12, (SI)
+	VMOVUPS Z13, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z14, (SI)
+	VMOVUPS Z15, K1, 64(SI)
+	VZEROUPPER
+	RET
+
+// func direct1x3AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct1x3AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x20, CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	MOVQ       224(BX), R9
+	SUBQ       $0x04, CX
+	JL         k133rest
+
+k133many:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z12
+	VMOVUPS      64(DX)(R10*4), Z13
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z14
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z12, Z31, Z0
+	VFMADD231PS  Z13, Z31, Z1
+	VFMADD231PS  Z14, Z31, Z2
+	MOVQ         8(R9), R10
+	VMOVUPS      (DX)(R10*4), Z12
+	VMOVUPS      64(DX)(R10*4), Z13
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z14
+	VBROADCASTSS (SI)(AX*1), Z31
+	VFMADD231PS  Z12, Z31, Z3
+	VFMADD231PS  Z13, Z31, Z4
+	VFMADD231PS  Z14, Z31, Z5
+	LEAQ         (SI)(AX*2), SI
+	MOVQ         16(R9), R10
+	VMOVUPS      (DX)(R10*4), Z12
+	VMOVUPS      64(DX)(R10*4), Z13
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z14
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z12, Z31, Z6
+	VFMADD231PS  Z13, Z31, Z7
+	VFMADD231PS  Z14, Z31, Z8
+	MOVQ         24(R9), R10
+	VMOVUPS      (DX)(R10*4), Z12
+	VMOVUPS      64(DX)(R10*4), Z13
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z14
+	VBROADCASTSS (SI)(AX*1), Z31
+	VFMADD231PS  Z12, Z31, Z9
+	VFMADD231PS  Z13, Z31, Z10
+	VFMADD231PS  Z14, Z31, Z11
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x20, R9
+	SUBQ         $0x04, CX
+	JGE          k133many
+
+k133rest:
+	ADDQ $0x04, CX
+	JZ   k133done
+
+k133one:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z12
+	VMOVUPS      64(DX)(R10*4), Z13
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z14
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z12, Z31, Z0
+	VFMADD231PS  Z13, Z31, Z1
+	VFMADD231PS  Z14, Z31, Z2
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k133one
+
+k133done:
+	VADDPS    Z6, Z0, Z0
+	VADDPS    Z7, Z1, Z1
+	VADDPS    Z8, Z2, Z2
+	VADDPS    Z9, Z3, Z3
+	VADDPS    Z10, Z4, Z4
+	VADDPS    Z11, Z5, Z5
+	VADDPS    Z3, Z0, Z0
+	VADDPS    Z4, Z1, Z1
+	VADDPS    Z5, Z2, Z2
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e134add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VADDPS    (SI), Z0, Z0
+	VADDPS    64(SI), Z1, Z1
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+
+e134add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e134rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VADDPS       Z31, Z2, Z2
+
+e134rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e134colBias
+	VADDPS    (SI), Z0, Z0
+	VADDPS    64(SI), Z1, Z1
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+
+e134colBias:
+	CMPQ         208(BX), $0x00
+	JE           e134clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+
+e134clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e134slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+
+e134slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z1, 64(SI)
+	VMOVUPS Z2, K1, 128(SI)
+	VZEROUPPER
+	RET
+
+// func direct2x3AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct2x3AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x20, CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	MOVQ       224(BX), R9
+	SUBQ       $0x02, CX
+	JL         k135rest
+
+k135many:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z12
+	VMOVUPS      64(DX)(R10*4), Z13
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z14
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z12, Z31, Z0
+	VFMADD231PS  Z13, Z31, Z1
+	VFMADD231PS  Z14, Z31, Z2
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z12, Z31, Z3
+	VFMADD231PS  Z13, Z31, Z4
+	VFMADD231PS  Z14, Z31, Z5
+	MOVQ         8(R9), R10
+	VMOVUPS      (DX)(R10*4), Z12
+	VMOVUPS      64(DX)(R10*4), Z13
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z14
+	VBROADCASTSS (SI)(AX*1), Z31
+	VFMADD231PS  Z12, Z31, Z6
+	VFMADD231PS  Z13, Z31, Z7
+	VFMADD231PS  Z14, Z31, Z8
+	VBROADCASTSS 4(SI)(AX*1), Z31
+	VFMADD231PS  Z12, Z31, Z9
+	VFMADD231PS  Z13, Z31, Z10
+	VFMADD231PS  Z14, Z31, Z11
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x10, R9
+	SUBQ         $0x02, CX
+	JGE          k135many
+
+k135rest:
+	ADDQ $0x02, CX
+	JZ   k135done
+
+k135one:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z12
+	VMOVUPS      64(DX)(R10*4), Z13
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z14
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z12, Z31, Z0
+	VFMADD231PS  Z13, Z31, Z1
+	VFMADD231PS  Z14, Z31, Z2
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z12, Z31, Z3
+	VFMADD231PS  Z13, Z31, Z4
+	VFMADD231PS  Z14, Z31, Z5
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k135one
+
+k135done:
+	VADDPS    Z6, Z0, Z0
+	VADDPS    Z7, Z1, Z1
+	VADDPS    Z8, Z2, Z2
+	VADDPS    Z9, Z3, Z3
+	VADDPS    Z10, Z4, Z4
+	VADDPS    Z11, Z5, Z5
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e136add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VADDPS    (SI), Z0, Z0
+	VADDPS    64(SI), Z1, Z1
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	ADDQ      DX, SI
+	VADDPS    (SI), Z3, Z3
+	VADDPS    64(SI), Z4, Z4
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
+
+e136add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e136rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VADDPS       Z31, Z2, Z2
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z3, Z3
+	VADDPS       Z31, Z4, Z4
+	VADDPS       Z31, Z5, Z5
+
+e136rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e136colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z3, Z3
+	VMOVUPS   64(SI), Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z4, Z4
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z5, Z5
+
+e136colBias:
+	CMPQ         208(BX), $0x00
+	JE           e136clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z31, Z3
+	VMINPS       Z3, Z30, Z3
+	VMAXPS       Z4, Z31, Z4
+	VMINPS       Z4, Z30, Z4
+	VMAXPS       Z5, Z31, Z5
+	VMINPS       Z5, Z30, Z5
+
+e136clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e136slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z3, K2
+	VMULPS       Z31, Z3, K2, Z3
+	VCMPPS       $0x01, Z30, Z4, K2
+	VMULPS       Z31, Z4, K2, Z4
+	VCMPPS       $0x01, Z30, Z5, K2
+	VMULPS       Z31, Z5, K2, Z5
+
+e136slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z1, 64(SI)
+	VMOVUPS Z2, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z3, (SI)
+	VMOVUPS Z4, 64(SI)
+	VMOVUPS Z5, K1, 128(SI)
+	VZEROUPPER
+	RET
+
+// func direct3x3AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct3x3AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x20, CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	MOVQ       224(BX), R9
+	SUBQ       $0x02, CX
+	JL         k137rest
+
+k137many:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z9
+	VMOVUPS      64(DX)(R10*4), Z10
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z11
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z9, Z31, Z0
+	VFMADD231PS  Z10, Z31, Z1
+	VFMADD231PS  Z11, Z31, Z2
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z9, Z31, Z3
+	VFMADD231PS  Z10, Z31, Z4
+	VFMADD231PS  Z11, Z31, Z5
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z9, Z31, Z6
+	VFMADD231PS  Z10, Z31, Z7
+	VFMADD231PS  Z11, Z31, Z8
+	MOVQ         8(R9), R10
+	VMOVUPS      (DX)(R10*4), Z9
+	VMOVUPS      64(DX)(R10*4), Z10
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z11
+	VBROADCASTSS (SI)(AX*1), Z31
+	VFMADD231PS  Z9, Z31, Z0
+	VFMADD231PS  Z10, Z31, Z1
+	VFMADD231PS  Z11, Z31, Z2
+	VBROADCASTSS 4(SI)(AX*1), Z31
+	VFMADD231PS  Z9, Z31, Z3
+	VFMADD231PS  Z10, Z31, Z4
+	VFMADD231PS  Z11, Z31, Z5
+	VBROADCASTSS 8(SI)(AX*1), Z31
+	VFMADD231PS  Z9, Z31, Z6
+	VFMADD231PS  Z10, Z31, Z7
+	VFMADD231PS  Z11, Z31, Z8
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x10, R9
+	SUBQ         $0x02, CX
+	JGE          k137many
+
+k137rest:
+	ADDQ $0x02, CX
+	JZ   k137done
+
+k137one:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z9
+	VMOVUPS      64(DX)(R10*4), Z10
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z11
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z9, Z31, Z0
+	VFMADD231PS  Z10, Z31, Z1
+	VFMADD231PS  Z11, Z31, Z2
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z9, Z31, Z3
+	VFMADD231PS  Z10, Z31, Z4
+	VFMADD231PS  Z11, Z31, Z5
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z9, Z31, Z6
+	VFMADD231PS  Z10, Z31, Z7
+	VFMADD231PS  Z11, Z31, Z8
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k137one
+
+k137done:
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e138add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VADDPS    (SI), Z0, Z0
+	VADDPS    64(SI), Z1, Z1
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	ADDQ      DX, SI
+	VADDPS    (SI), Z3, Z3
+	VADDPS    64(SI), Z4, Z4
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
+	ADDQ      DX, SI
+	VADDPS    (SI), Z6, Z6
+	VADDPS    64(SI), Z7, Z7
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z8, Z8
+
+e138add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e138rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VADDPS       Z31, Z2, Z2
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z3, Z3
+	VADDPS       Z31, Z4, Z4
+	VADDPS       Z31, Z5, Z5
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z6, Z6
+	VADDPS       Z31, Z7, Z7
+	VADDPS       Z31, Z8, Z8
+
+e138rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e138colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z6, Z6
+	VMOVUPS   64(SI), Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z7, Z7
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z5, Z5
+	VADDPS    Z31, Z8, Z8
+
+e138colBias:
+	CMPQ         208(BX), $0x00
+	JE           e138clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z31, Z3
+	VMINPS       Z3, Z30, Z3
+	VMAXPS       Z4, Z31, Z4
+	VMINPS       Z4, Z30, Z4
+	VMAXPS       Z5, Z31, Z5
+	VMINPS       Z5, Z30, Z5
+	VMAXPS       Z6, Z31, Z6
+	VMINPS       Z6, Z30, Z6
+	VMAXPS       Z7, Z31, Z7
+	VMINPS       Z7, Z30, Z7
+	VMAXPS       Z8, Z31, Z8
+	VMINPS       Z8, Z30, Z8
+
+e138clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e138slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z3, K2
+	VMULPS       Z31, Z3, K2, Z3
+	VCMPPS       $0x01, Z30, Z4, K2
+	VMULPS       Z31, Z4, K2, Z4
+	VCMPPS       $0x01, Z30, Z5, K2
+	VMULPS       Z31, Z5, K2, Z5
+	VBROADCASTSS 8(SI), Z31
+	VCMPPS       $0x01, Z30, Z6, K2
+	VMULPS       Z31, Z6, K2, Z6
+	VCMPPS       $0x01, Z30, Z7, K2
+	VMULPS       Z31, Z7, K2, Z7
+	VCMPPS       $0x01, Z30, Z8, K2
+	VMULPS       Z31, Z8, K2, Z8
+
+e138slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z1, 64(SI)
+	VMOVUPS Z2, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z3, (SI)
+	VMOVUPS Z4, 64(SI)
+	VMOVUPS Z5, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z6, (SI)
+	VMOVUPS Z7, 64(SI)
+	VMOVUPS Z8, K1, 128(SI)
+	VZEROUPPER
+	RET
+
+// func direct4x3AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct4x3AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x20, CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	MOVQ       224(BX), R9
+	SUBQ       $0x02, CX
+	JL         k139rest
+
+k139many:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z12
+	VMOVUPS      64(DX)(R10*4), Z13
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z14
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z12, Z31, Z0
+	VFMADD231PS  Z13, Z31, Z1
+	VFMADD231PS  Z14, Z31, Z2
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z12, Z31, Z3
+	VFMADD231PS  Z13, Z31, Z4
+	VFMADD231PS  Z14, Z31, Z5
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z12, Z31, Z6
+	VFMADD231PS  Z13, Z31, Z7
+	VFMADD231PS  Z14, Z31, Z8
+	VBROADCASTSS 12(SI), Z31
+	VFMADD231PS  Z12, Z31, Z9
+	VFMADD231PS  Z13, Z31, Z10
+	VFMADD231PS  Z14, Z31, Z11
+	MOVQ         8(R9), R10
+	VMOVUPS      (DX)(R10*4), Z12
+	VMOVUPS      64(DX)(R10*4), Z13
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z14
+	VBROADCASTSS (SI)(AX*1), Z31
+	VFMADD231PS  Z12, Z31, Z0
+	VFMADD231PS  Z13, Z31, Z1
+	VFMADD231PS  Z14, Z31, Z2
+	VBROADCASTSS 4(SI)(AX*1), Z31
+	VFMADD231PS  Z12, Z31, Z3
+	VFMADD231PS  Z13, Z31, Z4
+	VFMADD231PS  Z14, Z31, Z5
+	VBROADCASTSS 8(SI)(AX*1), Z31
+	VFMADD231PS  Z12, Z31, Z6
+	VFMADD231PS  Z13, Z31, Z7
+	VFMADD231PS  Z14, Z31, Z8
+	VBROADCASTSS 12(SI)(AX*1), Z31
+	VFMADD231PS  Z12, Z31, Z9
+	VFMADD231PS  Z13, Z31, Z10
+	VFMADD231PS  Z14, Z31, Z11
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x10, R9
+	SUBQ         $0x02, CX
+	JGE          k139many
+
+k139rest:
+	ADDQ $0x02, CX
+	JZ   k139done
+
+k139one:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z12
+	VMOVUPS      64(DX)(R10*4), Z13
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z14
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z12, Z31, Z0
+	VFMADD231PS  Z13, Z31, Z1
+	VFMADD231PS  Z14, Z31, Z2
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z12, Z31, Z3
+	VFMADD231PS  Z13, Z31, Z4
+	VFMADD231PS  Z14, Z31, Z5
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z12, Z31, Z6
+	VFMADD231PS  Z13, Z31, Z7
+	VFMADD231PS  Z14, Z31, Z8
+	VBROADCASTSS 12(SI), Z31
+	VFMADD231PS  Z12, Z31, Z9
+	VFMADD231PS  Z13, Z31, Z10
+	VFMADD231PS  Z14, Z31, Z11
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k139one
+
+k139done:
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e140add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VADDPS    (SI), Z0, Z0
+	VADDPS    64(SI), Z1, Z1
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	ADDQ      DX, SI
+	VADDPS    (SI), Z3, Z3
+	VADDPS    64(SI), Z4, Z4
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
+	ADDQ      DX, SI
+	VADDPS    (SI), Z6, Z6
+	VADDPS    64(SI), Z7, Z7
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z8, Z8
+	ADDQ      DX, SI
+	VADDPS    (SI), Z9, Z9
+	VADDPS    64(SI), Z10, Z10
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z11, Z11
+
+e140add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e140rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VADDPS       Z31, Z2, Z2
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z3, Z3
+	VADDPS       Z31, Z4, Z4
+	VADDPS       Z31, Z5, Z5
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z6, Z6
+	VADDPS       Z31, Z7, Z7
+	VADDPS       Z31, Z8, Z8
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z9, Z9
+	VADDPS       Z31, Z10, Z10
+	VADDPS       Z31, Z11, Z11
+
+e140rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e140colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z6, Z6
+	VADDPS    Z31, Z9, Z9
+	VMOVUPS   64(SI), Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z7, Z7
+	VADDPS    Z31, Z10, Z10
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z5, Z5
+	VADDPS    Z31, Z8, Z8
+	VADDPS    Z31, Z11, Z11
+
+e140colBias:
+	CMPQ         208(BX), $0x00
+	JE           e140clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z31, Z3
+	VMINPS       Z3, Z30, Z3
+	VMAXPS       Z4, Z31, Z4
+	VMINPS       Z4, Z30, Z4
+	VMAXPS       Z5, Z31, Z5
+	VMINPS       Z5, Z30, Z5
+	VMAXPS       Z6, Z31, Z6
+	VMINPS       Z6, Z30, Z6
+	VMAXPS       Z7, Z31, Z7
+	VMINPS       Z7, Z30, Z7
+	VMAXPS       Z8, Z31, Z8
+	VMINPS       Z8, Z30, Z8
+	VMAXPS       Z9, Z31, Z9
+	VMINPS       Z9, Z30, Z9
+	VMAXPS       Z10, Z31, Z10
+	VMINPS       Z10, Z30, Z10
+	VMAXPS       Z11, Z31, Z11
+	VMINPS       Z11, Z30, Z11
+
+e140clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e140slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z3, K2
+	VMULPS       Z31, Z3, K2, Z3
+	VCMPPS       $0x01, Z30, Z4, K2
+	VMULPS       Z31, Z4, K2, Z4
+	VCMPPS       $0x01, Z30, Z5, K2
+	VMULPS       Z31, Z5, K2, Z5
+	VBROADCASTSS 8(SI), Z31
+	VCMPPS       $0x01, Z30, Z6, K2
+	VMULPS       Z31, Z6, K2, Z6
+	VCMPPS       $0x01, Z30, Z7, K2
+	VMULPS       Z31, Z7, K2, Z7
+	VCMPPS       $0x01, Z30, Z8, K2
+	VMULPS       Z31, Z8, K2, Z8
+	VBROADCASTSS 12(SI), Z31
+	VCMPPS       $0x01, Z30, Z9, K2
+	VMULPS       Z31, Z9, K2, Z9
+	VCMPPS       $0x01, Z30, Z10, K2
+	VMULPS       Z31, Z10, K2, Z10
+	VCMPPS       $0x01, Z30, Z11, K2
+	VMULPS       Z31, Z11, K2, Z11
+
+e140slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z1, 64(SI)
+	VMOVUPS Z2, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z3, (SI)
+	VMOVUPS Z4, 64(SI)
+	VMOVUPS Z5, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z6, (SI)
+	VMOVUPS Z7, 64(SI)
+	VMOVUPS Z8, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z9, (SI)
+	VMOVUPS Z10, 64(SI)
+	VMOVUPS Z11, K1, 128(SI)
+	VZEROUPPER
+	RET
+
+// func direct5x3AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct5x3AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x20, CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	MOVQ       224(BX), R9
+	SUBQ       $0x02, CX
+	JL         k141rest
+
+k141many:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z15
+	VMOVUPS      64(DX)(R10*4), Z16
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z17
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z15, Z31, Z0
+	VFMADD231PS  Z16, Z31, Z1
+	VFMADD231PS  Z17, Z31, Z2
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z15, Z31, Z3
+	VFMADD231PS  Z16, Z31, Z4
+	VFMADD231PS  Z17, Z31, Z5
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z15, Z31, Z6
+	VFMADD231PS  Z16, Z31, Z7
+	VFMADD231PS  Z17, Z31, Z8
+	VBROADCASTSS 12(SI), Z31
+	VFMADD231PS  Z15, Z31, Z9
+	VFMADD231PS  Z16, Z31, Z10
+	VFMADD231PS  Z17, Z31, Z11
+	VBROADCASTSS 16(SI), Z31
+	VFMADD231PS  Z15, Z31, Z12
+	VFMADD231PS  Z16, Z31, Z13
+	VFMADD231PS  Z17, Z31, Z14
+	MOVQ         8(R9), R10
+	VMOVUPS      (DX)(R10*4), Z15
+	VMOVUPS      64(DX)(R10*4), Z16
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z17
+	VBROADCASTSS (SI)(AX*1), Z31
+	VFMADD231PS  Z15, Z31, Z0
+	VFMADD231PS  Z16, Z31, Z1
+	VFMADD231PS  Z17, Z31, Z2
+	VBROADCASTSS 4(SI)(AX*1), Z31
+	VFMADD231PS  Z15, Z31, Z3
+	VFMADD231PS  Z16, Z31, Z4
+	VFMADD231PS  Z17, Z31, Z5
+	VBROADCASTSS 8(SI)(AX*1), Z31
+	VFMADD231PS  Z15, Z31, Z6
+	VFMADD231PS  Z16, Z31, Z7
+	VFMADD231PS  Z17, Z31, Z8
+	VBROADCASTSS 12(SI)(AX*1), Z31
+	VFMADD231PS  Z15, Z31, Z9
+	VFMADD231PS  Z16, Z31, Z10
+	VFMADD231PS  Z17, Z31, Z11
+	VBROADCASTSS 16(SI)(AX*1), Z31
+	VFMADD231PS  Z15, Z31, Z12
+	VFMADD231PS  Z16, Z31, Z13
+	VFMADD231PS  Z17, Z31, Z14
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x10, R9
+	SUBQ         $0x02, CX
+	JGE          k141many
+
+k141rest:
+	ADDQ $0x02, CX
+	JZ   k141done
+
+k141one:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z15
+	VMOVUPS      64(DX)(R10*4), Z16
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z17
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z15, Z31, Z0
+	VFMADD231PS  Z16, Z31, Z1
+	VFMADD231PS  Z17, Z31, Z2
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z15, Z31, Z3
+	VFMADD231PS  Z16, Z31, Z4
+	VFMADD231PS  Z17, Z31, Z5
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z15, Z31, Z6
+	VFMADD231PS  Z16, Z31, Z7
+	VFMADD231PS  Z17, Z31, Z8
+	VBROADCASTSS 12(SI), Z31
+	VFMADD231PS  Z15, Z31, Z9
+	VFMADD231PS  Z16, Z31, Z10
+	VFMADD231PS  Z17, Z31, Z11
+	VBROADCASTSS 16(SI), Z31
+	VFMADD231PS  Z15, Z31, Z12
+	VFMADD231PS  Z16, Z31, Z13
+	VFMADD231PS  Z17, Z31, Z14
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k141one
+
+k141done:
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e142add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VADDPS    (SI), Z0, Z0
+	VADDPS    64(SI), Z1, Z1
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	ADDQ      DX, SI
+	VADDPS    (SI), Z3, Z3
+	VADDPS    64(SI), Z4, Z4
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
+	ADDQ      DX, SI
+	VADDPS    (SI), Z6, Z6
+	VADDPS    64(SI), Z7, Z7
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z8, Z8
+	ADDQ      DX, SI
+	VADDPS    (SI), Z9, Z9
+	VADDPS    64(SI), Z10, Z10
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z11, Z11
+	ADDQ      DX, SI
+	VADDPS    (SI), Z12, Z12
+	VADDPS    64(SI), Z13, Z13
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z14, Z14
+
+e142add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e142rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VADDPS       Z31, Z2, Z2
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z3, Z3
+	VADDPS       Z31, Z4, Z4
+	VADDPS       Z31, Z5, Z5
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z6, Z6
+	VADDPS       Z31, Z7, Z7
+	VADDPS       Z31, Z8, Z8
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z9, Z9
+	VADDPS       Z31, Z10, Z10
+	VADDPS       Z31, Z11, Z11
+	VBROADCASTSS 16(SI), Z31
+	VADDPS       Z31, Z12, Z12
+	VADDPS       Z31, Z13, Z13
+	VADDPS       Z31, Z14, Z14
+
+e142rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e142colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z6, Z6
+	VADDPS    Z31, Z9, Z9
+	VADDPS    Z31, Z12, Z12
+	VMOVUPS   64(SI), Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z7, Z7
+	VADDPS    Z31, Z10, Z10
+	VADDPS    Z31, Z13, Z13
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z5, Z5
+	VADDPS    Z31, Z8, Z8
+	VADDPS    Z31, Z11, Z11
+	VADDPS    Z31, Z14, Z14
+
+e142colBias:
+	CMPQ         208(BX), $0x00
+	JE           e142clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z31, Z3
+	VMINPS       Z3, Z30, Z3
+	VMAXPS       Z4, Z31, Z4
+	VMINPS       Z4, Z30, Z4
+	VMAXPS       Z5, Z31, Z5
+	VMINPS       Z5, Z30, Z5
+	VMAXPS       Z6, Z31, Z6
+	VMINPS       Z6, Z30, Z6
+	VMAXPS       Z7, Z31, Z7
+	VMINPS       Z7, Z30, Z7
+	VMAXPS       Z8, Z31, Z8
+	VMINPS       Z8, Z30, Z8
+	VMAXPS       Z9, Z31, Z9
+	VMINPS       Z9, Z30, Z9
+	VMAXPS       Z10, Z31, Z10
+	VMINPS       Z10, Z30, Z10
+	VMAXPS       Z11, Z31, Z11
+	VMINPS       Z11, Z30, Z11
+	VMAXPS       Z12, Z31, Z12
+	VMINPS       Z12, Z30, Z12
+	VMAXPS       Z13, Z31, Z13
+	VMINPS       Z13, Z30, Z13
+	VMAXPS       Z14, Z31, Z14
+	VMINPS       Z14, Z30, Z14
+
+e142clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e142slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z3, K2
+	VMULPS       Z31, Z3, K2, Z3
+	VCMPPS       $0x01, Z30, Z4, K2
+	VMULPS       Z31, Z4, K2, Z4
+	VCMPPS       $0x01, Z30, Z5, K2
+	VMULPS       Z31, Z5, K2, Z5
+	VBROADCASTSS 8(SI), Z31
+	VCMPPS       $0x01, Z30, Z6, K2
+	VMULPS       Z31, Z6, K2, Z6
+	VCMPPS       $0x01, Z30, Z7, K2
+	VMULPS       Z31, Z7, K2, Z7
+	VCMPPS       $0x01, Z30, Z8, K2
+	VMULPS       Z31, Z8, K2, Z8
+	VBROADCASTSS 12(SI), Z31
+	VCMPPS       $0x01, Z30, Z9, K2
+	VMULPS       Z31, Z9, K2, Z9
+	VCMPPS       $0x01, Z30, Z10, K2
+	VMULPS       Z31, Z10, K2, Z10
+	VCMPPS       $0x01, Z30, Z11, K2
+	VMULPS       Z31, Z11, K2, Z11
+	VBROADCASTSS 16(SI), Z31
+	VCMPPS       $0x01, Z30, Z12, K2
+	VMULPS       Z31, Z12, K2, Z12
+	VCMPPS       $0x01, Z30, Z13, K2
+	VMULPS       Z31, Z13, K2, Z13
+	VCMPPS       $0x01, Z30, Z14, K2
+	VMULPS       Z31, Z14, K2, Z14
+
+e142slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z1, 64(SI)
+	VMOVUPS Z2, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z3, (SI)
+	VMOVUPS Z4, 64(SI)
+	VMOVUPS Z5, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z6, (SI)
+	VMOVUPS Z7, 64(SI)
+	VMOVUPS Z8, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z9, (SI)
+	VMOVUPS Z10, 64(SI)
+	VMOVUPS Z11, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z12, (SI)
+	VMOVUPS Z13, 64(SI)
+	VMOVUPS Z14, K1, 128(SI)
+	VZEROUPPER
+	RET
+
+// func direct6x3AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct6x3AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x20, CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	MOVQ       224(BX), R9
+	SUBQ       $0x02, CX
+	JL         k143rest
+
+k143many:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z18
+	VMOVUPS      64(DX)(R10*4), Z19
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z20
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z18, Z31, Z0
+	VFMADD231PS  Z19, Z31, Z1
+	VFMADD231PS  Z20, Z31, Z2
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z18, Z31, Z3
+	VFMADD231PS  Z19, Z31, Z4
+	VFMADD231PS  Z20, Z31, Z5
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z18, Z31, Z6
+	VFMADD231PS  Z19, Z31, Z7
+	VFMADD231PS  Z20, Z31, Z8
+	VBROADCASTSS 12(SI), Z31
+	VFMADD231PS  Z18, Z31, Z9
+	VFMADD231PS  Z19, Z31, Z10
+	VFMADD231PS  Z20, Z31, Z11
+	VBROADCASTSS 16(SI), Z31
+	VFMADD231PS  Z18, Z31, Z12
+	VFMADD231PS  Z19, Z31, Z13
+	VFMADD231PS  Z20, Z31, Z14
+	VBROADCASTSS 20(SI), Z31
+	VFMADD231PS  Z18, Z31, Z15
+	VFMADD231PS  Z19, Z31, Z16
+	VFMADD231PS  Z20, Z31, Z17
+	MOVQ         8(R9), R10
+	VMOVUPS      (DX)(R10*4), Z18
+	VMOVUPS      64(DX)(R10*4), Z19
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z20
+	VBROADCASTSS (SI)(AX*1), Z31
+	VFMADD231PS  Z18, Z31, Z0
+	VFMADD231PS  Z19, Z31, Z1
+	VFMADD231PS  Z20, Z31, Z2
+	VBROADCASTSS 4(SI)(AX*1), Z31
+	VFMADD231PS  Z18, Z31, Z3
+	VFMADD231PS  Z19, Z31, Z4
+	VFMADD231PS  Z20, Z31, Z5
+	VBROADCASTSS 8(SI)(AX*1), Z31
+	VFMADD231PS  Z18, Z31, Z6
+	VFMADD231PS  Z19, Z31, Z7
+	VFMADD231PS  Z20, Z31, Z8
+	VBROADCASTSS 12(SI)(AX*1), Z31
+	VFMADD231PS  Z18, Z31, Z9
+	VFMADD231PS  Z19, Z31, Z10
+	VFMADD231PS  Z20, Z31, Z11
+	VBROADCASTSS 16(SI)(AX*1), Z31
+	VFMADD231PS  Z18, Z31, Z12
+	VFMADD231PS  Z19, Z31, Z13
+	VFMADD231PS  Z20, Z31, Z14
+	VBROADCASTSS 20(SI)(AX*1), Z31
+	VFMADD231PS  Z18, Z31, Z15
+	VFMADD231PS  Z19, Z31, Z16
+	VFMADD231PS  Z20, Z31, Z17
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x10, R9
+	SUBQ         $0x02, CX
+	JGE          k143many
+
+k143rest:
+	ADDQ $0x02, CX
+	JZ   k143done
+
+k143one:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z18
+	VMOVUPS      64(DX)(R10*4), Z19
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z20
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z18, Z31, Z0
+	VFMADD231PS  Z19, Z31, Z1
+	VFMADD231PS  Z20, Z31, Z2
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z18, Z31, Z3
+	VFMADD231PS  Z19, Z31, Z4
+	VFMADD231PS  Z20, Z31, Z5
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z18, Z31, Z6
+	VFMADD231PS  Z19, Z31, Z7
+	VFMADD231PS  Z20, Z31, Z8
+	VBROADCASTSS 12(SI), Z31
+	VFMADD231PS  Z18, Z31, Z9
+	VFMADD231PS  Z19, Z31, Z10
+	VFMADD231PS  Z20, Z31, Z11
+	VBROADCASTSS 16(SI), Z31
+	VFMADD231PS  Z18, Z31, Z12
+	VFMADD231PS  Z19, Z31, Z13
+	VFMADD231PS  Z20, Z31, Z14
+	VBROADCASTSS 20(SI), Z31
+	VFMADD231PS  Z18, Z31, Z15
+	VFMADD231PS  Z19, Z31, Z16
+	VFMADD231PS  Z20, Z31, Z17
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k143one
+
+k143done:
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e144add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VADDPS    (SI), Z0, Z0
+	VADDPS    64(SI), Z1, Z1
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	ADDQ      DX, SI
+	VADDPS    (SI), Z3, Z3
+	VADDPS    64(SI), Z4, Z4
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
+	ADDQ      DX, SI
+	VADDPS    (SI), Z6, Z6
+	VADDPS    64(SI), Z7, Z7
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z8, Z8
+	ADDQ      DX, SI
+	VADDPS    (SI), Z9, Z9
+	VADDPS    64(SI), Z10, Z10
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z11, Z11
+	ADDQ      DX, SI
+	VADDPS    (SI), Z12, Z12
+	VADDPS    64(SI), Z13, Z13
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z14, Z14
+	ADDQ      DX, SI
+	VADDPS    (SI), Z15, Z15
+	VADDPS    64(SI), Z16, Z16
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z17, Z17
+
+e144add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e144rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VADDPS       Z31, Z2, Z2
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z3, Z3
+	VADDPS       Z31, Z4, Z4
+	VADDPS       Z31, Z5, Z5
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z6, Z6
+	VADDPS       Z31, Z7, Z7
+	VADDPS       Z31, Z8, Z8
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z9, Z9
+	VADDPS       Z31, Z10, Z10
+	VADDPS       Z31, Z11, Z11
+	VBROADCASTSS 16(SI), Z31
+	VADDPS       Z31, Z12, Z12
+	VADDPS       Z31, Z13, Z13
+	VADDPS       Z31, Z14, Z14
+	VBROADCASTSS 20(SI), Z31
+	VADDPS       Z31, Z15, Z15
+	VADDPS       Z31, Z16, Z16
+	VADDPS       Z31, Z17, Z17
+
+e144rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e144colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z6, Z6
+	VADDPS    Z31, Z9, Z9
+	VADDPS    Z31, Z12, Z12
+	VADDPS    Z31, Z15, Z15
+	VMOVUPS   64(SI), Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z7, Z7
+	VADDPS    Z31, Z10, Z10
+	VADDPS    Z31, Z13, Z13
+	VADDPS    Z31, Z16, Z16
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z5, Z5
+	VADDPS    Z31, Z8, Z8
+	VADDPS    Z31, Z11, Z11
+	VADDPS    Z31, Z14, Z14
+	VADDPS    Z31, Z17, Z17
+
+e144colBias:
+	CMPQ         208(BX), $0x00
+	JE           e144clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z31, Z3
+	VMINPS       Z3, Z30, Z3
+	VMAXPS       Z4, Z31, Z4
+	VMINPS       Z4, Z30, Z4
+	VMAXPS       Z5, Z31, Z5
+	VMINPS       Z5, Z30, Z5
+	VMAXPS       Z6, Z31, Z6
+	VMINPS       Z6, Z30, Z6
+	VMAXPS       Z7, Z31, Z7
+	VMINPS       Z7, Z30, Z7
+	VMAXPS       Z8, Z31, Z8
+	VMINPS       Z8, Z30, Z8
+	VMAXPS       Z9, Z31, Z9
+	VMINPS       Z9, Z30, Z9
+	VMAXPS       Z10, Z31, Z10
+	VMINPS       Z10, Z30, Z10
+	VMAXPS       Z11, Z31, Z11
+	VMINPS       Z11, Z30, Z11
+	VMAXPS       Z12, Z31, Z12
+	VMINPS       Z12, Z30, Z12
+	VMAXPS       Z13, Z31, Z13
+	VMINPS       Z13, Z30, Z13
+	VMAXPS       Z14, Z31, Z14
+	VMINPS       Z14, Z30, Z14
+	VMAXPS       Z15, Z31, Z15
+	VMINPS       Z15, Z30, Z15
+	VMAXPS       Z16, Z31, Z16
+	VMINPS       Z16, Z30, Z16
+	VMAXPS       Z17, Z31, Z17
+	VMINPS       Z17, Z30, Z17
+
+e144clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e144slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z3, K2
+	VMULPS       Z31, Z3, K2, Z3
+	VCMPPS       $0x01, Z30, Z4, K2
+	VMULPS       Z31, Z4, K2, Z4
+	VCMPPS       $0x01, Z30, Z5, K2
+	VMULPS       Z31, Z5, K2, Z5
+	VBROADCASTSS 8(SI), Z31
+	VCMPPS       $0x01, Z30, Z6, K2
+	VMULPS       Z31, Z6, K2, Z6
+	VCMPPS       $0x01, Z30, Z7, K2
+	VMULPS       Z31, Z7, K2, Z7
+	VCMPPS       $0x01, Z30, Z8, K2
+	VMULPS       Z31, Z8, K2, Z8
+	VBROADCASTSS 12(SI), Z31
+	VCMPPS       $0x01, Z30, Z9, K2
+	VMULPS       Z31, Z9, K2, Z9
+	VCMPPS       $0x01, Z30, Z10, K2
+	VMULPS       Z31, Z10, K2, Z10
+	VCMPPS       $0x01, Z30, Z11, K2
+	VMULPS       Z31, Z11, K2, Z11
+	VBROADCASTSS 16(SI), Z31
+	VCMPPS       $0x01, Z30, Z12, K2
+	VMULPS       Z31, Z12, K2, Z12
+	VCMPPS       $0x01, Z30, Z13, K2
+	VMULPS       Z31, Z13, K2, Z13
+	VCMPPS       $0x01, Z30, Z14, K2
+	VMULPS       Z31, Z14, K2, Z14
+	VBROADCASTSS 20(SI), Z31
+	VCMPPS       $0x01, Z30, Z15, K2
+	VMULPS       Z31, Z15, K2, Z15
+	VCMPPS       $0x01, Z30, Z16, K2
+	VMULPS       Z31, Z16, K2, Z16
+	VCMPPS       $0x01, Z30, Z17, K2
+	VMULPS       Z31, Z17, K2, Z17
+
+e144slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z1, 64(SI)
+	VMOVUPS Z2, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z3, (SI)
+	VMOVUPS Z4, 64(SI)
+	VMOVUPS Z5, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z6, (SI)
+	VMOVUPS Z7, 64(SI)
+	VMOVUPS Z8, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z9, (SI)
+	VMOVUPS Z10, 64(SI)
+	VMOVUPS Z11, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z12, (SI)
+	VMOVUPS Z13, 64(SI)
+	VMOVUPS Z14, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z15, (SI)
+	VMOVUPS Z16, 64(SI)
+	VMOVUPS Z17, K1, 128(SI)
+	VZEROUPPER
+	RET
+
+// func direct7x3AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct7x3AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x20, CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	MOVQ       224(BX), R9
+	SUBQ       $0x02, CX
+	JL         k145rest
+
+k145many:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z21
+	VMOVUPS      64(DX)(R10*4), Z22
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z23
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z21, Z31, Z0
+	VFMADD231PS  Z22, Z31, Z1
+	VFMADD231PS  Z23, Z31, Z2
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z21, Z31, Z3
+	VFMADD231PS  Z22, Z31, Z4
+	VFMADD231PS  Z23, Z31, Z5
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z21, Z31, Z6
+	VFMADD231PS  Z22, Z31, Z7
+	VFMADD231PS  Z23, Z31, Z8
+	VBROADCASTSS 12(SI), Z31
+	VFMADD231PS  Z21, Z31, Z9
+	VFMADD231PS  Z22, Z31, Z10
+	VFMADD231PS  Z23, Z31, Z11
+	VBROADCASTSS 16(SI), Z31
+	VFMADD231PS  Z21, Z31, Z12
+	VFMADD231PS  Z22, Z31, Z13
+	VFMADD231PS  Z23, Z31, Z14
+	VBROADCASTSS 20(SI), Z31
+	VFMADD231PS  Z21, Z31, Z15
+	VFMADD231PS  Z22, Z31, Z16
+	VFMADD231PS  Z23, Z31, Z17
+	VBROADCASTSS 24(SI), Z31
+	VFMADD231PS  Z21, Z31, Z18
+	VFMADD231PS  Z22, Z31, Z19
+	VFMADD231PS  Z23, Z31, Z20
+	MOVQ         8(R9), R10
+	VMOVUPS      (DX)(R10*4), Z21
+	VMOVUPS      64(DX)(R10*4), Z22
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z23
+	VBROADCASTSS (SI)(AX*1), Z31
+	VFMADD231PS  Z21, Z31, Z0
+	VFMADD231PS  Z22, Z31, Z1
+	VFMADD231PS  Z23, Z31, Z2
+	VBROADCASTSS 4(SI)(AX*1), Z31
+	VFMADD231PS  Z21, Z31, Z3
+	VFMADD231PS  Z22, Z31, Z4
+	VFMADD231PS  Z23, Z31, Z5
+	VBROADCASTSS 8(SI)(AX*1), Z31
+	VFMADD231PS  Z21, Z31, Z6
+	VFMADD231PS  Z22, Z31, Z7
+	VFMADD231PS  Z23, Z31, Z8
+	VBROADCASTSS 12(SI)(AX*1), Z31
+	VFMADD231PS  Z21, Z31, Z9
+	VFMADD231PS  Z22, Z31, Z10
+	VFMADD231PS  Z23, Z31, Z11
+	VBROADCASTSS 16(SI)(AX*1), Z31
+	VFMADD231PS  Z21, Z31, Z12
+	VFMADD231PS  Z22, Z31, Z13
+	VFMADD231PS  Z23, Z31, Z14
+	VBROADCASTSS 20(SI)(AX*1), Z31
+	VFMADD231PS  Z21, Z31, Z15
+	VFMADD231PS  Z22, Z31, Z16
+	VFMADD231PS  Z23, Z31, Z17
+	VBROADCASTSS 24(SI)(AX*1), Z31
+	VFMADD231PS  Z21, Z31, Z18
+	VFMADD231PS  Z22, Z31, Z19
+	VFMADD231PS  Z23, Z31, Z20
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x10, R9
+	SUBQ         $0x02, CX
+	JGE          k145many
+
+k145rest:
+	ADDQ $0x02, CX
+	JZ   k145done
+
+k145one:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z21
+	VMOVUPS      64(DX)(R10*4), Z22
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z23
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z21, Z31, Z0
+	VFMADD231PS  Z22, Z31, Z1
+	VFMADD231PS  Z23, Z31, Z2
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z21, Z31, Z3
+	VFMADD231PS  Z22, Z31, Z4
+	VFMADD231PS  Z23, Z31, Z5
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z21, Z31, Z6
+	VFMADD231PS  Z22, Z31, Z7
+	VFMADD231PS  Z23, Z31, Z8
+	VBROADCASTSS 12(SI), Z31
+	VFMADD231PS  Z21, Z31, Z9
+	VFMADD231PS  Z22, Z31, Z10
+	VFMADD231PS  Z23, Z31, Z11
+	VBROADCASTSS 16(SI), Z31
+	VFMADD231PS  Z21, Z31, Z12
+	VFMADD231PS  Z22, Z31, Z13
+	VFMADD231PS  Z23, Z31, Z14
+	VBROADCASTSS 20(SI), Z31
+	VFMADD231PS  Z21, Z31, Z15
+	VFMADD231PS  Z22, Z31, Z16
+	VFMADD231PS  Z23, Z31, Z17
+	VBROADCASTSS 24(SI), Z31
+	VFMADD231PS  Z21, Z31, Z18
+	VFMADD231PS  Z22, Z31, Z19
+	VFMADD231PS  Z23, Z31, Z20
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k145one
+
+k145done:
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e146add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VADDPS    (SI), Z0, Z0
+	VADDPS    64(SI), Z1, Z1
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	ADDQ      DX, SI
+	VADDPS    (SI), Z3, Z3
+	VADDPS    64(SI), Z4, Z4
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
+	ADDQ      DX, SI
+	VADDPS    (SI), Z6, Z6
+	VADDPS    64(SI), Z7, Z7
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z8, Z8
+	ADDQ      DX, SI
+	VADDPS    (SI), Z9, Z9
+	VADDPS    64(SI), Z10, Z10
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z11, Z11
+	ADDQ      DX, SI
+	VADDPS    (SI), Z12, Z12
+	VADDPS    64(SI), Z13, Z13
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z14, Z14
+	ADDQ      DX, SI
+	VADDPS    (SI), Z15, Z15
+	VADDPS    64(SI), Z16, Z16
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z17, Z17
+	ADDQ      DX, SI
+	VADDPS    (SI), Z18, Z18
+	VADDPS    64(SI), Z19, Z19
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z20, Z20
+
+e146add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e146rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VADDPS       Z31, Z2, Z2
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z3, Z3
+	VADDPS       Z31, Z4, Z4
+	VADDPS       Z31, Z5, Z5
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z6, Z6
+	VADDPS       Z31, Z7, Z7
+	VADDPS       Z31, Z8, Z8
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z9, Z9
+	VADDPS       Z31, Z10, Z10
+	VADDPS       Z31, Z11, Z11
+	VBROADCASTSS 16(SI), Z31
+	VADDPS       Z31, Z12, Z12
+	VADDPS       Z31, Z13, Z13
+	VADDPS       Z31, Z14, Z14
+	VBROADCASTSS 20(SI), Z31
+	VADDPS       Z31, Z15, Z15
+	VADDPS       Z31, Z16, Z16
+	VADDPS       Z31, Z17, Z17
+	VBROADCASTSS 24(SI), Z31
+	VADDPS       Z31, Z18, Z18
+	VADDPS       Z31, Z19, Z19
+	VADDPS       Z31, Z20, Z20
+
+e146rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e146colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z6, Z6
+	VADDPS    Z31, Z9, Z9
+	VADDPS    Z31, Z12, Z12
+	VADDPS    Z31, Z15, Z15
+	VADDPS    Z31, Z18, Z18
+	VMOVUPS   64(SI), Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z7, Z7
+	VADDPS    Z31, Z10, Z10
+	VADDPS    Z31, Z13, Z13
+	VADDPS    Z31, Z16, Z16
+	VADDPS    Z31, Z19, Z19
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z5, Z5
+	VADDPS    Z31, Z8, Z8
+	VADDPS    Z31, Z11, Z11
+	VADDPS    Z31, Z14, Z14
+	VADDPS    Z31, Z17, Z17
+	VADDPS    Z31, Z20, Z20
+
+e146colBias:
+	CMPQ         208(BX), $0x00
+	JE           e146clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z31, Z3
+	VMINPS       Z3, Z30, Z3
+	VMAXPS       Z4, Z31, Z4
+	VMINPS       Z4, Z30, Z4
+	VMAXPS       Z5, Z31, Z5
+	VMINPS       Z5, Z30, Z5
+	VMAXPS       Z6, Z31, Z6
+	VMINPS       Z6, Z30, Z6
+	VMAXPS       Z7, Z31, Z7
+	VMINPS       Z7, Z30, Z7
+	VMAXPS       Z8, Z31, Z8
+	VMINPS       Z8, Z30, Z8
+	VMAXPS       Z9, Z31, Z9
+	VMINPS       Z9, Z30, Z9
+	VMAXPS       Z10, Z31, Z10
+	VMINPS       Z10, Z30, Z10
+	VMAXPS       Z11, Z31, Z11
+	VMINPS       Z11, Z30, Z11
+	VMAXPS       Z12, Z31, Z12
+	VMINPS       Z12, Z30, Z12
+	VMAXPS       Z13, Z31, Z13
+	VMINPS       Z13, Z30, Z13
+	VMAXPS       Z14, Z31, Z14
+	VMINPS       Z14, Z30, Z14
+	VMAXPS       Z15, Z31, Z15
+	VMINPS       Z15, Z30, Z15
+	VMAXPS       Z16, Z31, Z16
+	VMINPS       Z16, Z30, Z16
+	VMAXPS       Z17, Z31, Z17
+	VMINPS       Z17, Z30, Z17
+	VMAXPS       Z18, Z31, Z18
+	VMINPS       Z18, Z30, Z18
+	VMAXPS       Z19, Z31, Z19
+	VMINPS       Z19, Z30, Z19
+	VMAXPS       Z20, Z31, Z20
+	VMINPS       Z20, Z30, Z20
+
+e146clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e146slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z3, K2
+	VMULPS       Z31, Z3, K2, Z3
+	VCMPPS       $0x01, Z30, Z4, K2
+	VMULPS       Z31, Z4, K2, Z4
+	VCMPPS       $0x01, Z30, Z5, K2
+	VMULPS       Z31, Z5, K2, Z5
+	VBROADCASTSS 8(SI), Z31
+	VCMPPS       $0x01, Z30, Z6, K2
+	VMULPS       Z31, Z6, K2, Z6
+	VCMPPS       $0x01, Z30, Z7, K2
+	VMULPS       Z31, Z7, K2, Z7
+	VCMPPS       $0x01, Z30, Z8, K2
+	VMULPS       Z31, Z8, K2, Z8
+	VBROADCASTSS 12(SI), Z31
+	VCMPPS       $0x01, Z30, Z9, K2
+	VMULPS       Z31, Z9, K2, Z9
+	VCMPPS       $0x01, Z30, Z10, K2
+	VMULPS       Z31, Z10, K2, Z10
+	VCMPPS       $0x01, Z30, Z11, K2
+	VMULPS       Z31, Z11, K2, Z11
+	VBROADCASTSS 16(SI), Z31
+	VCMPPS       $0x01, Z30, Z12, K2
+	VMULPS       Z31, Z12, K2, Z12
+	VCMPPS       $0x01, Z30, Z13, K2
+	VMULPS       Z31, Z13, K2, Z13
+	VCMPPS       $0x01, Z30, Z14, K2
+	VMULPS       Z31, Z14, K2, Z14
+	VBROADCASTSS 20(SI), Z31
+	VCMPPS       $0x01, Z30, Z15, K2
+	VMULPS       Z31, Z15, K2, Z15
+	VCMPPS       $0x01, Z30, Z16, K2
+	VMULPS       Z31, Z16, K2, Z16
+	VCMPPS       $0x01, Z30, Z17, K2
+	VMULPS       Z31, Z17, K2, Z17
+	VBROADCASTSS 24(SI), Z31
+	VCMPPS       $0x01, Z30, Z18, K2
+	VMULPS       Z31, Z18, K2, Z18
+	VCMPPS       $0x01, Z30, Z19, K2
+	VMULPS       Z31, Z19, K2, Z19
+	VCMPPS       $0x01, Z30, Z20, K2
+	VMULPS       Z31, Z20, K2, Z20
+
+e146slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z1, 64(SI)
+	VMOVUPS Z2, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z3, (SI)
+	VMOVUPS Z4, 64(SI)
+	VMOVUPS Z5, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z6, (SI)
+	VMOVUPS Z7, 64(SI)
+	VMOVUPS Z8, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z9, (SI)
+	VMOVUPS Z10, 64(SI)
+	VMOVUPS Z11, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z12, (SI)
+	VMOVUPS Z13, 64(SI)
+	VMOVUPS Z14, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z15, (SI)
+	VMOVUPS Z16, 64(SI)
+	VMOVUPS Z17, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z18, (SI)
+	VMOVUPS Z19, 64(SI)
+	VMOVUPS Z20, K1, 128(SI)
+	VZEROUPPER
+	RET
+
+// func direct8x3AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct8x3AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	MOVQ       200(BX), CX
+	SUBQ       $0x20, CX
+	MOVL       $+1, AX
+	SHLL       CL, AX
+	DECL       AX
+	KMOVW      AX, K1
+	MOVQ       (BX), CX
+	MOVQ       8(BX), SI
+	MOVQ       32(BX), AX
+	SHLQ       $0x02, AX
+	MOVQ       40(BX), DX
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	MOVQ       224(BX), R9
+	SUBQ       $0x02, CX
+	JL         k147rest
+
+k147many:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z24
+	VMOVUPS      64(DX)(R10*4), Z25
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z26
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z24, Z31, Z0
+	VFMADD231PS  Z25, Z31, Z1
+	VFMADD231PS  Z26, Z31, Z2
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z24, Z31, Z3
+	VFMADD231PS  Z25, Z31, Z4
+	VFMADD231PS  Z26, Z31, Z5
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z24, Z31, Z6
+	VFMADD231PS  Z25, Z31, Z7
+	VFMADD231PS  Z26, Z31, Z8
+	VBROADCASTSS 12(SI), Z31
+	VFMADD231PS  Z24, Z31, Z9
+	VFMADD231PS  Z25, Z31, Z10
+	VFMADD231PS  Z26, Z31, Z11
+	VBROADCASTSS 16(SI), Z31
+	VFMADD231PS  Z24, Z31, Z12
+	VFMADD231PS  Z25, Z31, Z13
+	VFMADD231PS  Z26, Z31, Z14
+	VBROADCASTSS 20(SI), Z31
+	VFMADD231PS  Z24, Z31, Z15
+	VFMADD231PS  Z25, Z31, Z16
+	VFMADD231PS  Z26, Z31, Z17
+	VBROADCASTSS 24(SI), Z31
+	VFMADD231PS  Z24, Z31, Z18
+	VFMADD231PS  Z25, Z31, Z19
+	VFMADD231PS  Z26, Z31, Z20
+	VBROADCASTSS 28(SI), Z31
+	VFMADD231PS  Z24, Z31, Z21
+	VFMADD231PS  Z25, Z31, Z22
+	VFMADD231PS  Z26, Z31, Z23
+	MOVQ         8(R9), R10
+	VMOVUPS      (DX)(R10*4), Z24
+	VMOVUPS      64(DX)(R10*4), Z25
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z26
+	VBROADCASTSS (SI)(AX*1), Z31
+	VFMADD231PS  Z24, Z31, Z0
+	VFMADD231PS  Z25, Z31, Z1
+	VFMADD231PS  Z26, Z31, Z2
+	VBROADCASTSS 4(SI)(AX*1), Z31
+	VFMADD231PS  Z24, Z31, Z3
+	VFMADD231PS  Z25, Z31, Z4
+	VFMADD231PS  Z26, Z31, Z5
+	VBROADCASTSS 8(SI)(AX*1), Z31
+	VFMADD231PS  Z24, Z31, Z6
+	VFMADD231PS  Z25, Z31, Z7
+	VFMADD231PS  Z26, Z31, Z8
+	VBROADCASTSS 12(SI)(AX*1), Z31
+	VFMADD231PS  Z24, Z31, Z9
+	VFMADD231PS  Z25, Z31, Z10
+	VFMADD231PS  Z26, Z31, Z11
+	VBROADCASTSS 16(SI)(AX*1), Z31
+	VFMADD231PS  Z24, Z31, Z12
+	VFMADD231PS  Z25, Z31, Z13
+	VFMADD231PS  Z26, Z31, Z14
+	VBROADCASTSS 20(SI)(AX*1), Z31
+	VFMADD231PS  Z24, Z31, Z15
+	VFMADD231PS  Z25, Z31, Z16
+	VFMADD231PS  Z26, Z31, Z17
+	VBROADCASTSS 24(SI)(AX*1), Z31
+	VFMADD231PS  Z24, Z31, Z18
+	VFMADD231PS  Z25, Z31, Z19
+	VFMADD231PS  Z26, Z31, Z20
+	VBROADCASTSS 28(SI)(AX*1), Z31
+	VFMADD231PS  Z24, Z31, Z21
+	VFMADD231PS  Z25, Z31, Z22
+	VFMADD231PS  Z26, Z31, Z23
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x10, R9
+	SUBQ         $0x02, CX
+	JGE          k147many
+
+k147rest:
+	ADDQ $0x02, CX
+	JZ   k147done
+
+k147one:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z24
+	VMOVUPS      64(DX)(R10*4), Z25
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z26
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z24, Z31, Z0
+	VFMADD231PS  Z25, Z31, Z1
+	VFMADD231PS  Z26, Z31, Z2
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z24, Z31, Z3
+	VFMADD231PS  Z25, Z31, Z4
+	VFMADD231PS  Z26, Z31, Z5
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z24, Z31, Z6
+	VFMADD231PS  Z25, Z31, Z7
+	VFMADD231PS  Z26, Z31, Z8
+	VBROADCASTSS 12(SI), Z31
+	VFMADD231PS  Z24, Z31, Z9
+	VFMADD231PS  Z25, Z31, Z10
+	VFMADD231PS  Z26, Z31, Z11
+	VBROADCASTSS 16(SI), Z31
+	VFMADD231PS  Z24, Z31, Z12
+	VFMADD231PS  Z25, Z31, Z13
+	VFMADD231PS  Z26, Z31, Z14
+	VBROADCASTSS 20(SI), Z31
+	VFMADD231PS  Z24, Z31, Z15
+	VFMADD231PS  Z25, Z31, Z16
+	VFMADD231PS  Z26, Z31, Z17
+	VBROADCASTSS 24(SI), Z31
+	VFMADD231PS  Z24, Z31, Z18
+	VFMADD231PS  Z25, Z31, Z19
+	VFMADD231PS  Z26, Z31, Z20
+	VBROADCASTSS 28(SI), Z31
+	VFMADD231PS  Z24, Z31, Z21
+	VFMADD231PS  Z25, Z31, Z22
+	VFMADD231PS  Z26, Z31, Z23
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k147one
+
+k147done:
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e148add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VADDPS    (SI), Z0, Z0
+	VADDPS    64(SI), Z1, Z1
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	ADDQ      DX, SI
+	VADDPS    (SI), Z3, Z3
+	VADDPS    64(SI), Z4, Z4
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
+	ADDQ      DX, SI
+	VADDPS    (SI), Z6, Z6
+	VADDPS    64(SI), Z7, Z7
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z8, Z8
+	ADDQ      DX, SI
+	VADDPS    (SI), Z9, Z9
+	VADDPS    64(SI), Z10, Z10
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z11, Z11
+	ADDQ      DX, SI
+	VADDPS    (SI), Z12, Z12
+	VADDPS    64(SI), Z13, Z13
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z14, Z14
+	ADDQ      DX, SI
+	VADDPS    (SI), Z15, Z15
+	VADDPS    64(SI), Z16, Z16
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z17, Z17
+	ADDQ      DX, SI
+	VADDPS    (SI), Z18, Z18
+	VADDPS    64(SI), Z19, Z19
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z20, Z20
+	ADDQ      DX, SI
+	VADDPS    (SI), Z21, Z21
+	VADDPS    64(SI), Z22, Z22
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z23, Z23
+
+e148add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e148rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VADDPS       Z31, Z2, Z2
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z3, Z3
+	VADDPS       Z31, Z4, Z4
+	VADDPS       Z31, Z5, Z5
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z6, Z6
+	VADDPS       Z31, Z7, Z7
+	VADDPS       Z31, Z8, Z8
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z9, Z9
+	VADDPS       Z31, Z10, Z10
+	VADDPS       Z31, Z11, Z11
+	VBROADCASTSS 16(SI), Z31
+	VADDPS       Z31, Z12, Z12
+	VADDPS       Z31, Z13, Z13
+	VADDPS       Z31, Z14, Z14
+	VBROADCASTSS 20(SI), Z31
+	VADDPS       Z31, Z15, Z15
+	VADDPS       Z31, Z16, Z16
+	VADDPS       Z31, Z17, Z17
+	VBROADCASTSS 24(SI), Z31
+	VADDPS       Z31, Z18, Z18
+	VADDPS       Z31, Z19, Z19
+	VADDPS       Z31, Z20, Z20
+	VBROADCASTSS 28(SI), Z31
+	VADDPS       Z31, Z21, Z21
+	VADDPS       Z31, Z22, Z22
+	VADDPS       Z31, Z23, Z23
+
+e148rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e148colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z6, Z6
+	VADDPS    Z31, Z9, Z9
+	VADDPS    Z31, Z12, Z12
+	VADDPS    Z31, Z15, Z15
+	VADDPS    Z31, Z18, Z18
+	VADDPS    Z31, Z21, Z21
+	VMOVUPS   64(SI), Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z7, Z7
+	VADDPS    Z31, Z10, Z10
+	VADDPS    Z31, Z13, Z13
+	VADDPS    Z31, Z16, Z16
+	VADDPS    Z31, Z19, Z19
+	VADDPS    Z31, Z22, Z22
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z5, Z5
+	VADDPS    Z31, Z8, Z8
+	VADDPS    Z31, Z11, Z11
+	VADDPS    Z31, Z14, Z14
+	VADDPS    Z31, Z17, Z17
+	VADDPS    Z31, Z20, Z20
+	VADDPS    Z31, Z23, Z23
+
+e148colBias:
+	CMPQ         208(BX), $0x00
+	JE           e148clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z31, Z3
+	VMINPS       Z3, Z30, Z3
+	VMAXPS       Z4, Z31, Z4
+	VMINPS       Z4, Z30, Z4
+	VMAXPS       Z5, Z31, Z5
+	VMINPS       Z5, Z30, Z5
+	VMAXPS       Z6, Z31, Z6
+	VMINPS       Z6, Z30, Z6
+	VMAXPS       Z7, Z31, Z7
+	VMINPS       Z7, Z30, Z7
+	VMAXPS       Z8, Z31, Z8
+	VMINPS       Z8, Z30, Z8
+	VMAXPS       Z9, Z31, Z9
+	VMINPS       Z9, Z30, Z9
+	VMAXPS       Z10, Z31, Z10
+	VMINPS       Z10, Z30, Z10
+	VMAXPS       Z11, Z31, Z11
+	VMINPS       Z11, Z30, Z11
+	VMAXPS       Z12, Z31, Z12
+	VMINPS       Z12, Z30, Z12
+	VMAXPS       Z13, Z31, Z13
+	VMINPS       Z13, Z30, Z13
+	VMAXPS       Z14, Z31, Z14
+	VMINPS       Z14, Z30, Z14
+	VMAXPS       Z15, Z31, Z15
+	VMINPS       Z15, Z30, Z15
+	VMAXPS       Z16, Z31, Z16
+	VMINPS       Z16, Z30, Z16
+	VMAXPS       Z17, Z31, Z17
+	VMINPS       Z17, Z30, Z17
+	VMAXPS       Z18, Z31, Z18
+	VMINPS       Z18, Z30, Z18
+	VMAXPS       Z19, Z31, Z19
+	VMINPS       Z19, Z30, Z19
+	VMAXPS       Z20, Z31, Z20
+	VMINPS       Z20, Z30, Z20
+	VMAXPS       Z21, Z31, Z21
+	VMINPS       Z21, Z30, Z21
+	VMAXPS       Z22, Z31, Z22
+	VMINPS       Z22, Z30, Z22
+	VMAXPS       Z23, Z31, Z23
+	VMINPS       Z23, Z30, Z23
+
+e148clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e148slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z3, K2
+	VMULPS       Z31, Z3, K2, Z3
+	VCMPPS       $0x01, Z30, Z4, K2
+	VMULPS       Z31, Z4, K2, Z4
+	VCMPPS       $0x01, Z30, Z5, K2
+	VMULPS       Z31, Z5, K2, Z5
+	VBROADCASTSS 8(SI), Z31
+	VCMPPS       $0x01, Z30, Z6, K2
+	VMULPS       Z31, Z6, K2, Z6
+	VCMPPS       $0x01, Z30, Z7, K2
+	VMULPS       Z31, Z7, K2, Z7
+	VCMPPS       $0x01, Z30, Z8, K2
+	VMULPS       Z31, Z8, K2, Z8
+	VBROADCASTSS 12(SI), Z31
+	VCMPPS       $0x01, Z30, Z9, K2
+	VMULPS       Z31, Z9, K2, Z9
+	VCMPPS       $0x01, Z30, Z10, K2
+	VMULPS       Z31, Z10, K2, Z10
+	VCMPPS       $0x01, Z30, Z11, K2
+	VMULPS       Z31, Z11, K2, Z11
+	VBROADCASTSS 16(SI), Z31
+	VCMPPS       $0x01, Z30, Z12, K2
+	VMULPS       Z31, Z12, K2, Z12
+	VCMPPS       $0x01, Z30, Z13, K2
+	VMULPS       Z31, Z13, K2, Z13
+	VCMPPS       $0x01, Z30, Z14, K2
+	VMULPS       Z31, Z14, K2, Z14
+	VBROADCASTSS 20(SI), Z31
+	VCMPPS       $0x01, Z30, Z15, K2
+	VMULPS       Z31, Z15, K2, Z15
+	VCMPPS       $0x01, Z30, Z16, K2
+	VMULPS       Z31, Z16, K2, Z16
+	VCMPPS       $0x01, Z30, Z17, K2
+	VMULPS       Z31, Z17, K2, Z17
+	VBROADCASTSS 24(SI), Z31
+	VCMPPS       $0x01, Z30, Z18, K2
+	VMULPS       Z31, Z18, K2, Z18
+	VCMPPS       $0x01, Z30, Z19, K2
+	VMULPS       Z31, Z19, K2, Z19
+	VCMPPS       $0x01, Z30, Z20, K2
+	VMULPS       Z31, Z20, K2, Z20
+	VBROADCASTSS 28(SI), Z31
+	VCMPPS       $0x01, Z30, Z21, K2
+	VMULPS       Z31, Z21, K2, Z21
+	VCMPPS       $0x01, Z30, Z22, K2
+	VMULPS       Z31, Z22, K2, Z22
+	VCMPPS       $0x01, Z30, Z23, K2
+	VMULPS       Z31, Z23, K2, Z23
+
+e148slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -7789,9 +16397,9 @@ TEXT ·pack1AVX512(SB), NOSPLIT, $0-24
 	MOVQ  24(BX), SI
 	MOVQ  32(BX), CX
 	SUBQ  $0x02, CX
-	JL    k77rest
+	JL    k149rest
 
-k77many:
+k149many:
 	MOVQ      (SI), AX
 	VMOVUPS.Z (R8)(AX*4), K1, Z0
 	VMOVUPS   Z0, (DI)
@@ -7801,22 +16409,22 @@ k77many:
 	ADDQ      $0x10, SI
 	LEAQ      (DI)(DX*2), DI
 	SUBQ      $0x02, CX
-	JGE       k77many
+	JGE       k149many
 
-k77rest:
+k149rest:
 	ADDQ $0x02, CX
-	JZ   k77done
+	JZ   k149done
 
-k77one:
+k149one:
 	MOVQ      (SI), AX
 	VMOVUPS.Z (R8)(AX*4), K1, Z0
 	VMOVUPS   Z0, (DI)
 	ADDQ      $0x08, SI
 	ADDQ      DX, DI
 	DECQ      CX
-	JNZ       k77one
+	JNZ       k149one
 
-k77done:
+k149done:
 	VZEROUPPER
 	RET
 
@@ -7854,9 +16462,9 @@ TEXT ·pack2AVX512(SB), NOSPLIT, $0-24
 	MOVQ  24(BX), SI
 	MOVQ  32(BX), CX
 	SUBQ  $0x02, CX
-	JL    k78rest
+	JL    k150rest
 
-k78many:
+k150many:
 	MOVQ      (SI), AX
 	VMOVUPS.Z (R8)(AX*4), K1, Z0
 	VMOVUPS   (R9)(AX*4), K2, Z0
@@ -7868,13 +16476,13 @@ k78many:
 	ADDQ      $0x10, SI
 	LEAQ      (DI)(DX*2), DI
 	SUBQ      $0x02, CX
-	JGE       k78many
+	JGE       k150many
 
-k78rest:
+k150rest:
 	ADDQ $0x02, CX
-	JZ   k78done
+	JZ   k150done
 
-k78one:
+k150one:
 	MOVQ      (SI), AX
 	VMOVUPS.Z (R8)(AX*4), K1, Z0
 	VMOVUPS   (R9)(AX*4), K2, Z0
@@ -7882,9 +16490,9 @@ k78one:
 	ADDQ      $0x08, SI
 	ADDQ      DX, DI
 	DECQ      CX
-	JNZ       k78one
+	JNZ       k150one
 
-k78done:
+k150done:
 	VZEROUPPER
 	RET
 
@@ -7934,9 +16542,9 @@ TEXT ·pack3AVX512(SB), NOSPLIT, $0-24
 	MOVQ  24(BX), SI
 	MOVQ  32(BX), CX
 	SUBQ  $0x02, CX
-	JL    k79rest
+	JL    k151rest
 
-k79many:
+k151many:
 	MOVQ      (SI), AX
 	VMOVUPS.Z (R8)(AX*4), K1, Z0
 	VMOVUPS   (R9)(AX*4), K2, Z0
@@ -7950,13 +16558,13 @@ k79many:
 	ADDQ      $0x10, SI
 	LEAQ      (DI)(DX*2), DI
 	SUBQ      $0x02, CX
-	JGE       k79many
+	JGE       k151many
 
-k79rest:
+k151rest:
 	ADDQ $0x02, CX
-	JZ   k79done
+	JZ   k151done
 
-k79one:
+k151one:
 	MOVQ      (SI), AX
 	VMOVUPS.Z (R8)(AX*4), K1, Z0
 	VMOVUPS   (R9)(AX*4), K2, Z0
@@ -7965,9 +16573,9 @@ k79one:
 	ADDQ      $0x08, SI
 	ADDQ      DX, DI
 	DECQ      CX
-	JNZ       k79one
+	JNZ       k151one
 
-k79done:
+k151done:
 	VZEROUPPER
 	RET
 
@@ -8029,9 +16637,9 @@ TEXT ·pack4AVX512(SB), NOSPLIT, $0-24
 	MOVQ  24(BX), SI
 	MOVQ  32(BX), CX
 	SUBQ  $0x02, CX
-	JL    k80rest
+	JL    k152rest
 
-k80many:
+k152many:
 	MOVQ      (SI), AX
 	VMOVUPS.Z (R8)(AX*4), K1, Z0
 	VMOVUPS   (R9)(AX*4), K2, Z0
@@ -8047,13 +16655,13 @@ k80many:
 	ADDQ      $0x10, SI
 	LEAQ      (DI)(DX*2), DI
 	SUBQ      $0x02, CX
-	JGE       k80many
+	JGE       k152many
 
-k80rest:
+k152rest:
 	ADDQ $0x02, CX
-	JZ   k80done
+	JZ   k152done
 
-k80one:
+k152one:
 	MOVQ      (SI), AX
 	VMOVUPS.Z (R8)(AX*4), K1, Z0
 	VMOVUPS   (R9)(AX*4), K2, Z0
@@ -8063,9 +16671,9 @@ k80one:
 	ADDQ      $0x08, SI
 	ADDQ      DX, DI
 	DECQ      CX
-	JNZ       k80one
+	JNZ       k152one
 
-k80done:
+k152done:
 	VZEROUPPER
 	RET
 
@@ -8086,9 +16694,9 @@ TEXT ·packGatherAVX512(SB), NOSPLIT, $0-24
 	MOVQ    24(BX), SI
 	MOVQ    32(BX), CX
 	SUBQ    $0x01, CX
-	JL      k81rest
+	JL      k153rest
 
-k81many:
+k153many:
 	MOVQ       (SI), AX
 	LEAQ       (R8)(AX*4), AX
 	VPXORD     Z3, Z3, Z3
@@ -8098,13 +16706,13 @@ k81many:
 	ADDQ       $0x08, SI
 	ADDQ       DX, DI
 	SUBQ       $0x01, CX
-	JGE        k81many
+	JGE        k153many
 
-k81rest:
+k153rest:
 	ADDQ $0x01, CX
-	JZ   k81done
+	JZ   k153done
 
-k81one:
+k153one:
 	MOVQ       (SI), AX
 	LEAQ       (R8)(AX*4), AX
 	VPXORD     Z3, Z3, Z3
@@ -8114,8 +16722,8 @@ k81one:
 	ADDQ       $0x08, SI
 	ADDQ       DX, DI
 	DECQ       CX
-	JNZ        k81one
+	JNZ        k153one
 
-k81done:
+k153done:
 	VZEROUPPER
 	RET

@@ -20,6 +20,7 @@ type tile struct {
 	cols    int
 	clamp   int // 1 to clamp to lo..hi
 	lo, hi  float32
+	brows   []int // if direct, where in b the values of each inner index are
 	rows    int
 }
 
@@ -75,7 +76,7 @@ func (kn *Kernel) MulBatch(p *par.Pool, batch int, s Strides, q *Product) {
 		j.member(&j.work[0], batch-1)
 		j.work[0].check(kn)
 	}
-	if j.PackedA == nil {
+	if j.PackedA == nil && j.M > 1 { // a single row is read where it is
 		j.packLeft()
 		j.PackedA = &j.packed
 	}
@@ -89,7 +90,8 @@ func (kn *Kernel) MulBatch(p *par.Pool, batch int, s Strides, q *Product) {
 	for i := range j.work {
 		w := &j.work[i]
 		w.Product, w.left, w.indirect = Product{}, PackedA{}, Indirect{}
-		w.tile, w.feed.strip = tile{}, strip{}
+		w.tile = tile{}
+		w.feed.forget()
 	}
 	kn.jobs.Put(j)
 }
@@ -174,7 +176,7 @@ func (j *job) Run(worker, lo, hi int) {
 		j.kn.rect(w, rect{
 			m0: rows * r / j.parts[0] * mr, m1: min(rows*(r+1)/j.parts[0]*mr, j.M),
 			n0: cols * c / j.parts[1] * nr, n1: min(cols*(c+1)/j.parts[1]*nr, j.N),
-		}, j.pool.Scratch(worker, kc*nr))
+		}, j.pool.Scratch(worker, kc*nr*blockPanels))
 	}
 }
 
@@ -197,24 +199,24 @@ func (j *job) runPackA(lo, hi int) {
 
 type rect struct{ m0, m1, n0, n1 int }
 
+// Limits of the blocks that a rectangle is computed in: floats of A, which
+// shall stay in the second-level cache while the panels of B pass, and rows of
+// C up to which B is better read where it is than packed.
+const (
+	blockA     = 1 << 18
+	directRows = 64
+)
+
 // rect computes one rectangle of C, whose m0 and n0 are where panels start.
 func (kn *Kernel) rect(q *work, r rect, scratch []float32) {
-	step := blockLen(q.K)
-	for b := range blocks(q.K) {
-		k0 := b * step
-		n := min(step, q.K-k0)
-		for j := r.n0; j < r.n1; j += kn.nr {
-			cols := min(kn.nr, r.n1-j)
-			panel := scratch
-			switch {
-			case q.PackedB != nil:
-				panel = q.PackedB.panel(j, k0, n)
-			case q.Indirect != nil:
-				q.feed.panel(kn, panel, q.Indirect.Data, q.Indirect.Rows[k0:k0+n], q.Indirect.Cols[j:j+cols])
-			default:
-				q.feed.matrix(kn, panel, q.B, k0, n, j, cols)
-			}
-			kn.column(q, panel, r, j, cols, k0, n)
+	rows := max(1, blockA/blockLen(q.K)/kn.mr) * kn.mr
+	rowMajor := q.Indirect == nil && q.B.ColStride == 1
+	for i := r.m0; i < r.m1; i += rows {
+		part := rect{i, min(i+rows, r.m1), r.n0, r.n1}
+		if kn.direct != nil && q.PackedB == nil && (rowMajor || q.Indirect != nil) && part.m1-part.m0 <= directRows {
+			kn.rectDirect(q, part)
+		} else {
+			kn.rectPacked(q, part, scratch)
 		}
 	}
 	if q.Act.kind == actFunc {
@@ -224,11 +226,70 @@ func (kn *Kernel) rect(q *work, r rect, scratch []float32) {
 	}
 }
 
-// column multiplies the panels of A in a rectangle with one panel of B.
-func (kn *Kernel) column(q *work, panel []float32, r rect, j, cols, k0, n int) {
-	first, last := k0 == 0, k0+n == q.K
+// rectPacked goes through packed blocks of B.
+func (kn *Kernel) rectPacked(q *work, r rect, scratch []float32) {
+	step := blockLen(q.K)
+	width := blockPanels * kn.nr
+	for j0 := r.n0; j0 < r.n1; j0 += width {
+		j1 := min(j0+width, r.n1)
+		if q.Indirect != nil && q.PackedB == nil {
+			q.feed.columns(kn, q.Indirect.Data, q.Indirect.Table.cols[j0:j1])
+		}
+		for k0 := 0; k0 == 0 || k0 < q.K; k0 += step {
+			n := min(step, q.K-k0)
+			switch {
+			case q.PackedB != nil:
+			case q.Indirect != nil:
+				q.feed.fill(kn, scratch, q.Indirect.Table.rows[k0:k0+n])
+			default:
+				q.feed.matrix(kn, scratch, q.B, k0, n, j0, j1-j0)
+			}
+			for j := j0; j < j1; j += kn.nr {
+				t := &q.tile
+				*t = tile{k: n, cols: min(kn.nr, j1-j)}
+				if q.PackedB != nil {
+					t.b = q.PackedB.panel(j, k0, n)
+				} else {
+					t.b = scratch[(j-j0)*n:][:kn.nr*n]
+				}
+				kn.column(q, kn.micro, r, j, k0)
+			}
+		}
+	}
+}
+
+// rectDirect reads B where it is, in tiles of consecutive columns.
+func (kn *Kernel) rectDirect(q *work, r rect) {
+	step := blockLen(q.K)
+	cols := 0
+	for j := r.n0; j < r.n1; j += cols {
+		cols = min(kn.nr, r.n1-j)
+		src, off := q.B.Data, j
+		if q.Indirect != nil {
+			cols = run(q.Indirect.Table.cols[j : j+cols])
+			src, off = q.Indirect.Data, int(q.Indirect.Table.cols[j])
+		}
+		for k0 := 0; k0 == 0 || k0 < q.K; k0 += step {
+			n := min(step, q.K-k0)
+			t := &q.tile
+			*t = tile{k: n, cols: cols, b: at(src, off)}
+			if q.Indirect != nil {
+				t.brows = q.Indirect.Table.rows[k0 : k0+n]
+			} else {
+				t.brows = q.feed.matrixRows(q.B, k0, n)
+			}
+			kn.column(q, kn.direct, r, j, k0)
+		}
+	}
+}
+
+// column multiplies the panels of A in a rectangle with one panel of B, which
+// the tile has, for the columns from j on and the inner indices from k0 on.
+func (kn *Kernel) column(q *work, micro func(t *tile), r rect, j, k0 int) {
 	t := &q.tile
-	*t = tile{k: n, astep: kn.mr, b: panel, ldc: q.LDC, cols: cols}
+	n, cols := t.k, t.cols
+	first, last := k0 == 0, k0+n == q.K
+	t.astep, t.ldc = kn.mr, q.LDC
 	if first && q.ColBias != nil {
 		t.colBias = q.ColBias[j : j+cols]
 	}
@@ -243,7 +304,11 @@ func (kn *Kernel) column(q *work, panel []float32, r rect, j, cols, k0, n int) {
 	}
 	for i := r.m0; i < r.m1; i += kn.mr {
 		t.rows = min(kn.mr, r.m1-i)
-		t.a = q.PackedA.panel(i, k0, n)
+		if q.PackedA != nil {
+			t.a = q.PackedA.panel(i, k0, n)
+		} else {
+			t.a, t.astep = at(q.A.Data, k0*q.A.ColStride), q.A.ColStride
+		}
 		t.c = q.C[i*q.LDC+j : (i+t.rows-1)*q.LDC+j+cols]
 		switch {
 		case !first:
@@ -257,6 +322,6 @@ func (kn *Kernel) column(q *work, panel []float32, r rect, j, cols, k0, n int) {
 		if last && q.Act.kind == actPRelu {
 			t.slope = q.Act.slopes[i : i+t.rows]
 		}
-		kn.micro(t)
+		micro(t)
 	}
 }

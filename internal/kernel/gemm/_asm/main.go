@@ -27,7 +27,7 @@ var offsets = []struct {
 	{"tile", "k", 0}, {"tile", "a", 8}, {"tile", "astep", 32}, {"tile", "b", 40},
 	{"tile", "c", 64}, {"tile", "ldc", 88}, {"tile", "add", 96}, {"tile", "ldadd", 120},
 	{"tile", "rowBias", 128}, {"tile", "colBias", 152}, {"tile", "slope", 176},
-	{"tile", "cols", 200}, {"tile", "clamp", 208}, {"tile", "lo", 216}, {"tile", "hi", 220},
+	{"tile", "cols", 200}, {"tile", "clamp", 208}, {"tile", "lo", 216}, {"tile", "hi", 220}, {"tile", "brows", 224},
 	{"strip", "src", 0}, {"strip", "rows", 24}, {"strip", "count", 56}, {"strip", "off", 64}, {"strip", "from", 96}, {"strip", "idx", 136},
 }
 
@@ -77,9 +77,11 @@ func main() {
 		DATA(4*i, operand.U32(v))
 	}
 	for _, l := range levels {
-		for v := 1; v <= l.vecs; v++ {
-			for r := 1; r <= l.rows; r++ {
-				micro(l, r, v)
+		for _, direct := range []bool{false, true} {
+			for v := 1; v <= l.vecs; v++ {
+				for r := 1; r <= l.rows; r++ {
+					micro(l, r, v, direct)
+				}
 			}
 		}
 		for runs := 1; runs <= 4; runs++ {
@@ -107,14 +109,19 @@ func goTable() []byte {
 	}
 	p(")\n")
 	for _, l := range levels {
-		p("// micro%s is the kernels for tiles, by their vectors and rows, less one.", l.name)
-		p("var micro%s = [%d][%d]func(t *tile){", l.name, l.vecs, l.rows)
-		for v := 1; v <= l.vecs; v++ {
-			var row []string
-			for r := 1; r <= l.rows; r++ {
-				row = append(row, microName(l, r, v))
+		p("// micro%s is the kernels for tiles, by their vectors and rows, less one,", l.name)
+		p("// of packed panels and then direct.")
+		p("var micro%s = [2][%d][%d]func(t *tile){", l.name, l.vecs, l.rows)
+		for _, direct := range []bool{false, true} {
+			p("{")
+			for v := 1; v <= l.vecs; v++ {
+				var row []string
+				for r := 1; r <= l.rows; r++ {
+					row = append(row, microName(l, r, v, direct))
+				}
+				p("{%s},", strings.Join(row, ", "))
 			}
-			p("{%s},", strings.Join(row, ", "))
+			p("},")
 		}
 		p("}\n")
 		p("// pack%s is the packing of strips, by their runs, less one.", l.name)
@@ -123,9 +130,11 @@ func goTable() []byte {
 		p("}\n")
 	}
 	for _, l := range levels {
-		for v := 1; v <= l.vecs; v++ {
-			for r := 1; r <= l.rows; r++ {
-				p("//go:noescape\nfunc %s(t *tile)\n", microName(l, r, v))
+		for _, direct := range []bool{false, true} {
+			for v := 1; v <= l.vecs; v++ {
+				for r := 1; r <= l.rows; r++ {
+					p("//go:noescape\nfunc %s(t *tile)\n", microName(l, r, v, direct))
+				}
 			}
 		}
 		for runs := 1; runs <= 4; runs++ {

@@ -8,21 +8,28 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-func microName(l *level, rows, vecs int) string {
-	return fmt.Sprintf("micro%dx%d%s", rows, vecs, l.name)
+// microName names the kernel of a tile: of packed panels, or direct.
+func microName(l *level, rows, vecs int, direct bool) string {
+	kind := "micro"
+	if direct {
+		kind = "direct"
+	}
+	return fmt.Sprintf("%s%dx%d%s", kind, rows, vecs, l.name)
 }
 
 func mem(base reg.Register, disp int) operand.Mem { return operand.Mem{Base: base, Disp: disp} }
 
 // micro writes the kernel of a tile of rows×vecs vectors, the last of which
-// may be partial.
+// may be partial. If direct, the values of B are not in a panel but where a
+// table of rows says.
 //
 // Small tiles have too few accumulators to hide the latency of an FMA, so they
 // have several sets, for inner indices of different remainders.
-func micro(l *level, rows, vecs int) {
-	TEXT(microName(l, rows, vecs), NOSPLIT, "func(t *int8)")
+func micro(l *level, rows, vecs int, direct bool) {
+	name := microName(l, rows, vecs, direct)
+	TEXT(name, NOSPLIT, "func(t *int8)")
 	Pragma("noescape")
-	Doc(fmt.Sprintf("%s computes a tile of %d rows and at most %d columns.", microName(l, rows, vecs), rows, vecs*l.bytes/4))
+	Doc(fmt.Sprintf("%s computes a tile of %d rows and at most %d columns.", name, rows, vecs*l.bytes/4))
 
 	n := rows * vecs
 	sets := 1
@@ -40,8 +47,19 @@ func micro(l *level, rows, vecs int) {
 	x := l.reg(last) // of A, and for whatever
 
 	t, k, a, astep, pb := reg.RBX, reg.RCX, reg.RSI, reg.RAX, reg.RDX
+	c, ldc, table, row, mask := reg.RDI, reg.R8, reg.R9, reg.R10, reg.R11
 	tile := func(name string) operand.Mem { return mem(t, field("tile", name)) }
 	Load(Param("t"), t)
+	MOVQ(tile("c"), c)
+	MOVQ(tile("ldc"), ldc)
+	SHLQ(imm(2), ldc)
+	for range rows {
+		for v := range vecs {
+			PREFETCHT0(mem(c, v*l.bytes))
+		}
+		ADDQ(ldc, c)
+	}
+	lastMask(l, vecs, tile, mask)
 	MOVQ(tile("k"), k)
 	MOVQ(tile("a"), a)
 	MOVQ(tile("astep"), astep)
@@ -51,16 +69,32 @@ func micro(l *level, rows, vecs int) {
 		zero(l, l.reg(i))
 	}
 
-	step := func(set int, at operand.Mem, disp int) {
+	if direct {
+		MOVQ(tile("brows"), table)
+	}
+	// step multiplies the values of A at at with number u of the next rows of B.
+	step := func(set int, at operand.Mem, u int) {
+		from := mem(pb, u*l.vecs*l.bytes)
+		if direct {
+			MOVQ(mem(table, 8*u), row)
+			from = operand.Mem{Base: pb, Index: row, Scale: 4}
+		}
+		for v := range vecs {
+			switch at := from.Offset(v * l.bytes); {
+			case !direct || v < vecs-1:
+				VMOVUPS(at, b(v))
+			case l.wide:
+				VMOVUPS_Z(at, reg.K1, b(v))
+			default: // there is no register left for the mask
+				VMOVUPS(mem(mask, 0), x)
+				VMASKMOVPS(at, x, b(v))
+			}
+		}
 		if vecs == 1 && l.wide {
-			VMOVUPS(mem(pb, disp), b(0))
 			for i := range rows {
 				VFMADD231PS_BCST(at.Offset(4*i), b(0), acc(set, i, 0))
 			}
 			return
-		}
-		for v := range vecs {
-			VMOVUPS(mem(pb, disp+v*l.bytes), b(v))
 		}
 		for i := range rows {
 			VBROADCASTSS(at.Offset(4*i), x)
@@ -69,7 +103,13 @@ func micro(l *level, rows, vecs int) {
 			}
 		}
 	}
-	panel := l.vecs * l.bytes
+	advance := func(n int) {
+		if direct {
+			ADDQ(imm(8*n), table)
+		} else {
+			ADDQ(imm(n*l.vecs*l.bytes), pb)
+		}
+	}
 	loop(k, unroll, func() {
 		for u := range unroll {
 			at := mem(a, 0)
@@ -81,21 +121,22 @@ func micro(l *level, rows, vecs int) {
 				LEAQ(operand.Mem{Base: a, Index: astep, Scale: 2}, a)
 				at = mem(a, 0)
 			}
-			step(u%sets, at, u*panel)
+			step(u%sets, at, u)
 		}
 		LEAQ(operand.Mem{Base: a, Index: astep, Scale: 2}, a)
-		ADDQ(imm(unroll*panel), pb)
+		advance(unroll)
 	}, func() {
 		step(0, mem(a, 0), 0)
 		ADDQ(astep, a)
-		ADDQ(imm(panel), pb)
+		advance(1)
 	})
 	for s := sets / 2; s >= 1; s /= 2 {
 		for i := range n * s {
 			VADDPS(l.reg(n*s+i), l.reg(i), l.reg(i))
 		}
 	}
-	epilogue(l, rows, vecs, t, tile, func(i, v int) reg.VecPhysical { return acc(0, i, v) }, [3]reg.VecPhysical{b(0), l.reg(last - 1), x})
+	epilogue(l, rows, vecs, t, tile, func(i, v int) reg.VecPhysical { return acc(0, i, v) }, [3]reg.VecPhysical{x, l.reg(last - 1), l.reg(last - 2)})
+
 	VZEROUPPER()
 	RET()
 }
@@ -130,15 +171,10 @@ func zero(l *level, r reg.VecPhysical) {
 	}
 }
 
-// epilogue adds what is to be added, applies the activation and stores the
-// tile. The registers in free are not accumulators.
-func epilogue(l *level, rows, vecs int, t reg.Register, tile func(string) operand.Mem, acc func(i, v int) reg.VecPhysical, free [3]reg.VecPhysical) {
-	x, y, mask := free[0], free[1], free[2]
-	cols, p, ld := reg.RCX, reg.RSI, reg.RDX
-	name := fmt.Sprintf("e%d", labels)
-	labels++
-
-	// The mask of the last vector.
+// lastMask puts the mask of the last vector into K1, or its address into the
+// register.
+func lastMask(l *level, vecs int, tile func(string) operand.Mem, mask reg.Register) {
+	cols := reg.RCX
 	MOVQ(tile("cols"), cols)
 	if vecs > 1 {
 		SUBQ(imm((vecs-1)*l.bytes/4), cols)
@@ -149,10 +185,21 @@ func epilogue(l *level, rows, vecs int, t reg.Register, tile func(string) operan
 		DECL(reg.EAX)
 		KMOVW(reg.EAX, reg.K1)
 	} else {
-		LEAQ(masks.Offset(32), reg.RAX)
+		LEAQ(masks.Offset(32), mask)
 		SHLQ(imm(2), cols)
-		SUBQ(cols, reg.RAX)
-		VMOVUPS(mem(reg.RAX, 0), mask)
+		SUBQ(cols, mask)
+	}
+}
+
+// epilogue adds what is to be added, applies the activation and stores the
+// tile. The registers in free are not accumulators.
+func epilogue(l *level, rows, vecs int, t reg.Register, tile func(string) operand.Mem, acc func(i, v int) reg.VecPhysical, free [3]reg.VecPhysical) {
+	x, y, mask := free[0], free[1], free[2]
+	p, ld := reg.RSI, reg.RDX
+	name := fmt.Sprintf("e%d", labels)
+	labels++
+	if !l.wide {
+		VMOVUPS(mem(reg.R11, 0), mask) // where lastMask left it
 	}
 	// add adds vector v of what p points to to each of the accumulators.
 	add := func(v int, to ...reg.VecPhysical) {
