@@ -1,6 +1,7 @@
 package compress
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -30,10 +31,14 @@ func ReadTables(r io.Reader) (Tables, error) {
 		return nil, fault.New(fault.Limit, "lookup tables", "more than %d bytes", maxTables)
 	}
 	t := Tables{}
-	var one []float32
-	if json.Unmarshal(b, &one) == nil {
-		t[""] = one
-	} else if err := json.Unmarshal(b, &t); err != nil {
+	if bytes.HasPrefix(bytes.TrimSpace(b), []byte("[")) {
+		var all []float32
+		err = json.Unmarshal(b, &all)
+		t[""] = all
+	} else {
+		err = json.Unmarshal(b, &t)
+	}
+	if err != nil {
 		return nil, fault.New(fault.Corrupt, "lookup tables", "want a list of numbers, or an object of such lists: %w", err)
 	}
 	if len(t) == 0 {
