@@ -160,9 +160,6 @@ func (r *Run) Do(ctx context.Context, inputs []*tensor.Tensor, state State) ([]*
 			return nil, fault.New(fault.Unsupported, fmt.Sprintf("output %q", v.Name), "a %s cannot be returned", v.Type)
 		}
 		outputs[i] = clone(t)
-		if t.DType() == tensor.Float16 {
-			tensor.RoundTo(tensor.Float16, outputs[i].F32())
-		}
 	}
 	return outputs, nil
 }

@@ -92,6 +92,9 @@ func dressed(t *spec.FeatureType, v *tensor.Tensor) (any, error) {
 		}
 		return int64(v.Float64s()[0]), nil
 	}
+	if v.Rank() == 0 { // arrays of features have at least one dimension
+		v = v.Reshape([]int{1})
+	}
 	if d, ok := arrayTypes[t.GetMultiArrayType().GetDataType()]; ok && d != v.DType() && d != tensor.Float64 {
 		return v.ConvertTo(d)
 	}

@@ -109,12 +109,22 @@ func Load(doc *mlmodel.Model, o Options) (*Model, error) {
 	if len(m.outputs) == 0 {
 		return nil, &fault.Error{Kind: fault.Corrupt, File: doc.Path(), Err: fmt.Errorf("the model has no outputs")}
 	}
-	if inputs, err := m.defaults(); err == nil { // what cannot run says so at once
-		if _, err := m.plan(inputs); err != nil {
+	// What cannot run says so at once. A flexible model need not run at its
+	// default size, though: that may be the least of all.
+	if inputs, err := m.defaults(); err == nil {
+		if _, err := m.plan(inputs); err != nil && (!m.flexible() || fault.KindOf(err) == fault.Unsupported) {
 			return nil, fault.InFile(err, doc.Path())
 		}
 	}
 	return m, nil
+}
+
+// flexible tells whether some input may have several shapes.
+func (m *Model) flexible() bool {
+	return slices.ContainsFunc(m.inputs, func(d *spec.FeatureDescription) bool {
+		f := mlmodel.DescribeFeature(d)
+		return (f.Array != nil && f.Array.Flexible()) || (f.Image != nil && f.Image.Flexible())
+	})
 }
 
 // pickFunction finds the function to run and its features.
