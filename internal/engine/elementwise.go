@@ -292,23 +292,28 @@ var viewKernels = map[string]kernel{
 	"reshape": viewOf, "expand_dims": viewOf, "squeeze": viewOf, "identity": viewOf, "flatten2d": viewOf, "cast": cast,
 }
 
-// cast serves float types, which are all held as float32. What leaves float16
-// is rounded to it; what enters is not.
+// cast serves float types, which are all held as float32. Between float16 and
+// float32 it rounds to float16, whichever way it goes: this is where float16
+// programs meet what they were made from.
 func cast(c *compiler, n *mil.Node, args any) (stepFunc, bool) {
 	v := n.Input("x")
 	if v == nil || !inArena(v.Type) {
 		return nil, false
 	}
 	from, to := v.Type.DType, n.Outputs[0].Type.DType
-	if (from == to || to == tensor.Float16) && !c.opts.Strict {
+	if from == to {
 		return viewOf(c, n, args)
+	}
+	narrow := from
+	if to.Bits() < from.Bits() {
+		narrow = to
 	}
 	x := c.in(v)
 	y := c.out(n.Outputs[0], v)
 	return func(r *Run) error {
 		dst := r.at(y)
 		copy(dst, r.at(x))
-		tensor.RoundTo(from, dst)
+		tensor.RoundTo(narrow, dst)
 		return nil
 	}, true
 }

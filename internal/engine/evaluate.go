@@ -16,6 +16,7 @@ import (
 type object struct {
 	tensor *tensor.Tensor
 	list   []*tensor.Tensor
+	unset  *tensor.Tensor // an element of the list that was never written, if its shape is known
 	state  string
 }
 
@@ -249,7 +250,7 @@ func (in *interpreter) makeList(n *mil.Node) ([]object, error) {
 	for i := range list {
 		list[i] = zero
 	}
-	return []object{{list: list}}, nil
+	return []object{{list: list, unset: zero}}, nil
 }
 
 func (in *interpreter) listLength(n *mil.Node) ([]object, error) {
@@ -287,29 +288,30 @@ func element(list []*tensor.Tensor, i int) (*tensor.Tensor, error) {
 }
 
 func (in *interpreter) listWrite(n *mil.Node) ([]object, error) {
-	list := in.get(n.Input("ls")).list
+	ls := in.get(n.Input("ls"))
 	i, err := in.index(n)
 	if err != nil {
 		return nil, err
 	}
-	list, err = in.put(list, i, in.get(n.Input("value")).tensor)
-	return []object{{list: list}}, err
+	err = in.put(&ls, i, in.get(n.Input("value")).tensor)
+	return []object{ls}, err
 }
 
-// put returns the list with element i replaced, longer if need be.
-func (in *interpreter) put(list []*tensor.Tensor, i int, t *tensor.Tensor) ([]*tensor.Tensor, error) {
+// put replaces element i of a list, which grows if need be. The elements are
+// copied: other values may be the list as it was.
+func (in *interpreter) put(ls *object, i int, t *tensor.Tensor) error {
 	if i < 0 {
-		i += len(list)
+		i += len(ls.list)
 	}
 	if i < 0 || i >= in.maxElements || t == nil {
-		return nil, fmt.Errorf("element %d of a list of %d", i, len(list))
+		return fmt.Errorf("element %d of a list of %d", i, len(ls.list))
 	}
-	list = slices.Clone(list)
-	for len(list) <= i {
-		list = append(list, nil)
+	ls.list = slices.Clone(ls.list)
+	for len(ls.list) <= i {
+		ls.list = append(ls.list, ls.unset)
 	}
-	list[i] = clone(t)
-	return list, nil
+	ls.list[i] = clone(t)
+	return nil
 }
 
 func (in *interpreter) listGather(n *mil.Node) ([]object, error) {
@@ -329,17 +331,16 @@ func (in *interpreter) listGather(n *mil.Node) ([]object, error) {
 }
 
 func (in *interpreter) listScatter(n *mil.Node) ([]object, error) {
-	list, at, value := in.get(n.Input("ls")).list, in.get(n.Input("indices")).tensor, in.get(n.Input("value")).tensor
+	ls, at, value := in.get(n.Input("ls")), in.get(n.Input("indices")).tensor, in.get(n.Input("value")).tensor
 	if at == nil || !at.DType().IsInt() || value == nil || value.Rank() == 0 || value.Shape()[0] != at.Len() {
 		return nil, errors.New("want one slice of value for each index")
 	}
 	for i, x := range at.Float64s() {
-		var err error
-		if list, err = in.put(list, int(x), slice(value, i)); err != nil {
+		if err := in.put(&ls, int(x), slice(value, i)); err != nil {
 			return nil, err
 		}
 	}
-	return []object{{list: list}}, nil
+	return []object{ls}, nil
 }
 
 // stack joins tensors of one type along a new first axis.
