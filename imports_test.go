@@ -15,7 +15,7 @@ const module = "github.com/smelt-ml/smelt"
 // floors lists the rooms from the top of the house to the ground, by prefix. A
 // package may import those of its own room and of rooms below it.
 var floors = [][]string{
-	{"cmd"},
+	{"cmd", "bench"},
 	{"."}, // the root package
 	{"internal/conformance"},
 	{"compare"},
