@@ -81,7 +81,7 @@ func (in *interpreter) known(v *mil.Value) *mil.Value {
 		return v
 	}
 	if t := in.get(v).tensor; t != nil {
-		return &mil.Value{Name: v.Name, Type: mil.TypeOf(t), Const: t}
+		return &mil.Value{Name: v.Name, Type: mil.TypeOf(t), Const: t, Node: v.Node}
 	}
 	return v
 }
