@@ -138,7 +138,7 @@ func topLine(s metric.Sample) string {
 	if len(top) == 0 {
 		return s.Label
 	}
-	return fmt.Sprintf("%s %.1f %%", top[0].Label, 100*top[0].Probability)
+	return fmt.Sprintf("%.1f %% %s", 100*top[0].Probability, top[0].Label)
 }
 
 func decibels(v float64) string {
