@@ -82,7 +82,7 @@ called wrongly.`,
 		RunE: func(*cobra.Command, []string) error { return nil },
 	}
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print one JSON object")
-	root.AddCommand(a.info(), a.quantize(), a.compare(), a.predict(), a.bench(), a.test(), a.version())
+	root.AddCommand(a.info(), a.quantize(), a.compare(), a.predict(), a.bench(), a.test(), a.demo(), a.version())
 	return root
 }
 
