@@ -1,5 +1,7 @@
 package vec
 
+import "math"
+
 // The numbers of the approximations, in the order that the assembly knows too.
 // testdata/make_coefficients.py prints the polynomials, lowest power first.
 var coef = [...]float32{
@@ -24,6 +26,11 @@ var coef = [...]float32{
 	halfRoot:   0.707106781,
 	tanhLinear: 1.59576912,
 	tanhCubic:  0.0713548163,
+	// For the assembly.
+	one: 1, 2, 0.5,
+	least:  -math.MaxFloat32,
+	sign:   math.Float32frombits(1 << 31),
+	negInf: float32(math.Inf(-1)),
 }
 
 const (
@@ -42,4 +49,10 @@ const (
 	halfRoot   = 33
 	tanhLinear = 34
 	tanhCubic  = 35
+	one        = 36
+	two        = 37
+	half       = 38
+	least      = 39
+	sign       = 40
+	negInf     = 41
 )

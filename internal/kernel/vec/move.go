@@ -2,27 +2,61 @@ package vec
 
 import "fmt"
 
+// Transpose writes the rows×cols matrix src as cols×rows, by portable code.
+func Transpose(dst, src []float32, rows, cols int) { generic.Transpose(dst, src, rows, cols) }
+
+// Permute is the method of that name, by portable code.
+func Permute(dst, src []float32, shape, perm []int) { generic.Permute(dst, src, shape, perm) }
+
 // Transpose writes the rows×cols matrix src as cols×rows.
-func Transpose(dst, src []float32, rows, cols int) {
+func (f *Funcs) Transpose(dst, src []float32, rows, cols int) {
 	checkSize("transpose", len(dst), len(src), rows, cols)
-	transpose(dst, src, rows, cols, rows, cols)
+	f.TransposeStrided(dst, rows, src, cols, rows, cols)
 }
 
-// transpose does blocks, so that the lines of dst and src that one uses stay
-// in the cache. Rows of src are srcStep apart, rows of dst dstStep.
-func transpose(dst, src []float32, rows, cols, dstStep, srcStep int) {
-	const block = 16
-	for i := 0; i < rows; i += block {
-		iEnd := min(i+block, rows)
-		for j := 0; j < cols; j += block {
-			for c := j; c < min(j+block, cols); c++ {
-				d := dst[c*dstStep+i : c*dstStep+iEnd]
-				at := i*srcStep + c
-				for r := range d {
-					d[r] = src[at]
-					at += srcStep
-				}
-			}
+// TransposeStrided is Transpose for matrices whose rows are dstStep and srcStep
+// apart.
+func (f *Funcs) TransposeStrided(dst []float32, dstStep int, src []float32, srcStep, rows, cols int) {
+	if rows < 0 || cols < 0 || dstStep < rows && cols > 1 || srcStep < cols && rows > 1 {
+		panic(fmt.Sprintf("vec: transpose of %d×%d with rows %d apart, to rows %d apart", rows, cols, srcStep, dstStep))
+	}
+	if rows == 0 || cols == 0 {
+		return
+	}
+	_, _ = dst[(cols-1)*dstStep+rows-1], src[(rows-1)*srcStep+cols-1]
+	// In blocks, so that the lines of dst and src that one uses stay in the cache.
+	const high, wide = 16, 64
+	for i := 0; i < rows; i += high {
+		for j := 0; j < cols; j += wide {
+			f.transposeBlock(dst[j*dstStep+i:], dstStep, src[i*srcStep+j:], srcStep, min(high, rows-i), min(wide, cols-j))
+		}
+	}
+}
+
+func (f *Funcs) transposeBlock(dst []float32, dstStep int, src []float32, srcStep, rows, cols int) {
+	i, whole := 0, cols/8*8
+	if f.transpose8 != nil && whole > 0 {
+		for ; i+8 <= rows; i += 8 {
+			f.transpose8(&dst[i], dstStep, &src[i*srcStep], srcStep, whole/8)
+		}
+		for ; i+4 <= rows; i += 4 {
+			f.transpose4(&dst[i], dstStep, &src[i*srcStep], srcStep, whole/8)
+		}
+	}
+	transposePart(dst, dstStep, src, srcStep, i, rows, 0, cols)
+	if i > 0 {
+		transposePart(dst, dstStep, src, srcStep, 0, i, whole, cols)
+	}
+}
+
+// transposePart transposes rows i to iEnd of columns j to jEnd.
+func transposePart(dst []float32, dstStep int, src []float32, srcStep, i, iEnd, j, jEnd int) {
+	for c := j; c < jEnd && i < iEnd; c++ {
+		d := dst[c*dstStep+i : c*dstStep+iEnd]
+		at := i*srcStep + c
+		for r := range d {
+			d[r] = src[at]
+			at += srcStep
 		}
 	}
 }
@@ -33,7 +67,7 @@ const maxRank = 8
 // Permute reorders dimensions: dimension d of dst is dimension perm[d] of src,
 // which has the given shape. After merging those that stay neighbours there
 // may be at most 8.
-func Permute(dst, src []float32, shape, perm []int) {
+func (f *Funcs) Permute(dst, src []float32, shape, perm []int) {
 	checkSize("permute", len(dst), len(src), shape...)
 	var size, step [maxRank]int // of dst's dimensions: extent, and step in src
 	n := plan(&size, &step, shape, perm)
@@ -49,7 +83,7 @@ func Permute(dst, src []float32, shape, perm []int) {
 		walk(dst, src, size[:n-1], step[:n-1], size[n-1], func(d, s []float32) { copy(d, s) })
 	case n >= 2 && step[n-2] == 1:
 		rows, cols, by := size[n-1], size[n-2], step[n-1]
-		walk(dst, src, size[:n-2], step[:n-2], rows*cols, func(d, s []float32) { transpose(d, s, rows, cols, rows, by) })
+		walk(dst, src, size[:n-2], step[:n-2], rows*cols, func(d, s []float32) { f.TransposeStrided(d, rows, s, by, rows, cols) })
 	default:
 		by := step[n-1]
 		walk(dst, src, size[:n-1], step[:n-1], size[n-1], func(d, s []float32) {

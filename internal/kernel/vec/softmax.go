@@ -15,9 +15,8 @@ func (f *Funcs) Softmax(dst, x []float32, rows, n int) {
 }
 
 func (f *Funcs) softmax(dst, x []float32) {
-	f.subS(dst, x, f.maxOf(x))
-	f.exp(dst, dst)
-	f.mulS(dst, dst, 1/f.sum(dst))
+	sum := f.expSum(dst, x, f.maxOf(x))
+	f.mulS(dst, dst, 1/sum)
 }
 
 // LogSoftmax is the logarithm of Softmax.
@@ -32,8 +31,7 @@ func (f *Funcs) LogSoftmax(dst, x []float32, rows, n int) {
 		var sum float64
 		for rest := dst; len(rest) > 0; {
 			part := buf[:min(chunk, len(rest))]
-			f.exp(part, rest[:len(part)])
-			sum += float64(f.sum(part))
+			sum += float64(f.expSum(part, rest[:len(part)], 0))
 			rest = rest[len(part):]
 		}
 		f.subS(dst, dst, float32(math.Log(sum)))

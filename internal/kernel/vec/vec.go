@@ -28,9 +28,15 @@ type Funcs struct {
 	subFrom, divInto                   func(dst, a []float32, s float32)
 	affine, clamp                      func(dst, x []float32, p, q float32)
 	leaky                              func(dst, x []float32, slope float32)
+	center                             func(dst, x []float32, mean, scale, shift float32)
+	normalize                          func(dst, x, gamma, beta []float32, mean, scale float32)
 	sum, maxOf                         func(x []float32) float32
 	dot                                func(x, y []float32) float32
 	sumSquares                         func(x []float32, mean float32) float32
+	expSum                             func(dst, x []float32, shift float32) float32
+
+	// Of blocks of 8 or 4 rows and 8 columns; nil for none.
+	transpose8, transpose4 func(dst *float32, dstStep int, src *float32, srcStep, blocks int)
 
 	rows sync.Pool // of *[2][chunk]float32, for softmax
 }
@@ -158,8 +164,11 @@ func (f *Funcs) Normalize(dst, x, gamma, beta []float32, eps float32) {
 	x = same(dst, x)
 	mean, variance := f.MeanVar(x)
 	scale := float32(1 / math.Sqrt(float64(variance)+float64(eps)))
-	f.subS(dst, x, mean)
-	f.mulS(dst, dst, scale)
+	if gamma != nil && beta != nil {
+		f.normalize(dst, x, same(dst, gamma), same(dst, beta), mean, scale)
+		return
+	}
+	f.center(dst, x, mean, scale, 0)
 	if gamma != nil {
 		f.mul(dst, dst, same(dst, gamma))
 	}
@@ -173,6 +182,5 @@ func (f *Funcs) Normalize(dst, x, gamma, beta []float32, eps float32) {
 func (f *Funcs) NormalizeChannel(dst, x []float32, gamma, beta, eps float32) {
 	x = same(dst, x)
 	mean, variance := f.MeanVar(x)
-	f.subS(dst, x, mean)
-	f.affine(dst, dst, float32(float64(gamma)/math.Sqrt(float64(variance)+float64(eps))), beta)
+	f.center(dst, x, mean, float32(float64(gamma)/math.Sqrt(float64(variance)+float64(eps))), beta)
 }

@@ -8,6 +8,7 @@ var generic = Funcs{
 	add: addGeneric, sub: subGeneric, mul: mulGeneric, div: divGeneric, max: maxGeneric, min: minGeneric,
 	addS: addSGeneric, subS: subSGeneric, mulS: mulSGeneric, divS: divSGeneric, maxS: maxSGeneric, minS: minSGeneric,
 	subFrom: subFromGeneric, divInto: divIntoGeneric,
+	center: centerGeneric, normalize: normalizeGeneric, expSum: expSumGeneric,
 	affine: affineGeneric, sum: sumGeneric, maxOf: maxOfGeneric, dot: dotGeneric, sumSquares: sumSquaresGeneric,
 }
 
@@ -208,6 +209,30 @@ func leakyGeneric(dst, x []float32, slope float32) {
 		}
 		dst[i] = v
 	}
+}
+
+func centerGeneric(dst, x []float32, mean, scale, shift float32) {
+	for i, v := range x[:len(dst)] {
+		dst[i] = (v-mean)*scale + shift
+	}
+}
+
+func normalizeGeneric(dst, x, gamma, beta []float32, mean, scale float32) {
+	gamma, beta = gamma[:len(dst)], beta[:len(dst)]
+	for i, v := range x[:len(dst)] {
+		dst[i] = (v-mean)*scale*gamma[i] + beta[i]
+	}
+}
+
+// expSumGeneric computes e^(x-shift) and returns the sum.
+func expSumGeneric(dst, x []float32, shift float32) float32 {
+	var sum float32
+	for i, v := range x[:len(dst)] {
+		e := exp(v - shift)
+		dst[i] = e
+		sum += e
+	}
+	return sum
 }
 
 func sumGeneric(x []float32) float32 {

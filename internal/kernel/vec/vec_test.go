@@ -336,6 +336,11 @@ func TestNormalize(t *testing.T) {
 }
 
 func TestPermute(t *testing.T) {
+	levels(t, func(t *testing.T, v *Funcs) { testPermute(t, v.Permute, v.Transpose) })
+	testPermute(t, Permute, Transpose)
+}
+
+func testPermute(t *testing.T, permute func(dst, src []float32, shape, perm []int), transpose func(dst, src []float32, rows, cols int)) {
 	r := rand.New(rand.NewPCG(11, 12))
 	for range 500 {
 		rank := r.IntN(6)
@@ -356,7 +361,7 @@ func TestPermute(t *testing.T) {
 			src[i] = float32(i)
 		}
 		dst := make([]float32, size)
-		Permute(dst, src, shape, perm)
+		permute(dst, src, shape, perm)
 		at := make([]int, rank) // of dst
 		for i := range dst {
 			flat := 0
@@ -375,29 +380,56 @@ func TestPermute(t *testing.T) {
 		}
 		if rank == 2 && perm[0] == 1 {
 			again := make([]float32, size)
-			if Transpose(again, src, shape[0], shape[1]); !slices.Equal(again, dst) {
+			if transpose(again, src, shape[0], shape[1]); !slices.Equal(again, dst) {
 				t.Fatalf("transpose of %v differs", shape)
 			}
 		}
 	}
 }
 
+// TestTransposeStrided holds that nothing is written between the rows.
+func TestTransposeStrided(t *testing.T) {
+	levels(t, func(t *testing.T, v *Funcs) {
+		r := rand.New(rand.NewPCG(13, 14))
+		for range 300 {
+			rows, cols := r.IntN(40), r.IntN(100)
+			dstStep, srcStep := rows+r.IntN(3), cols+r.IntN(3)
+			src, dst := random(r, rows*srcStep), make([]float32, cols*dstStep)
+			for i := range dst {
+				dst[i] = 12345
+			}
+			v.TransposeStrided(dst, dstStep, src, srcStep, rows, cols)
+			for i := range dst {
+				want := float32(12345)
+				if at := i % dstStep; at < rows {
+					want = src[at*srcStep+i/dstStep]
+				}
+				if dst[i] != want {
+					t.Fatalf("%d×%d, rows %d and %d apart: [%d] = %v, want %v", rows, cols, srcStep, dstStep, i, dst[i], want)
+				}
+			}
+		}
+	})
+}
+
 func TestBadArgumentsPanic(t *testing.T) {
 	v := For(cpu.Generic)
 	two, three := make([]float32, 2), make([]float32, 3)
 	for name, f := range map[string]func(){
-		"unary":    func() { v.Exp(three, two) },
-		"binary":   func() { v.Add(two, two, two[:1]) },
-		"scalar":   func() { v.MulScalar(three, two, 1) },
-		"softmax":  func() { v.Softmax(two, three, 1, 3) },
-		"strided":  func() { v.SoftmaxStrided(three, three, 1, 2, 2) },
-		"negative": func() { v.Softmax(two, three, -1, -2) },
-		"shape":    func() { Transpose(two, three, 3, 1) },
-		"order":    func() { Permute(two, two, []int{1, 2}, []int{1, 1}) },
-		"range":    func() { Permute(two, two, []int{1, 2}, []int{1, 2}) },
-		"rank":     func() { Permute(two, two, []int{1, 2}, []int{0}) },
-		"dot":      func() { v.Dot(three, two) },
-		"gamma":    func() { v.Normalize(two, two, two[:1], nil, 0) },
+		"unary":         func() { v.Exp(three, two) },
+		"binary":        func() { v.Add(two, two, two[:1]) },
+		"scalar":        func() { v.MulScalar(three, two, 1) },
+		"softmax":       func() { v.Softmax(two, three, 1, 3) },
+		"strided":       func() { v.SoftmaxStrided(three, three, 1, 2, 2) },
+		"negative":      func() { v.Softmax(two, three, -1, -2) },
+		"shape":         func() { Transpose(two, three, 3, 1) },
+		"order":         func() { Permute(two, two, []int{1, 2}, []int{1, 1}) },
+		"range":         func() { Permute(two, two, []int{1, 2}, []int{1, 2}) },
+		"rank":          func() { Permute(two, two, []int{1, 2}, []int{0}) },
+		"apart":         func() { v.TransposeStrided(three, 1, three, 1, 2, 2) },
+		"strided short": func() { v.TransposeStrided(three, 2, three, 2, 2, 2) },
+		"dot":           func() { v.Dot(three, two) },
+		"gamma":         func() { v.Normalize(two, two, two[:1], nil, 0) },
 	} {
 		func() {
 			defer func() {
@@ -422,7 +454,7 @@ func TestNothingAllocates(t *testing.T) {
 			"log":     func() { v.LogSoftmax(x, x, 3, 1000) },
 			"softmax": func() { v.SoftmaxStrided(x, x, 3, 10, 100) },
 			"norm":    func() { v.Normalize(x, x, x, x, 1) },
-			"permute": func() { Permute(x, x, shape, perm) },
+			"permute": func() { v.Permute(x, x, shape, perm) },
 		} {
 			if a := testing.AllocsPerRun(10, f); a != 0 {
 				t.Errorf("%s: %v allocations", name, a)
@@ -443,7 +475,7 @@ func BenchmarkVec(b *testing.B) {
 			{"erf", func() { v.Erf(y, x) }}, {"gelu", func() { v.Gelu(y, x) }}, {"silu", func() { v.Silu(y, x) }},
 			{"add", func() { v.Add(y, x, y) }}, {"max", func() { v.Max(y, x, y) }}, {"sum", func() { v.Sum(x) }},
 			{"softmax", func() { v.Softmax(y, x, 16, 1024) }}, {"normalize", func() { v.Normalize(y, x, nil, nil, 1e-5) }},
-			{"transpose", func() { Transpose(y, x, 128, 128) }},
+			{"transpose", func() { v.Transpose(y, x, 128, 128) }},
 		} {
 			b.Run(l.String()+"/"+f.name, func(b *testing.B) {
 				b.SetBytes(16384 * 4)
