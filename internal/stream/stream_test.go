@@ -82,6 +82,7 @@ func TestBreak(t *testing.T) {
 
 func TestCancel(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	last := -1
 	for i := range Map(ctx, 2, count(1000), func(context.Context, int, int) int { return 0 }) {
 		if i != last+1 {
