@@ -80,7 +80,7 @@ func Run(ctx context.Context, a, b Predictor, inputs Source, o Options) (*Report
 // only once for each input. There is one Report for each.
 func RunAll(ctx context.Context, a Predictor, others []Predictor, inputs Source, o Options) ([]*Report, error) {
 	if len(others) == 0 {
-		return nil, errors.New("compare: no model to compare with")
+		return nil, errors.New("no model to compare with")
 	}
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
@@ -162,9 +162,9 @@ func (c *comparison) run(ctx context.Context, inputs Source) ([]*Report, error) 
 	}
 	switch {
 	case c.done == 0:
-		return nil, errors.New("compare: there is no input")
+		return nil, errors.New("there is no input")
 	case len(c.failures) == c.done:
-		return nil, fmt.Errorf("compare: none of %d inputs could be used: %s: %w", c.done, c.failures[0].Name, c.first)
+		return nil, fmt.Errorf("none of %d inputs could be used: %s: %w", c.done, c.failures[0].Name, c.first)
 	}
 	return c.reports(time.Since(start))
 }
@@ -176,12 +176,12 @@ func (c *comparison) choose(r answer) error {
 		c.metrics = metric.Default(r.samples[0], r.images...)
 	}
 	if len(c.metrics) == 0 {
-		return errors.New("compare: the reference gives nothing that could be compared")
+		return errors.New("the reference gives nothing that could be compared")
 	}
 	for range c.models[1:] {
 		t, err := metric.NewTable(c.metrics...)
 		if err != nil {
-			return fmt.Errorf("compare: %w", err)
+			return fmt.Errorf("%w", err)
 		}
 		c.tables = append(c.tables, t)
 	}

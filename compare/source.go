@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -45,7 +46,8 @@ func relative(dir, path string) string {
 }
 
 // Arrays returns the inputs in a NumPy file (.npy for a model with one input,
-// .npz for one with several, by name), or in all such files of a folder.
+// .npz for one with several, by name), or in all such files of a folder. Arrays
+// of a .npz that the model does not know are passed over, unless it knows none.
 //
 // A file is one input if its arrays have shapes that the model takes. If
 // instead each array has one more axis in front, or has N rows where the model
@@ -123,9 +125,21 @@ type rowFunc func(i int) (any, error)
 
 // readRows reads a file and tells how many inputs its arrays are.
 func readRows(file string, face mlmodel.Interface) (map[string]rowFunc, int, error) {
-	arrays, err := ReadArrays(file)
+	var names []string
+	for _, f := range face.Inputs {
+		names = append(names, f.Name)
+	}
+	arrays, err := ReadArrays(file, names...)
 	if err != nil {
 		return nil, 0, err
+	}
+	if len(arrays) == 1 && len(names) == 1 { // its name does not matter
+		for _, t := range arrays {
+			arrays = map[string]*tensor.Tensor{"": t}
+		}
+	}
+	if _, one := arrays[""]; !one && len(names) > 0 && !slices.ContainsFunc(names, func(name string) bool { return arrays[name] != nil }) {
+		return nil, 0, fmt.Errorf("%s: holds arrays %q, but the model's inputs are %q", file, slices.Sorted(maps.Keys(arrays)), names)
 	}
 	rows := map[string]rowFunc{}
 	count := -1
@@ -141,8 +155,9 @@ func readRows(file string, face mlmodel.Interface) (map[string]rowFunc, int, err
 }
 
 // ReadArrays reads a NumPy file: the arrays of a .npz by name, or that of a
-// .npy under the name "".
-func ReadArrays(file string) (map[string]*tensor.Tensor, error) {
+// .npy under the name "". Of a .npz that has some of the names given, only those
+// are read.
+func ReadArrays(file string, names ...string) (map[string]*tensor.Tensor, error) {
 	if strings.ToLower(filepath.Ext(file)) == ".npy" {
 		t, err := tensor.ReadNPYFile(file)
 		if err != nil {
@@ -156,7 +171,11 @@ func ReadArrays(file string) (map[string]*tensor.Tensor, error) {
 	}
 	defer z.Close()
 	arrays := map[string]*tensor.Tensor{}
+	some := slices.ContainsFunc(z.Names(), func(name string) bool { return slices.Contains(names, name) })
 	for _, name := range z.Names() {
+		if some && !slices.Contains(names, name) {
+			continue
+		}
 		if arrays[name], err = z.Read(name); err != nil {
 			return nil, fmt.Errorf("%s: %w", file, err)
 		}

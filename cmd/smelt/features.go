@@ -102,7 +102,7 @@ func parseJSON[T any](text string) (T, error) {
 // readArray reads an array of a file: that of the input's name, if there are
 // several.
 func readArray(f mlmodel.Feature, path string) (any, error) {
-	arrays, err := compare.ReadArrays(path)
+	arrays, err := compare.ReadArrays(path, f.Name)
 	if err != nil {
 		return nil, err
 	}

@@ -182,10 +182,15 @@ func newOutputFiles(dir string) (*outputFiles, error) {
 	return &outputFiles{dir: dir, taken: map[string]int{}}, os.MkdirAll(dir, 0o777)
 }
 
-// stem is the beginning of the names of an input's files. Where two inputs
-// differ in nothing else, such as a.jpg and a.png, it gets a number.
+// stem is the beginning of the names of an input's files: that of a.jpg is a,
+// that of rows.npy[3] rows-3. Where two inputs differ in nothing else, such as
+// a.jpg and a.png, it gets a number.
 func (o *outputFiles) stem(input string, index int) string {
-	stem := fileName(strings.TrimSuffix(input, filepath.Ext(input)))
+	stem, row := input, ""
+	if i := strings.LastIndex(input, "["); i > 0 && strings.HasSuffix(input, "]") {
+		stem, row = input[:i], "-"+input[i+1:len(input)-1]
+	}
+	stem = fileName(strings.TrimSuffix(stem, filepath.Ext(stem)) + row)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if other, ok := o.taken[stem]; ok && other != index {
