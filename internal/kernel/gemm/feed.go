@@ -58,8 +58,38 @@ type feeder struct {
 	cols   [blockPanels * vectors * 16]int32
 }
 
+// packRows writes rows i..i+rows-1 of a, indices k0..k0+n-1, index by index
+// with mr places each.
+func (kn *Kernel) packRows(dst []float32, a Matrix, i, rows, k0, n int) {
+	if n == 0 {
+		return
+	}
+	src := a.Data[i*a.RowStride+k0*a.ColStride:]
+	if a.ColStride == 1 && (rows == 1 || a.RowStride >= n) {
+		kn.vec.TransposeStrided(dst, kn.mr, src, a.RowStride, rows, n)
+		return
+	}
+	for k := range n {
+		d := dst[k*kn.mr:][:rows]
+		at := k * a.ColStride
+		for r := range d {
+			d[r] = src[at]
+			at += a.RowStride
+		}
+	}
+}
+
 // matrix packs rows k0.. and columns j.. of a strided matrix.
 func (f *feeder) matrix(kn *Kernel, dst []float32, b Matrix, k0, rows, j, cols int) {
+	if rows == 0 {
+		return
+	}
+	if b.RowStride == 1 && b.ColStride >= rows {
+		for c := 0; c < cols; c += kn.nr {
+			kn.vec.TransposeStrided(dst[c*rows:], kn.nr, b.Data[k0+(j+c)*b.ColStride:], b.ColStride, min(kn.nr, cols-c), rows)
+		}
+		return
+	}
 	for c := range cols {
 		f.cols[c] = int32(c * b.ColStride)
 	}

@@ -15,6 +15,7 @@ import (
 	"sync"
 
 	"github.com/smelt-ml/smelt/internal/kernel/cpu"
+	"github.com/smelt-ml/smelt/internal/kernel/vec"
 )
 
 // Matrix is a strided view: element (i, j) is Data[i*RowStride+j*ColStride].
@@ -179,6 +180,7 @@ type Kernel struct {
 	// direct is micro for columns that are consecutive where they are; or nil.
 	direct func(t *tile)
 	pack   func(dst []float32, step int, s *strip)
+	vec    *vec.Funcs
 
 	jobs sync.Pool // of *job
 }
@@ -218,7 +220,7 @@ func (kn *Kernel) PackBatch(batch, stride, m, k int, a Matrix) *PackedA {
 		for k0 := 0; k0 < k; k0 += step {
 			n := min(step, k-k0)
 			for i := 0; i < m; i += kn.mr {
-				packRows(p.panel(i, k0, n), one, i, min(kn.mr, m-i), k0, n, kn.mr)
+				kn.packRows(p.panel(i, k0, n), one, i, min(kn.mr, m-i), k0, n)
 			}
 		}
 	}
@@ -231,23 +233,6 @@ func (p *PackedA) panel(i, k0, n int) []float32 {
 	rows := ceilDiv(p.m, p.mr) * p.mr
 	at := k0*rows + i*n
 	return p.data[at : at+n*p.mr]
-}
-
-// packRows writes rows i..i+rows-1 of a, indices k0..k0+n-1, index by index
-// with mr values each; missing rows are zero.
-func packRows(dst []float32, a Matrix, i, rows, k0, n, mr int) {
-	for r := range mr {
-		if r >= rows {
-			for k := range n {
-				dst[k*mr+r] = 0
-			}
-			continue
-		}
-		at := (i+r)*a.RowStride + k0*a.ColStride
-		for k := range n {
-			dst[k*mr+r] = a.Data[at+k*a.ColStride]
-		}
-	}
 }
 
 // PackB packs a k×n right operand.

@@ -2,7 +2,10 @@
 
 package gemm
 
-import "github.com/smelt-ml/smelt/internal/kernel/cpu"
+import (
+	"github.com/smelt-ml/smelt/internal/kernel/cpu"
+	"github.com/smelt-ml/smelt/internal/kernel/vec"
+)
 
 //go:generate sh -c "cd _asm && go run . -out ../micro_amd64.s -table ../micro_amd64.go"
 
@@ -13,12 +16,14 @@ var kernels = [cpu.Levels]*Kernel{
 		micro:  func(t *tile) { microAVX2[0][(t.cols-1)/8][t.rows-1](t) },
 		direct: func(t *tile) { microAVX2[1][(t.cols-1)/8][t.rows-1](t) },
 		pack:   func(dst []float32, step int, s *strip) { packStrip(&packAVX2, 8, dst, step, s) },
+		vec:    vec.For(cpu.AVX2),
 	},
 	cpu.AVX512: {
 		mr: len(microAVX512[0][0]), lanes: 16, nr: 16 * len(microAVX512[0]),
 		micro:  func(t *tile) { microAVX512[0][(t.cols-1)/16][t.rows-1](t) },
 		direct: func(t *tile) { microAVX512[1][(t.cols-1)/16][t.rows-1](t) },
 		pack:   func(dst []float32, step int, s *strip) { packStrip(&packAVX512, 16, dst, step, s) },
+		vec:    vec.For(cpu.AVX512),
 	},
 }
 

@@ -384,9 +384,22 @@ func BenchmarkMul(b *testing.B) {
 		for _, s := range [][3]int{
 			{512, 512, 512},
 			// SqueezeNet's 1×1 layers: squeeze, expand.
-			{16, 3025, 64}, {64, 3025, 16}, {32, 729, 128}, {128, 729, 32}, {48, 169, 256}, {192, 169, 48}, {64, 169, 384}, {256, 169, 64}, {1000, 169, 512},
+			{16, 3025, 64},
+			{64, 3025, 16},
+			{32, 729, 128},
+			{128, 729, 32},
+			{48, 169, 256},
+			{192, 169, 48},
+			{64, 169, 384},
+			{256, 169, 64},
+			{1000, 169, 512},
 			// Products of 3×3 windows, and a classifier.
-			{64, 3025, 144}, {64, 3136, 576}, {512, 196, 2304}, {512, 49, 4608}, {1, 1000, 2048}, {1000, 1, 2048},
+			{64, 3025, 144},
+			{64, 3136, 576},
+			{512, 196, 2304},
+			{512, 49, 4608},
+			{1, 1000, 2048},
+			{1000, 1, 2048},
 		} {
 			b.Run(fmt.Sprintf("%v/%dx%dx%d", l, s[0], s[1], s[2]), func(b *testing.B) {
 				p := par.New(1)
@@ -401,6 +414,44 @@ func BenchmarkMul(b *testing.B) {
 					kn.Mul(p, &q)
 				}
 				b.ReportMetric(2*float64(q.M*q.N*q.K)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOPS")
+			})
+		}
+	}
+}
+
+// BenchmarkUnpacked has operands that are known at run time only, as attention
+// does, and a linear layer, whose weights are packed.
+func BenchmarkUnpacked(b *testing.B) {
+	for _, l := range cpu.Available() {
+		for _, s := range []struct {
+			name           string
+			batch, m, n, k int
+			left, packed   bool // B is transposed or packed
+		}{
+			{"scores", 12, 128, 128, 64, true, false},
+			{"values", 12, 128, 64, 128, false, false},
+			{"scores1", 12, 1, 512, 64, true, false},
+			{"values1", 12, 1, 64, 512, false, false},
+			{"linear128", 1, 128, 768, 768, true, true},
+			{"linear1", 1, 1, 768, 768, true, true},
+			{"linear1unpacked", 1, 1, 768, 768, true, false},
+		} {
+			b.Run(fmt.Sprintf("%v/%s", l, s.name), func(b *testing.B) {
+				p := par.New(1)
+				defer p.Close()
+				kn := For(l)
+				q := Product{M: s.m, N: s.n, K: s.k, LDC: s.n, A: RowMajor(make([]float32, s.batch*s.m*s.k), s.k), C: make([]float32, s.batch*s.m*s.n)}
+				q.B = RowMajor(make([]float32, s.batch*s.k*s.n), s.n)
+				if s.left {
+					q.B = RowMajor(q.B.Data, s.k).T()
+				}
+				if s.packed {
+					q.PackedB = kn.PackB(s.k, s.n, q.B)
+				}
+				for b.Loop() {
+					kn.MulBatch(p, s.batch, Strides{A: s.m * s.k, B: s.k * s.n, C: s.m * s.n}, &q)
+				}
+				b.ReportMetric(2*float64(s.batch*s.m*s.n*s.k)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOPS")
 			})
 		}
 	}

@@ -1,5 +1,10 @@
 package gemm
 
+import (
+	"github.com/smelt-ml/smelt/internal/kernel/cpu"
+	"github.com/smelt-ml/smelt/internal/kernel/vec"
+)
+
 // The portable kernel: tiles of 4×4 in scalar variables.
 const (
 	genericRows = 4
@@ -7,7 +12,7 @@ const (
 )
 
 func newGeneric() *Kernel {
-	return &Kernel{mr: genericRows, lanes: genericCols, nr: genericCols, micro: microGeneric, pack: packGeneric(genericCols)}
+	return &Kernel{mr: genericRows, lanes: genericCols, nr: genericCols, micro: microGeneric, pack: packGeneric(genericCols), vec: vec.For(cpu.Generic)}
 }
 
 func microGeneric(t *tile) {

@@ -35,6 +35,7 @@ type job struct {
 	parts  [2]int // the grid: over rows, over columns
 	work   []work
 	packA  bool // this pass packs A
+	dots   bool // no packing: each element is a product of vectors
 	packed PackedA
 }
 
@@ -76,7 +77,8 @@ func (kn *Kernel) MulBatch(p *par.Pool, batch int, s Strides, q *Product) {
 		j.member(&j.work[0], batch-1)
 		j.work[0].check(kn)
 	}
-	if j.PackedA == nil && j.M > 1 { // a single row is read where it is
+	j.dots = j.isDots()
+	if j.PackedA == nil && j.M > 1 && !j.dots { // a single row is read where it is
 		j.packLeft()
 		j.PackedA = &j.packed
 	}
@@ -173,10 +175,15 @@ func (j *job) Run(worker, lo, hi int) {
 		r, c := i%parts/j.parts[1], i%parts%j.parts[1]
 		w := &j.work[worker]
 		j.member(w, member)
-		j.kn.rect(w, rect{
+		part := rect{
 			m0: rows * r / j.parts[0] * mr, m1: min(rows*(r+1)/j.parts[0]*mr, j.M),
 			n0: cols * c / j.parts[1] * nr, n1: min(cols*(c+1)/j.parts[1]*nr, j.N),
-		}, j.pool.Scratch(worker, kc*nr*blockPanels))
+		}
+		if j.dots {
+			j.kn.rectDots(w, part)
+		} else {
+			j.kn.rect(w, part, j.pool.Scratch(worker, kc*nr*blockPanels))
+		}
 	}
 }
 
@@ -192,7 +199,7 @@ func (j *job) runPackA(lo, hi int) {
 		dst.data = dst.data[member*panels*mr*j.K:]
 		for k0 := 0; k0 < j.K; k0 += step {
 			n := min(step, j.K-k0)
-			packRows(dst.panel(row, k0, n), src, row, min(mr, j.M-row), k0, n, mr)
+			j.kn.packRows(dst.panel(row, k0, n), src, row, min(mr, j.M-row), k0, n)
 		}
 	}
 }

@@ -24,11 +24,28 @@ var offsets = []struct {
 	of, field string
 	at        int
 }{
-	{"tile", "k", 0}, {"tile", "a", 8}, {"tile", "astep", 32}, {"tile", "b", 40},
-	{"tile", "c", 64}, {"tile", "ldc", 88}, {"tile", "add", 96}, {"tile", "ldadd", 120},
-	{"tile", "rowBias", 128}, {"tile", "colBias", 152}, {"tile", "slope", 176},
-	{"tile", "cols", 200}, {"tile", "clamp", 208}, {"tile", "lo", 216}, {"tile", "hi", 220}, {"tile", "brows", 224},
-	{"strip", "src", 0}, {"strip", "rows", 24}, {"strip", "count", 56}, {"strip", "off", 64}, {"strip", "from", 96}, {"strip", "idx", 136},
+	{"tile", "k", 0},
+	{"tile", "a", 8},
+	{"tile", "astep", 32},
+	{"tile", "b", 40},
+	{"tile", "c", 64},
+	{"tile", "ldc", 88},
+	{"tile", "add", 96},
+	{"tile", "ldadd", 120},
+	{"tile", "rowBias", 128},
+	{"tile", "colBias", 152},
+	{"tile", "slope", 176},
+	{"tile", "cols", 200},
+	{"tile", "clamp", 208},
+	{"tile", "lo", 216},
+	{"tile", "hi", 220},
+	{"tile", "brows", 224},
+	{"strip", "src", 0},
+	{"strip", "rows", 24},
+	{"strip", "count", 56},
+	{"strip", "off", 64},
+	{"strip", "from", 96},
+	{"strip", "idx", 136},
 }
 
 func field(of, name string) int {
@@ -57,8 +74,10 @@ var levels = []*level{
 
 var ymm = []reg.VecPhysical{reg.Y0, reg.Y1, reg.Y2, reg.Y3, reg.Y4, reg.Y5, reg.Y6, reg.Y7, reg.Y8, reg.Y9, reg.Y10, reg.Y11, reg.Y12, reg.Y13, reg.Y14, reg.Y15}
 
-var zmm = []reg.VecPhysical{reg.Z0, reg.Z1, reg.Z2, reg.Z3, reg.Z4, reg.Z5, reg.Z6, reg.Z7, reg.Z8, reg.Z9, reg.Z10, reg.Z11, reg.Z12, reg.Z13, reg.Z14, reg.Z15,
-	reg.Z16, reg.Z17, reg.Z18, reg.Z19, reg.Z20, reg.Z21, reg.Z22, reg.Z23, reg.Z24, reg.Z25, reg.Z26, reg.Z27, reg.Z28, reg.Z29, reg.Z30, reg.Z31}
+var zmm = []reg.VecPhysical{
+	reg.Z0, reg.Z1, reg.Z2, reg.Z3, reg.Z4, reg.Z5, reg.Z6, reg.Z7, reg.Z8, reg.Z9, reg.Z10, reg.Z11, reg.Z12, reg.Z13, reg.Z14, reg.Z15,
+	reg.Z16, reg.Z17, reg.Z18, reg.Z19, reg.Z20, reg.Z21, reg.Z22, reg.Z23, reg.Z24, reg.Z25, reg.Z26, reg.Z27, reg.Z28, reg.Z29, reg.Z30, reg.Z31,
+}
 
 // masks is 8 words of ones and 8 of zeros: from word 8-n on, it is the mask
 // of n floats for AVX2.
