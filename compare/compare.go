@@ -12,6 +12,7 @@ import (
 	"iter"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/smelt-ml/smelt/compare/metric"
@@ -63,6 +64,14 @@ type Options struct {
 	Worst int
 	// Workers is how many inputs are worked on at once; 0 means one a core.
 	Workers int
+}
+
+// NameInput adds an input's name to an error that does not have it yet.
+func NameInput(name string, err error) error {
+	if strings.Contains(err.Error(), name) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", name, err)
 }
 
 // Run compares b with the reference a over all inputs. An input that cannot be
@@ -164,7 +173,7 @@ func (c *comparison) run(ctx context.Context, inputs Source) ([]*Report, error) 
 	case c.done == 0:
 		return nil, errors.New("there is no input")
 	case len(c.failures) == c.done:
-		return nil, fmt.Errorf("none of %d inputs could be used: %s: %w", c.done, c.failures[0].Name, c.first)
+		return nil, fmt.Errorf("none of %d inputs could be used: %w", c.done, NameInput(c.failures[0].Name, c.first))
 	}
 	return c.reports(time.Since(start))
 }

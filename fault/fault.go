@@ -82,7 +82,7 @@ func InFile(err error, file string) error {
 	}
 	named := *e
 	named.File = file
-	if err == error(e) {
+	if err == error(e) { //nolint:errorlint // err itself, not one in its chain
 		return &named
 	}
 	// The Error stands deeper: lift it, so that the file is said first.

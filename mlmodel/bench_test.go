@@ -26,8 +26,10 @@ func largeModel(t testing.TB, layers int) string {
 	m := New(spec.Model_builder{SpecificationVersion: 4, NeuralNetwork: new(spec.NeuralNetwork)}.Build())
 	var all []*spec.NeuralNetworkLayer
 	for i := range layers {
-		p := spec.ConvolutionLayerParams_builder{OutputChannels: 256, KernelChannels: 512, KernelSize: []uint64{1, 1},
-			Weights: new(spec.WeightParams), Bias: new(spec.WeightParams)}.Build()
+		p := spec.ConvolutionLayerParams_builder{
+			OutputChannels: 256, KernelChannels: 512, KernelSize: []uint64{1, 1},
+			Weights: new(spec.WeightParams), Bias: new(spec.WeightParams),
+		}.Build()
 		if err := m.SetWeights(p.GetWeights(), NewWeights(Float32, zeros{}, 4*256*512)); err != nil {
 			t.Fatal(err)
 		}

@@ -101,8 +101,7 @@ func (m *Model) WriteBlob(fileName string, write func(w *blob.Writer) error) err
 		b.temp = ""
 	}
 	if err := b.fill(f, path.Join(m.name, p), write); err != nil {
-		b.close()
-		return err
+		return errors.Join(err, b.close())
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

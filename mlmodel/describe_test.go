@@ -140,12 +140,16 @@ func TestSummary(t *testing.T) {
 		labels  string
 	}{
 		{"network.mlmodel", Summary{
-			Layers: map[string]int{"convolution": 2, "innerProduct": 2, "batchnorm": 1, "activation": 1, "uniDirectionalLSTM": 1,
-				"loadConstantND": 2, "loop": 1, "branch": 1, "copy": 2, "custom": 1},
+			Layers: map[string]int{
+				"convolution": 2, "innerProduct": 2, "batchnorm": 1, "activation": 1, "uniDirectionalLSTM": 1,
+				"loadConstantND": 2, "loop": 1, "branch": 1, "copy": 2, "custom": 1,
+			},
 			Parameters:  1748,
 			WeightBytes: 4*(1748-4-1440+10) + 4*2 + 1440/2,
-			Dependencies: []Dependency{{"customLayer", "Swish", "x * sigmoid(x)",
-				map[string]any{"beta": 1.5, "name": "s", "n": int64(7), "long": int64(1 << 40), "on": true}}},
+			Dependencies: []Dependency{{
+				"customLayer", "Swish", "x * sigmoid(x)",
+				map[string]any{"beta": 1.5, "name": "s", "n": int64(7), "long": int64(1 << 40), "on": true},
+			}},
 		}, IOS13, "[a b c]"},
 		{"pipeline.mlmodel", Summary{
 			Layers:     map[string]int{"pipelineClassifier": 1, "featureVectorizer": 1, "treeEnsembleClassifier": 1},

@@ -276,7 +276,8 @@ func describe(d interface {
 	GetState() []*spec.FeatureDescription
 	GetPredictedFeatureName() string
 	GetPredictedProbabilitiesName() string
-}) Interface {
+},
+) Interface {
 	return Interface{
 		Inputs: features(d.GetInput()), Outputs: features(d.GetOutput()), States: features(d.GetState()),
 		PredictedFeature: d.GetPredictedFeatureName(), PredictedProbabilities: d.GetPredictedProbabilitiesName(),

@@ -69,18 +69,26 @@ func TestDependencies(t *testing.T) {
 			pair("d", spec.TensorValue_builder{Doubles: spec.TensorValue_RepeatedDoubles_builder{Values: []float64{0.25}}.Build()}.Build()),
 			pair("b", spec.TensorValue_builder{Bools: spec.TensorValue_RepeatedBools_builder{Values: []bool{true}}.Build()}.Build()),
 			pair("x", spec.TensorValue_builder{Bytes: spec.TensorValue_RepeatedBytes_builder{Values: []byte{1}}.Build()}.Build()),
-		}}.Build()}.Build()}.Build()
+		},
+	}.Build()}.Build()}.Build()
 	op := spec.Operation_builder{Type: "custom_layer", Attributes: map[string]*spec.Value{
-		"class_name": text("Topk"), "description": text("of the first"), "parameters": parameters}}.Build()
+		"class_name": text("Topk"), "description": text("of the first"), "parameters": parameters,
+	}}.Build()
 	program := spec.Model_builder{MlProgram: spec.Program_builder{Functions: map[string]*spec.Function{
 		"main": spec.Function_builder{BlockSpecializations: map[string]*spec.Block{
-			"CoreML5": spec.Block_builder{Operations: []*spec.Operation{op}}.Build()}}.Build()}}.Build()}.Build()
-	custom := spec.Model_builder{CustomModel: spec.CustomModel_builder{ClassName: "Mine", Description: "d",
+			"CoreML5": spec.Block_builder{Operations: []*spec.Operation{op}}.Build(),
+		}}.Build(),
+	}}.Build()}.Build()
+	custom := spec.Model_builder{CustomModel: spec.CustomModel_builder{
+		ClassName: "Mine", Description: "d",
 		Parameters: map[string]*spec.CustomModel_CustomModelParamValue{
 			"n": spec.CustomModel_CustomModelParamValue_builder{IntValue: new(int32)}.Build(),
-			"v": spec.CustomModel_CustomModelParamValue_builder{BytesValue: []byte{7}}.Build()}}.Build()}.Build()
+			"v": spec.CustomModel_CustomModelParamValue_builder{BytesValue: []byte{7}}.Build(),
+		},
+	}.Build()}.Build()
 	linked := spec.Model_builder{LinkedModel: spec.LinkedModel_builder{LinkedModelFile: spec.LinkedModelFile_builder{
-		LinkedModelFileName: spec.StringParameter_builder{DefaultValue: "other"}.Build()}.Build()}.Build()}.Build()
+		LinkedModelFileName: spec.StringParameter_builder{DefaultValue: "other"}.Build(),
+	}.Build()}.Build()}.Build()
 	m := New(spec.Model_builder{Pipeline: spec.Pipeline_builder{Models: []*spec.Model{program, custom, linked}}.Build()}.Build())
 	want := Summary{
 		Layers: map[string]int{"pipeline": 1, "customModel": 1, "linkedModel": 1, "custom_layer": 1},
@@ -99,13 +107,16 @@ func TestDependencies(t *testing.T) {
 func TestNumbers(t *testing.T) {
 	m := New(spec.Model_builder{GlmRegressor: spec.GLMRegressor_builder{
 		Weights: []*spec.GLMRegressor_DoubleArray{spec.GLMRegressor_DoubleArray_builder{Value: []float64{1, 2, 3}}.Build()},
-		Offset:  []float64{1}}.Build()}.Build())
+		Offset:  []float64{1},
+	}.Build()}.Build())
 	if s := m.Summary(); s.Parameters != 4 || s.WeightBytes != 32 {
 		t.Errorf("%+v", s)
 	}
 	m = New(spec.Model_builder{KNearestNeighborsClassifier: spec.KNearestNeighborsClassifier_builder{
 		NearestNeighborsIndex: spec.NearestNeighborsIndex_builder{FloatSamples: []*spec.FloatVector{
-			spec.FloatVector_builder{Vector: []float32{1, 2}}.Build(), spec.FloatVector_builder{Vector: []float32{3, 4}}.Build()}}.Build()}.Build()}.Build())
+			spec.FloatVector_builder{Vector: []float32{1, 2}}.Build(), spec.FloatVector_builder{Vector: []float32{3, 4}}.Build(),
+		}}.Build(),
+	}.Build()}.Build())
 	if s := m.Summary(); s.Parameters != 4 || s.WeightBytes != 16 {
 		t.Errorf("%+v", s)
 	}

@@ -209,8 +209,12 @@ func TestValues(t *testing.T) {
 		{"none", Weights{}, nil, []int{1}, 0, nil},
 		{"none wanted", Weights{}, nil, []int{0}, 0, []float32{}},
 		{"negative", FloatWeights(nil), nil, []int{-1}, 0, nil},
-		{"4 bits", BytesWeights(Raw, example), linear(4, one, nil), []int{3, 7}, 0,
-			[]float32{0, 3, 5, 7, 10, 12, 15, 0, 2, 5, 8, 10, 12, 15, 0, 2, 5, 7, 10, 12, 15}},
+		{
+			"4 bits", BytesWeights(Raw, example), linear(4, one, nil),
+			[]int{3, 7},
+			0,
+			[]float32{0, 3, 5, 7, 10, 12, 15, 0, 2, 5, 8, 10, 12, 15, 0, 2, 5, 7, 10, 12, 15},
+		},
 		{"3 bits", BytesWeights(Raw, []byte{0b00101011, 0b10000000}), linear(3, one, nil), []int{3}, 0, []float32{1, 2, 7}},
 		{"8 bits", BytesWeights(Raw, []byte{0, 255}), linear(8, []float32{2}, one), []int{2}, -1, []float32{1, 511}},
 		{"channels", BytesWeights(Raw, []byte{1, 2, 3, 4}), linear(8, []float32{1, 10}, []float32{0, 5}), []int{2, 2}, 0, []float32{1, 2, 35, 45}},
@@ -252,8 +256,10 @@ func TestMinimalChange(t *testing.T) {
 		{"version", func(m *Model) { m.spec.SetSpecificationVersion(5) }, replace(varint(1, 9), varint(1, 5))},
 		{"to itself and back", func(m *Model) { layers(m)[0].SetName("q"); layers(m)[0].SetName("conv") }, original},
 		{"an added field", func(m *Model) { m.spec.SetIsUpdatable(true) }, append(varint(10, 1), original...)},
-		{"user text", func(m *Model) { m.spec.GetDescription().GetMetadata().GetUserDefined()["k"] = "w" },
-			replace(field(2, []byte("v")), field(2, []byte("w")))},
+		{
+			"user text", func(m *Model) { m.spec.GetDescription().GetMetadata().GetUserDefined()["k"] = "w" },
+			replace(field(2, []byte("v")), field(2, []byte("w"))),
+		},
 		{"unknown field", func(m *Model) { m.spec.ProtoReflect().SetUnknown(nil) }, replace(field(12345, []byte("later versions")), nil)},
 		{"layer order", func(m *Model) { slices.Reverse(layers(m)) }, nil},
 		{"less layers", func(m *Model) { m.spec.GetNeuralNetwork().SetLayers(layers(m)[1:]) }, nil},
@@ -261,8 +267,10 @@ func TestMinimalChange(t *testing.T) {
 			m.spec.GetNeuralNetwork().SetLayers(append(layers(m), proto.Clone(layers(m)[0]).(*spec.NeuralNetworkLayer)))
 		}, nil},
 		{"another kind", func(m *Model) { m.spec.SetIdentity(new(spec.Identity)) }, nil},
-		{"layer name", func(m *Model) { layers(m)[0].SetName("other") },
-			oddModelWith("other", func(n protowire.Number, b []byte) []byte { return field(n, b) })},
+		{
+			"layer name", func(m *Model) { layers(m)[0].SetName("other") },
+			oddModelWith("other", func(n protowire.Number, b []byte) []byte { return field(n, b) }),
+		},
 	} {
 		m := parseBytes(t, original)
 		c.change(m)

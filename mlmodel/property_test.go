@@ -81,9 +81,8 @@ func drawUnknown(t *rapid.T) []byte {
 func drawField(t *rapid.T, fd protoreflect.FieldDescriptor, depth int) []byte {
 	num := fd.Number()
 	fixed := func(width int, typ protowire.Type) []byte {
-		n := 1
 		if fd.IsList() && rapid.Bool().Draw(t, "packed") {
-			n = rapid.IntRange(0, 3).Draw(t, "n")
+			n := rapid.IntRange(0, 3).Draw(t, "n")
 			return drawBytes(t, num, rapid.SliceOfN(rapid.Byte(), n*width, n*width).Draw(t, "b"))
 		}
 		return append(protowire.AppendTag(nil, num, typ), rapid.SliceOfN(rapid.Byte(), width, width).Draw(t, "b")...)

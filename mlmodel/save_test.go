@@ -267,7 +267,8 @@ func TestWeightsOfAnotherModel(t *testing.T) {
 	s, wp := new(spec.Model), new(spec.WeightParams)
 	s.SetSpecificationVersion(1)
 	s.SetNeuralNetwork(spec.NeuralNetwork_builder{Layers: []*spec.NeuralNetworkLayer{spec.NeuralNetworkLayer_builder{
-		InnerProduct: spec.InnerProductLayerParams_builder{Weights: wp}.Build()}.Build()}}.Build())
+		InnerProduct: spec.InnerProductLayerParams_builder{Weights: wp}.Build(),
+	}.Build()}}.Build())
 	m := New(s)
 	if err := m.SetWeights(wp, w); err != nil {
 		t.Fatal(err)

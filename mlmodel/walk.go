@@ -129,7 +129,8 @@ func eachLayer(path string, n network, yield func(Layer) bool) bool {
 // memberOf returns the name of the member that a oneof of a message has set.
 func memberOf(m interface {
 	ProtoReflect() protoreflect.Message
-}, oneof protoreflect.Name) string {
+}, oneof protoreflect.Name,
+) string {
 	r := m.ProtoReflect()
 	if fd := r.WhichOneof(r.Descriptor().Oneofs().ByName(oneof)); fd != nil {
 		return string(fd.Name())

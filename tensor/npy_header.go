@@ -2,6 +2,7 @@ package tensor
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -67,7 +68,7 @@ func readNPYHeader(r io.Reader) (*npyHeader, error) {
 
 // cutShort words the error of a read that got less than it asked for.
 func cutShort(what string, err error) error {
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("%s: %w", what, io.ErrUnexpectedEOF)
 	}
 	return fmt.Errorf("%s: %w", what, err)

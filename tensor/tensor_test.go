@@ -204,8 +204,15 @@ func TestDTypes(t *testing.T) {
 		dtype   DType
 		n, want int
 	}{
-		{Uint3, 5, 2}, {Uint1, 0, 0}, {Float64, 3, 24}, {String, 1, -1}, {Invalid, 1, -1},
-		{Float32, -1, -1}, {Uint8, math.MaxInt, -1}, {Float64, math.MaxInt / 8, -1}, {DType(200), 1, -1},
+		{Uint3, 5, 2},
+		{Uint1, 0, 0},
+		{Float64, 3, 24},
+		{String, 1, -1},
+		{Invalid, 1, -1},
+		{Float32, -1, -1},
+		{Uint8, math.MaxInt, -1},
+		{Float64, math.MaxInt / 8, -1},
+		{DType(200), 1, -1},
 	} {
 		if got := c.dtype.PackedSize(c.n); got != c.want {
 			t.Errorf("%s × %d: %d bytes, want %d", c.dtype, c.n, got, c.want)

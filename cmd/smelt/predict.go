@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
 	"runtime"
 	"text/tabwriter"
 	"time"
@@ -121,7 +120,7 @@ func (w *predictionWriter) all(ctx context.Context, p *smelt.Predictor, inputs c
 	}
 	defer finish()
 	var first error
-	for i, r := range stream.Map(ctx, workers, iter.Seq[compare.Input](inputs.All), func(ctx context.Context, i int, in compare.Input) outcome {
+	for i, r := range stream.Map(ctx, workers, inputs.All, func(ctx context.Context, i int, in compare.Input) outcome {
 		text, err := w.one(ctx, p, i, in)
 		return outcome{in.Name, text, err}
 	}) {
@@ -133,7 +132,7 @@ func (w *predictionWriter) all(ctx context.Context, p *smelt.Predictor, inputs c
 				return r.err
 			}
 			if first == nil {
-				first = fmt.Errorf("%s: %w", r.name, r.err)
+				first = compare.NameInput(r.name, r.err)
 			}
 			w.failures = append(w.failures, compare.Failure{Index: i, Name: r.name, Error: r.err.Error()})
 			continue

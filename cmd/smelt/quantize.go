@@ -50,7 +50,9 @@ floats, in any mode.`,
 	f.IntVar(&o.MinElements, "min-elements", 0, "keep weights of fewer elements (0: 1 in networks, 2049 in ML Programs)")
 	f.BoolVar(&keepBiases, "keep-biases", false, "keep biases and other vectors")
 	f.BoolVar(&o.Again, "again", false, "quantize what is quantized already once more")
-	cmd.MarkFlagRequired("output")
+	if err := cmd.MarkFlagRequired("output"); err != nil {
+		panic(err) // there is such a flag, two lines above
+	}
 	cmd.RunE = a.verb(func(ctx context.Context, args []string) error {
 		o.Mode = compress.Mode(mode)
 		if keepBiases {

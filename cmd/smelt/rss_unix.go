@@ -15,7 +15,7 @@ func peakRSS() int64 {
 		return 0
 	}
 	if runtime.GOOS == "darwin" || runtime.GOOS == "ios" {
-		return int64(u.Maxrss)
+		return int64(u.Maxrss) //nolint:unconvert // int32 on some systems
 	}
-	return int64(u.Maxrss) * 1024
+	return int64(u.Maxrss) * 1024 //nolint:unconvert // int32 on some systems
 }

@@ -55,7 +55,8 @@ func vec(v ...float32) Sample { return of(tensor.Floats([]int{len(v)}, v)) }
 func score(t interface {
 	Helper()
 	Fatalf(format string, args ...any)
-}, m Metric, want, got Sample) float64 {
+}, m Metric, want, got Sample,
+) float64 {
 	t.Helper()
 	s, err := m.Score(want, got)
 	if err != nil {
@@ -93,8 +94,12 @@ func TestVectorsGolden(t *testing.T) {
 			m    Metric
 			name string
 		}{
-			{PSNR{}, "psnr"}, {PSNR{Peak: 7}, "psnr7"}, {SNR{}, "snr"},
-			{MaxAbsError{}, "max"}, {MeanAbsError{}, "mean"}, {Cosine{}, "cosine"},
+			{PSNR{}, "psnr"},
+			{PSNR{Peak: 7}, "psnr7"},
+			{SNR{}, "snr"},
+			{MaxAbsError{}, "max"},
+			{MeanAbsError{}, "mean"},
+			{Cosine{}, "cosine"},
 		} {
 			near(t, name+c.name, score(t, c.m, want, got), g.number(name+c.name), 1e-12)
 		}

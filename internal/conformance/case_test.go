@@ -22,8 +22,10 @@ func TestParseCase(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &Case{Suite: "mil", Kind: "mlProgram", SpecVersion: 9, Opset: "CoreML8", Ops: []string{"add", "cast"}, Variants: []string{"v"},
-		FP16: true, XFail: "known", Model: "model.mlpackage", Function: "second"}
+	want := &Case{
+		Suite: "mil", Kind: "mlProgram", SpecVersion: 9, Opset: "CoreML8", Ops: []string{"add", "cast"}, Variants: []string{"v"},
+		FP16: true, XFail: "known", Model: "model.mlpackage", Function: "second",
+	}
 	if diff := cmp.Diff(want, c, cmpopts.IgnoreUnexported(Case{})); diff != "" {
 		t.Error(diff)
 	}

@@ -7,6 +7,7 @@ package predict
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -226,7 +227,7 @@ func (m *Model) Batch(ctx context.Context, in []Features) ([]Features, error) {
 // firstError prefers a real failure to the cancellations that it caused.
 func firstError(ctx context.Context, errs []error) error {
 	for i, err := range errs {
-		if err != nil && err != context.Canceled {
+		if err != nil && !errors.Is(err, context.Canceled) {
 			return fmt.Errorf("input %d: %w", i, err)
 		}
 	}

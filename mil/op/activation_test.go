@@ -84,15 +84,21 @@ func TestPerChannelActivation(t *testing.T) {
 	checkCases(t, []evalCase{
 		{"channels", Prelu.Op, &PreluArgs{val(x), []float32{0.5, 2}}, outs(fl(sh{1, 2, 3}, -0.5, 0, 2, -6, nan, -inf)), ""},
 		{"batch", Prelu.Op, &PreluArgs{val(fl(sh{2, 2}, -1, -1, -2, -2)), []float32{0.5, 2}}, outs(fl(sh{2, 2}, -0.5, -2, -1, -4)), ""},
-		{"iOS17", PreluIOS17.Op, &PreluIOS17Args{val(tensor.New(tensor.Float16, sh{1, 1}, []float32{-1})), []float32{0.5}},
-			outs(tensor.New(tensor.Float16, sh{1, 1}, []float32{-0.5})), ""},
+		{
+			"iOS17", PreluIOS17.Op, &PreluIOS17Args{val(tensor.New(tensor.Float16, sh{1, 1}, []float32{-1})), []float32{0.5}},
+			outs(tensor.New(tensor.Float16, sh{1, 1}, []float32{-0.5})), "",
+		},
 		{"too few", Prelu.Op, &PreluArgs{val(x), []float32{0.5}}, nil, "2 channels"},
 		{"no channels", Prelu.Op, &PreluArgs{val(line(1)), []float32{0.5}}, nil, "channel dimension"},
 
-		{"channels", SoftplusParametric.Op, &SoftplusParametricArgs{val(fl(sh{1, 2, 1}, 2, 0.125)), []float32{1, 2}, []float32{1, 2}},
-			outs(fl(sh{1, 2, 1}, 2.12692801, 2*0.82593942)), ""},
-		{"iOS17", SoftplusParametricIOS17.Op, &SoftplusParametricIOS17Args{val(fl(sh{1, 1, 1}, 1e4)), []float32{1}, []float32{1}},
-			outs(fl(sh{1, 1, 1}, 1e4)), ""},
+		{
+			"channels", SoftplusParametric.Op, &SoftplusParametricArgs{val(fl(sh{1, 2, 1}, 2, 0.125)), []float32{1, 2}, []float32{1, 2}},
+			outs(fl(sh{1, 2, 1}, 2.12692801, 2*0.82593942)), "",
+		},
+		{
+			"iOS17", SoftplusParametricIOS17.Op, &SoftplusParametricIOS17Args{val(fl(sh{1, 1, 1}, 1e4)), []float32{1}, []float32{1}},
+			outs(fl(sh{1, 1, 1}, 1e4)), "",
+		},
 		{"too many", SoftplusParametric.Op, &SoftplusParametricArgs{val(ramp(1, 1, 1)), []float32{1}, []float32{1, 2}}, nil, "beta has 2"},
 	})
 	checkInfer(t, []inferCase{

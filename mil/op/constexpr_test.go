@@ -143,12 +143,18 @@ func TestConstexprDense(t *testing.T) {
 	}
 	q4 := packed(tensor.Int4, sh{2, 4}, -8, -1, 0, 7, 1, 2, 3, 4)
 	checkCases(t, []evalCase{
-		{"scalar", ConstexprAffineDequantize.Op, affine(packed(tensor.Uint8, sh{3}, 0, 128, 255), packed(tensor.Uint8, sh{}, 128), fl(sh{}, 0.5), 0),
-			outs(line(-64, 0, 63.5)), ""},
-		{"per row", ConstexprAffineDequantize.Op, affine(packed(tensor.Int8, sh{2, 2}, -128, 1, 2, 127), packed(tensor.Int8, sh{2}, 1, -1), line(1, 2), 0),
-			outs(fl(sh{2, 2}, -129, 0, 6, 256)), ""},
-		{"per column", ConstexprAffineDequantize.Op, affine(packed(tensor.Int8, sh{2, 2}, -128, 1, 2, 127), packed(tensor.Int8, sh{}, 1), line(1, 2), -1),
-			outs(fl(sh{2, 2}, -129, 0, 1, 252)), ""},
+		{
+			"scalar", ConstexprAffineDequantize.Op, affine(packed(tensor.Uint8, sh{3}, 0, 128, 255), packed(tensor.Uint8, sh{}, 128), fl(sh{}, 0.5), 0),
+			outs(line(-64, 0, 63.5)), "",
+		},
+		{
+			"per row", ConstexprAffineDequantize.Op, affine(packed(tensor.Int8, sh{2, 2}, -128, 1, 2, 127), packed(tensor.Int8, sh{2}, 1, -1), line(1, 2), 0),
+			outs(fl(sh{2, 2}, -129, 0, 6, 256)), "",
+		},
+		{
+			"per column", ConstexprAffineDequantize.Op, affine(packed(tensor.Int8, sh{2, 2}, -128, 1, 2, 127), packed(tensor.Int8, sh{}, 1), line(1, 2), -1),
+			outs(fl(sh{2, 2}, -129, 0, 1, 252)), "",
+		},
 		{"float zero point", ConstexprAffineDequantize.Op, affine(packed(tensor.Uint8, sh{2}, 1, 2), line(0.5), half(2), 0), outs(half(1, 3)), ""},
 		{"empty", ConstexprAffineDequantize.Op, affine(packed(tensor.Uint8, sh{0, 2}), packed(tensor.Uint8, sh{0}), line(), 0), outs(ramp(0, 2)), ""},
 		{"axis", ConstexprAffineDequantize.Op, affine(packed(tensor.Uint8, sh{2}, 1, 2), line(0), line(1), 1), nil, "axis 1"},
@@ -159,8 +165,10 @@ func TestConstexprDense(t *testing.T) {
 
 		{"codes", ConstexprLutToDense.Op, lutTo(codes, lut, 5), outs(line(10, 13, 12, 11, 13)), ""},
 		{"shape", ConstexprLutToDense.Op, lutTo(codes, lut, 5, 1), outs(fl(sh{5, 1}, 10, 13, 12, 11, 13)), ""},
-		{"integer table", ConstexprLutToDense.Op, lutTo(packed(tensor.Uint8, sh{1}, 0b0101), packed(tensor.Int8, sh{2}, -7, 9), 4),
-			outs(tensor.New(tensor.Int8, sh{4}, []int32{9, -7, 9, -7})), ""},
+		{
+			"integer table", ConstexprLutToDense.Op, lutTo(packed(tensor.Uint8, sh{1}, 0b0101), packed(tensor.Int8, sh{2}, -7, 9), 4),
+			outs(tensor.New(tensor.Int8, sh{4}, []int32{9, -7, 9, -7})), "",
+		},
 		{"empty", ConstexprLutToDense.Op, lutTo(packed(tensor.Uint8, sh{0}), lut, 0, 3), outs(ramp(0, 3)), ""},
 		{"too few bytes", ConstexprLutToDense.Op, lutTo(codes, lut, 9), nil, "take 3"},
 		{"too many bytes", ConstexprLutToDense.Op, lutTo(codes, lut, 4), nil, "take 1"},
@@ -173,10 +181,12 @@ func TestConstexprDense(t *testing.T) {
 		{"groups", ConstexprLutToDenseIOS18.Op, lut18(groups, two, nil), outs(fl(sh{6, 2}, 9, 13, 13, 1, 5, 1, 26, 2, 18, 10, 2, 26)), ""},
 		{"vectors along 1", ConstexprLutToDenseIOS18.Op, lut18(bits, vectors, at(1)), outs(tensor.New(tensor.Int8, sh{2, 6, 2}, []int32{
 			1, 1, 2, 2, 3, 3, -1, 1, -2, 2, -3, 3,
-			-1, -1, -2, -2, -3, -3, 1, 1, 2, 2, 3, 3})), ""},
+			-1, -1, -2, -2, -3, -3, 1, 1, 2, 2, 3, 3,
+		})), ""},
 		{"vectors along the last", ConstexprLutToDenseIOS18.Op, lut18(bits, vectors, at(-1)), outs(tensor.New(tensor.Int8, sh{2, 2, 6}, []int32{
 			1, 2, 3, 1, 2, 3, -1, -2, -3, 1, 2, 3,
-			-1, -2, -3, -1, -2, -3, 1, 2, 3, 1, 2, 3})), ""},
+			-1, -2, -3, -1, -2, -3, 1, 2, 3, 1, 2, 3,
+		})), ""},
 		{"no axis", ConstexprLutToDenseIOS18.Op, lut18(bits, vectors, nil), nil, "vector_axis"},
 		{"axis", ConstexprLutToDenseIOS18.Op, lut18(bits, vectors, at(3)), nil, "axis 3"},
 		{"two axes", ConstexprLutToDenseIOS18.Op, lut18(bits, vectors, whole(1, 2)), nil, "scalar"},
@@ -189,8 +199,10 @@ func TestConstexprDense(t *testing.T) {
 		{"odd index type", ConstexprLutToDenseIOS18.Op, lut18(q4, ramp(1, 1, 16, 1), nil), nil, "type int4"},
 
 		{"blocks of 2", ConstexprBlockwiseShiftScale.Op, shift(q4, fl(sh{2, 2}, 1, 2, 3, 4), nil), outs(fl(sh{2, 4}, -8, -1, 0, 14, 3, 6, 12, 16)), ""},
-		{"offset", ConstexprBlockwiseShiftScale.Op, shift(q4, fl(sh{2, 1}, 1, 2), packed(tensor.Int4, sh{2, 1}, -8, 7)),
-			outs(fl(sh{2, 4}, 0, 7, 8, 15, -12, -10, -8, -6)), ""},
+		{
+			"offset", ConstexprBlockwiseShiftScale.Op, shift(q4, fl(sh{2, 1}, 1, 2), packed(tensor.Int4, sh{2, 1}, -8, 7)),
+			outs(fl(sh{2, 4}, 0, 7, 8, 15, -12, -10, -8, -6)), "",
+		},
 		{"float offset", ConstexprBlockwiseShiftScale.Op, shift(packed(tensor.Uint4, sh{2}, 1, 15), line(2), line(0.5)), outs(line(1, 29)), ""},
 		{"float data", ConstexprBlockwiseShiftScale.Op, shift(line(1, 2, 3), line(1, 10, 100), line(1, 1, 1)), outs(line(0, 10, 200)), ""},
 		{"half", ConstexprBlockwiseShiftScale.Op, shift(packed(tensor.Uint8, sh{2}, 1, 200), half(2), nil), outs(half(2, 400)), ""},
@@ -241,32 +253,46 @@ func TestConstexprSparse(t *testing.T) {
 	}
 	checkCases(t, []evalCase{
 		{"bytes", ConstexprSparseToDense.Op, sparse16(line(7, 8), packed(tensor.Uint8, sh{1}, 0b01100), 5), outs(line(0, 0, 7, 8, 0)), ""},
-		{"shape", ConstexprSparseToDense.Op, sparse16(line(7, 8, 9), packed(tensor.Uint8, sh{2}, 0b10000001, 1), 3, 3),
-			outs(fl(sh{3, 3}, 7, 0, 0, 0, 0, 0, 0, 8, 9)), ""},
+		{
+			"shape", ConstexprSparseToDense.Op, sparse16(line(7, 8, 9), packed(tensor.Uint8, sh{2}, 0b10000001, 1), 3, 3),
+			outs(fl(sh{3, 3}, 7, 0, 0, 0, 0, 0, 0, 8, 9)), "",
+		},
 		{"empty", ConstexprSparseToDense.Op, sparse16(line(), packed(tensor.Uint8, sh{0}), 0, 3), outs(ramp(0, 3)), ""},
 		{"too few values", ConstexprSparseToDense.Op, sparse16(line(7), packed(tensor.Uint8, sh{1}, 0b01100), 5), nil, "2 elements set"},
 		{"too many values", ConstexprSparseToDense.Op, sparse16(line(7, 8, 9), packed(tensor.Uint8, sh{1}, 0b01100), 5), nil, "2 elements set"},
 		{"mask size", ConstexprSparseToDense.Op, sparse16(line(7), packed(tensor.Uint8, sh{2}, 1, 0), 5), nil, "take 1"},
 		{"huge", ConstexprSparseToDense.Op, sparse16(line(7), packed(tensor.Uint8, sh{1}, 1), 1<<31-1, 1<<31-1), nil, "more than"},
-		{"bits", ConstexprSparseToDenseIOS18.Op, sparse18(packed(tensor.Int4, sh{2}, -8, 7), bitsOf(sh{2, 2}, 0, 1, 1, 0)),
-			outs(tensor.New(tensor.Int4, sh{2, 2}, []int32{0, -8, 7, 0})), ""},
+		{
+			"bits", ConstexprSparseToDenseIOS18.Op, sparse18(packed(tensor.Int4, sh{2}, -8, 7), bitsOf(sh{2, 2}, 0, 1, 1, 0)),
+			outs(tensor.New(tensor.Int4, sh{2, 2}, []int32{0, -8, 7, 0})), "",
+		},
 		{"padding", ConstexprSparseToDenseIOS18.Op, sparse18(line(5), dirty), outs(line(0, 5, 0)), ""},
 		{"matrix of values", ConstexprSparseToDenseIOS18.Op, sparse18(ramp(1, 1), dirty), nil, "shape 1×1"},
 		{"values", ConstexprSparseToDenseIOS18.Op, sparse18(line(5, 6), dirty), nil, "1 elements set"},
 
-		{"scalars", ConstexprLutToSparse.Op, toSparse(mask, indices, fl(sh{1, 1, 2, 1}, 2, 3), nil),
-			outs(mask, line(2, 3, 3, 2, 3, 3, 2, 2, 3)), ""},
-		{"vectors", ConstexprLutToSparse.Op, toSparse(mask, indices, fl(sh{1, 1, 2, 2}, 2, 20, 3, 30), in(sh{}, 0)),
-			outs(twice, line(2, 3, 20, 30, 3, 2, 3, 30, 20, 30, 3, 2, 2, 30, 20, 20, 3, 30)), ""},
-		{"groups", ConstexprLutToSparse.Op, toSparse(mask, indices, fl(sh{2, 1, 2, 1}, 2, 3, 4, 5), nil),
-			outs(mask, line(2, 3, 3, 2, 3, 5, 4, 4, 5)), ""},
+		{
+			"scalars", ConstexprLutToSparse.Op, toSparse(mask, indices, fl(sh{1, 1, 2, 1}, 2, 3), nil),
+			outs(mask, line(2, 3, 3, 2, 3, 3, 2, 2, 3)), "",
+		},
+		{
+			"vectors", ConstexprLutToSparse.Op, toSparse(mask, indices, fl(sh{1, 1, 2, 2}, 2, 20, 3, 30), in(sh{}, 0)),
+			outs(twice, line(2, 3, 20, 30, 3, 2, 3, 30, 20, 30, 3, 2, 2, 30, 20, 20, 3, 30)), "",
+		},
+		{
+			"groups", ConstexprLutToSparse.Op, toSparse(mask, indices, fl(sh{2, 1, 2, 1}, 2, 3, 4, 5), nil),
+			outs(mask, line(2, 3, 3, 2, 3, 5, 4, 4, 5)), "",
+		},
 		{"indices", ConstexprLutToSparse.Op, toSparse(mask, packed(tensor.Uint1, sh{1}, 0), fl(sh{1, 1, 2, 1}, 2, 3), nil), nil, "9 elements set"},
 		{"rank", ConstexprLutToSparse.Op, toSparse(mask, indices, fl(sh{1, 2, 1}, 2, 3), nil), nil, "two more"},
 
-		{"columns", ConstexprSparseBlockwiseShiftScale.Op, sparseShift(table, stored, fl(sh{1, 4}, 1, 2, 4, 8), packed(tensor.Int8, sh{1, 4}, 1, 2, 3, 4)),
-			outs(table, line(9, 18, 2, 4, 8, 12, 24, 7, 14)), ""},
-		{"no offset", ConstexprSparseBlockwiseShiftScale.Op, sparseShift(table, stored, fl(sh{2, 1}, 1, 2), nil),
-			outs(table, line(10, 11, 3, 4, 5, 12, 14, 16, 18)), ""},
+		{
+			"columns", ConstexprSparseBlockwiseShiftScale.Op, sparseShift(table, stored, fl(sh{1, 4}, 1, 2, 4, 8), packed(tensor.Int8, sh{1, 4}, 1, 2, 3, 4)),
+			outs(table, line(9, 18, 2, 4, 8, 12, 24, 7, 14)), "",
+		},
+		{
+			"no offset", ConstexprSparseBlockwiseShiftScale.Op, sparseShift(table, stored, fl(sh{2, 1}, 1, 2), nil),
+			outs(table, line(10, 11, 3, 4, 5, 12, 14, 16, 18)), "",
+		},
 		{"values", ConstexprSparseBlockwiseShiftScale.Op, sparseShift(table, packed(tensor.Int8, sh{1}, 1), fl(sh{1, 4}, 1, 2, 4, 8), nil), nil, "9 elements set"},
 		{"blocks", ConstexprSparseBlockwiseShiftScale.Op, sparseShift(table, stored, fl(sh{1, 3}, 1, 2, 4), nil), nil, "into 3 blocks"},
 	})

@@ -28,14 +28,20 @@ func TestConv(t *testing.T) {
 		{"dilation", ConvIOS17.Op, conv(line, pair, func(a *ConvIOS17Args) { a.Dilations = sh{3} }), outs(fl(sh{1, 1, 1}, 41)), ""},
 		{"same", ConvIOS17.Op, conv(line, pair, func(a *ConvIOS17Args) { a.PadType = "same" }), outs(fl(sh{1, 1, 4}, 21, 32, 43, 4)), ""},
 		{"same_lower", ConvIOS17.Op, conv(line, pair, func(a *ConvIOS17Args) { a.PadType = "same_lower" }), outs(fl(sh{1, 1, 4}, 10, 21, 32, 43)), ""},
-		{"same, stride 3", ConvIOS17.Op, conv(line, fl(sh{1, 1, 3}, 1, 10, 100), func(a *ConvIOS17Args) { a.PadType, a.Strides = "same", sh{3} }),
-			outs(fl(sh{1, 1, 2}, 210, 43)), ""},
-		{"custom", ConvIOS17.Op, conv(line, pair, func(a *ConvIOS17Args) { a.PadType, a.Pad = "custom", sh{2, 1} }),
-			outs(fl(sh{1, 1, 6}, 0, 10, 21, 32, 43, 4)), ""},
+		{
+			"same, stride 3", ConvIOS17.Op, conv(line, fl(sh{1, 1, 3}, 1, 10, 100), func(a *ConvIOS17Args) { a.PadType, a.Strides = "same", sh{3} }),
+			outs(fl(sh{1, 1, 2}, 210, 43)), "",
+		},
+		{
+			"custom", ConvIOS17.Op, conv(line, pair, func(a *ConvIOS17Args) { a.PadType, a.Pad = "custom", sh{2, 1} }),
+			outs(fl(sh{1, 1, 6}, 0, 10, 21, 32, 43, 4)), "",
+		},
 		{"pad of another type", ConvIOS17.Op, conv(line, pair, func(a *ConvIOS17Args) { a.Pad = sh{2, 1} }), outs(fl(sh{1, 1, 3}, 21, 32, 43)), ""},
 		{"channels and filters", ConvIOS17.Op, conv(fl(sh{1, 2, 1}, 1, 2), fl(sh{3, 2, 1}, 1, 0, 0, 1, 10, 100), nil), outs(fl(sh{1, 3, 1}, 1, 2, 210)), ""},
-		{"groups", ConvIOS17.Op, conv(fl(sh{1, 2, 1}, 3, 5), fl(sh{4, 1, 1}, 1, 2, 3, 4), func(a *ConvIOS17Args) { a.Groups = 2 }),
-			outs(fl(sh{1, 4, 1}, 3, 6, 15, 20)), ""},
+		{
+			"groups", ConvIOS17.Op, conv(fl(sh{1, 2, 1}, 3, 5), fl(sh{4, 1, 1}, 1, 2, 3, 4), func(a *ConvIOS17Args) { a.Groups = 2 }),
+			outs(fl(sh{1, 4, 1}, 3, 6, 15, 20)), "",
+		},
 		{"plane", ConvIOS17.Op, conv(fl(sh{1, 1, 2, 3}, 1, 2, 3, 4, 5, 6), fl(sh{1, 1, 2, 2}, 1, 10, 100, 1000), nil), outs(fl(sh{1, 1, 1, 2}, 5421, 6532)), ""},
 		{"space", ConvIOS17.Op, conv(ramp(1, 1, 2, 2, 2), fl(sh{1, 1, 2, 1, 1}, 1, 10), nil), outs(fl(sh{1, 1, 1, 2, 2}, 40, 51, 62, 73)), ""},
 		{"batch", ConvIOS17.Op, conv(fl(sh{2, 1, 1}, 2, 3), fl(sh{1, 1, 1}, 5), nil), outs(fl(sh{2, 1, 1}, 10, 15)), ""},
@@ -92,13 +98,17 @@ func TestConvTranspose(t *testing.T) {
 	checkCases(t, []evalCase{
 		{"valid", o, conv(line, three, nil), outs(fl(sh{1, 1, 4}, 1, 12, 120, 200)), ""},
 		{"stride", o, conv(line, three, func(a *ConvTransposeIOS17Args) { a.Strides = sh{2} }), outs(fl(sh{1, 1, 5}, 1, 10, 102, 20, 200)), ""},
-		{"stride beyond", o, conv(line, fl(sh{1, 1, 1}, 5), func(a *ConvTransposeIOS17Args) { a.Strides, a.Bias = sh{3}, val(fl(sh{1}, 7)) }),
-			outs(fl(sh{1, 1, 4}, 12, 7, 7, 17)), ""},
+		{
+			"stride beyond", o, conv(line, fl(sh{1, 1, 1}, 5), func(a *ConvTransposeIOS17Args) { a.Strides, a.Bias = sh{3}, val(fl(sh{1}, 7)) }),
+			outs(fl(sh{1, 1, 4}, 12, 7, 7, 17)), "",
+		},
 		{"dilation", o, conv(line, three, func(a *ConvTransposeIOS17Args) { a.Dilations = sh{2} }), outs(fl(sh{1, 1, 6}, 1, 2, 10, 20, 100, 200)), ""},
 		{"same", o, conv(line, three, func(a *ConvTransposeIOS17Args) { a.PadType = "same" }), outs(fl(sh{1, 1, 2}, 12, 120)), ""},
 		{"same, stride 2", o, conv(line, three, func(a *ConvTransposeIOS17Args) { a.PadType, a.Strides = "same", sh{2} }), outs(fl(sh{1, 1, 4}, 1, 10, 102, 20)), ""},
-		{"same, stride beyond", o, conv(line, fl(sh{1, 1, 1}, 5), func(a *ConvTransposeIOS17Args) { a.PadType, a.Strides = "same", sh{3} }),
-			outs(fl(sh{1, 1, 6}, 5, 0, 0, 10, 0, 0)), ""},
+		{
+			"same, stride beyond", o, conv(line, fl(sh{1, 1, 1}, 5), func(a *ConvTransposeIOS17Args) { a.PadType, a.Strides = "same", sh{3} }),
+			outs(fl(sh{1, 1, 6}, 5, 0, 0, 10, 0, 0)), "",
+		},
 		{"custom", o, conv(line, three, func(a *ConvTransposeIOS17Args) { a.PadType, a.Pad = "custom", sh{1, 2} }), outs(fl(sh{1, 1, 1}, 12)), ""},
 		{"output shape", o, conv(line, three, func(a *ConvTransposeIOS17Args) {
 			a.PadType, a.Pad, a.OutputShape = "custom", sh{1, 1}, sh{1, 1, 4}
@@ -106,13 +116,17 @@ func TestConvTranspose(t *testing.T) {
 		{"output shape, same", o, conv(line, three, func(a *ConvTransposeIOS17Args) {
 			a.PadType, a.Strides, a.OutputShape = "same", sh{2}, sh{1, 1, 3}
 		}), outs(fl(sh{1, 1, 3}, 10, 102, 20)), ""},
-		{"groups", o, conv(fl(sh{1, 2, 1}, 3, 5), fl(sh{2, 2, 1}, 1, 2, 3, 4), func(a *ConvTransposeIOS17Args) { a.Groups = 2 }),
-			outs(fl(sh{1, 4, 1}, 3, 6, 15, 20)), ""},
+		{
+			"groups", o, conv(fl(sh{1, 2, 1}, 3, 5), fl(sh{2, 2, 1}, 1, 2, 3, 4), func(a *ConvTransposeIOS17Args) { a.Groups = 2 }),
+			outs(fl(sh{1, 4, 1}, 3, 6, 15, 20)), "",
+		},
 		{"channels", o, conv(fl(sh{1, 2, 1}, 3, 5), fl(sh{2, 2, 1}, 1, 2, 10, 20), nil), outs(fl(sh{1, 2, 1}, 53, 106)), ""},
 		{"plane", o, conv(fl(sh{1, 1, 1, 1}, 2), fl(sh{1, 1, 2, 2}, 1, 2, 3, 4), nil), outs(fl(sh{1, 1, 2, 2}, 2, 4, 6, 8)), ""},
 		{"NaN", o, conv(fl(sh{1, 1, 2}, nan, 1), fl(sh{1, 1, 1}, 0), nil), outs(fl(sh{1, 1, 2}, nan, 0)), ""},
-		{"iOS15", ConvTranspose.Op, &ConvTransposeArgs{X: val(line), Weight: three, Bias: fl(sh{1}, 1), PadType: "valid", Groups: 1},
-			outs(fl(sh{1, 1, 4}, 2, 13, 121, 201)), ""},
+		{
+			"iOS15", ConvTranspose.Op, &ConvTransposeArgs{X: val(line), Weight: three, Bias: fl(sh{1}, 1), PadType: "valid", Groups: 1},
+			outs(fl(sh{1, 1, 4}, 2, 13, 121, 201)), "",
+		},
 
 		{"channels", o, conv(line, ramp(2, 1, 1), nil), nil, "weight: want 1 channels"},
 		{"groups of channels", o, conv(ramp(1, 3, 1), ramp(3, 1, 1), func(a *ConvTransposeIOS17Args) { a.Groups = 2 }), nil, "2 groups"},
@@ -125,12 +139,18 @@ func TestConvTranspose(t *testing.T) {
 		{"huge stride", o, conv(ramp(1, 1, 2, 2), ramp(1, 1, 1, 1), func(a *ConvTransposeIOS17Args) { a.Strides = sh{1<<31 - 1, 1<<31 - 1} }), nil, "elements"},
 	})
 	checkInfer(t, []inferCase{
-		{"unknown sizes", o, &ConvTransposeIOS17Args{X: unknown(tensor.Float32, -2, 3, -3, 4), Weight: unknown(tensor.Float32, 3, 5, 2, 2), PadType: "valid", Groups: 1},
-			f32(-2, 5, -1, 5), ""},
-		{"unknown sizes stay", o, &ConvTransposeIOS17Args{X: unknown(tensor.Float32, -2, 3, -3), Weight: unknown(tensor.Float32, -1, 5, 2), PadType: "same", Groups: 1},
-			f32(-2, 5, -3), ""},
-		{"output shape", o, &ConvTransposeIOS17Args{X: unknown(tensor.Float32, -2, 3, -3), Weight: unknown(tensor.Float32, 3, 5, 2), PadType: "same", Groups: 1, OutputShape: sh{2, 5, 9}},
-			f32(-2, 5, 9), ""},
+		{
+			"unknown sizes", o, &ConvTransposeIOS17Args{X: unknown(tensor.Float32, -2, 3, -3, 4), Weight: unknown(tensor.Float32, 3, 5, 2, 2), PadType: "valid", Groups: 1},
+			f32(-2, 5, -1, 5), "",
+		},
+		{
+			"unknown sizes stay", o, &ConvTransposeIOS17Args{X: unknown(tensor.Float32, -2, 3, -3), Weight: unknown(tensor.Float32, -1, 5, 2), PadType: "same", Groups: 1},
+			f32(-2, 5, -3), "",
+		},
+		{
+			"output shape", o, &ConvTransposeIOS17Args{X: unknown(tensor.Float32, -2, 3, -3), Weight: unknown(tensor.Float32, 3, 5, 2), PadType: "same", Groups: 1, OutputShape: sh{2, 5, 9}},
+			f32(-2, 5, 9), "",
+		},
 	})
 }
 
@@ -255,8 +275,10 @@ func TestPooling(t *testing.T) {
 		{"average, same", avg, average(false, pool(line, "same", sh{2}, sh{2}, nil, false)), outs(fl(sh{1, 1, 3}, 2.5, 5, 3)), ""},
 		{"average, same without padding", avg, average(true, pool(line, "same", sh{2}, sh{2}, nil, false)), outs(fl(sh{1, 1, 3}, 2.5, 5, 6)), ""},
 		{"average, rounded up", avg, average(false, pool(line, "valid", sh{2}, sh{2}, nil, true)), outs(fl(sh{1, 1, 3}, 2.5, 5, 6)), ""},
-		{"average, rounded up and padded", avg, average(false, pool(fl(sh{1, 1, 4}, 4, 1, 2, 8), "custom", sh{3}, sh{2}, sh{1, 1}, true)),
-			outs(fl(sh{1, 1, 3}, 5./3, 11./3, 4)), ""},
+		{
+			"average, rounded up and padded", avg, average(false, pool(fl(sh{1, 1, 4}, 4, 1, 2, 8), "custom", sh{3}, sh{2}, sh{1, 1}, true)),
+			outs(fl(sh{1, 1, 3}, 5./3, 11./3, 4)), "",
+		},
 		{"average of a plane", avg, average(true, pool(plane, "same", sh{2, 2}, sh{2, 2}, nil, false)), outs(fl(sh{1, 1, 2, 2}, 3, 4.5, 7.5, 9)), ""},
 		{"average of only padding", avg, average(true, pool(fl(sh{1, 1, 1}, 5), "custom", sh{1}, nil, sh{1, 0}, false)), outs(fl(sh{1, 1, 2}, 0, 5)), ""},
 		{"average of infinities", avg, average(false, pool(fl(sh{1, 1, 2}, inf, -inf), "valid", sh{2}, nil, nil, false)), outs(fl(sh{1, 1, 1}, nan)), ""},

@@ -92,8 +92,10 @@ var CropResizeIOS17 = Define(Spec[CropResizeIOS17Args]{
 			boxes[i] = float32(r.IntN(12)-2) / 2
 		}
 		b := a.X.Type.Shape[0]
-		out := CropResizeIOS17Args{a.X, mil.NewConst("b", tensor.Floats([]int{n, 4}, boxes)), sampleInts(r, 0, b, n),
-			a.TargetHeight, a.TargetWidth, a.NormalizedCoordinates, a.SpatialScale, a.BoxCoordinateMode, a.SamplingMode, a.PadValue}
+		out := CropResizeIOS17Args{
+			a.X, mil.NewConst("b", tensor.Floats([]int{n, 4}, boxes)), sampleInts(r, 0, b, n),
+			a.TargetHeight, a.TargetWidth, a.NormalizedCoordinates, a.SpatialScale, a.BoxCoordinateMode, a.SamplingMode, a.PadValue,
+		}
 		if n <= b && r.IntN(2) == 0 {
 			out.BoxIndices = nil
 		}

@@ -170,13 +170,19 @@ func TestNonMaximumSuppression(t *testing.T) {
 			fl(sh{1, 3, 4}, 1, 0, 4, 4, 9, 9, 2, 2, 0, 0, 4, 4), fl(sh{1, 3, 2}, 0.1, 0.9, 0.7, 0.1, 0.5, 0.1), in(sh{1, 3}, 1, 2, 0), in(sh{1}, 3)), ""},
 		{"not by class", NonMaximumSuppression.Op, args(two, 0.5, 0, 2, false), outs(
 			fl(sh{1, 2, 4}, 1, 0, 4, 4, 9, 9, 2, 2), fl(sh{1, 2, 2}, 0.1, 0.9, 0.7, 0.1), in(sh{1, 2}, 1, 2), in(sh{1}, 2)), ""},
-		{"boxes last", NonMaximumSuppressionIOS17.Op,
+		{
+			"boxes last", NonMaximumSuppressionIOS17.Op,
 			&NonMaximumSuppressionIOS17Args{val(fl(sh{1, 4, 2}, 0, 9, 0, 9, 2, 2, 4, 4)), val(fl(sh{1, 1, 2}, -3, -2)), 0.5, 3, false},
-			outs(fl(sh{1, 4, 3}, 9, 0, 0, 9, 0, 0, 2, 2, 0, 4, 4, 0), fl(sh{1, 1, 3}, -2, -3, 0), in(sh{1, 3}, 1, 0, -1)), ""},
-		{"no boxes", NonMaximumSuppression.Op, &NonMaximumSuppressionArgs{val(ramp(1, 0, 4)), val(ramp(1, 0, 1)), 0, 0, 1, false},
-			outs(fl(sh{1, 1, 4}, 0, 0, 0, 0), fl(sh{1, 1, 1}, 0), in(sh{1, 1}, -1), in(sh{1}, 0)), ""},
-		{"no images", NonMaximumSuppression.Op, &NonMaximumSuppressionArgs{val(ramp(0, 2, 4)), val(ramp(0, 2, 1)), 0, 0, 1, false},
-			outs(ramp(0, 1, 4), ramp(0, 1, 1), in(sh{0, 1}), in(sh{0})), ""},
+			outs(fl(sh{1, 4, 3}, 9, 0, 0, 9, 0, 0, 2, 2, 0, 4, 4, 0), fl(sh{1, 1, 3}, -2, -3, 0), in(sh{1, 3}, 1, 0, -1)), "",
+		},
+		{
+			"no boxes", NonMaximumSuppression.Op, &NonMaximumSuppressionArgs{val(ramp(1, 0, 4)), val(ramp(1, 0, 1)), 0, 0, 1, false},
+			outs(fl(sh{1, 1, 4}, 0, 0, 0, 0), fl(sh{1, 1, 1}, 0), in(sh{1, 1}, -1), in(sh{1}, 0)), "",
+		},
+		{
+			"no images", NonMaximumSuppression.Op, &NonMaximumSuppressionArgs{val(ramp(0, 2, 4)), val(ramp(0, 2, 1)), 0, 0, 1, false},
+			outs(ramp(0, 1, 4), ramp(0, 1, 1), in(sh{0, 1}), in(sh{0})), "",
+		},
 		{"counts", NonMaximumSuppression.Op, &NonMaximumSuppressionArgs{val(boxes), val(ramp(1, 2, 1)), 0, 0, 1, false}, nil, "scores"},
 		{"coordinates", NonMaximumSuppression.Op, &NonMaximumSuppressionArgs{val(ramp(1, 3, 5)), val(scores), 0, 0, 1, false}, nil, "boxes"},
 		{"negative", NonMaximumSuppression.Op, args(scores, 0, 0, -1, false), nil, "max_boxes"},

@@ -133,10 +133,10 @@ func hostileValue(o *Op, param string, old *mil.Value, r *rand.Rand) *mil.Value 
 		return &mil.Value{Name: "u", Type: mil.TensorType(d, shape...)}
 	}
 	n := tensor.Size(shape)
-	switch {
-	case d == tensor.String:
+	switch d {
+	case tensor.String:
 		return old
-	case d == tensor.Bool:
+	case tensor.Bool:
 		return sampleBools(r, shape)
 	}
 	v := make([]float64, n)

@@ -64,8 +64,10 @@ func TestResizes(t *testing.T) {
 		{"strict 1", ResizeBilinear.Op, linear("STRICT_ALIGN_CORNERS", 1), outs(line(0)), ""},
 		{"align 1", ResizeBilinear.Op, linear("ALIGN_CORNERS", 1), outs(line(0.5)), ""},
 		{"unalign 1", ResizeBilinear.Op, linear("UNALIGN_CORNERS", 1), outs(line(0.5)), ""},
-		{"both axes", ResizeBilinear.Op, &ResizeBilinearArgs{val(fl(sh{1, 2, 2}, 0, 2, 4, 6)), 3, 3, "ALIGN_CORNERS"},
-			outs(fl(sh{1, 3, 3}, 0, 1, 2, 2, 3, 4, 4, 5, 6)), ""},
+		{
+			"both axes", ResizeBilinear.Op, &ResizeBilinearArgs{val(fl(sh{1, 2, 2}, 0, 2, 4, 6)), 3, 3, "ALIGN_CORNERS"},
+			outs(fl(sh{1, 3, 3}, 0, 1, 2, 2, 3, 4, 4, 5, 6)), "",
+		},
 		{"infinity counts only where it has weight", ResizeBilinear.Op, &ResizeBilinearArgs{val(line(1, inf)), 1, 3, "ALIGN_CORNERS"}, outs(line(1, inf, inf)), ""},
 		{"upsample aligned", UpsampleBilinear.Op, &UpsampleBilinearArgs{val(pair), 1, 3, true}, outs(line(0, 0.2, 0.4, 0.6, 0.8, 1)), ""},
 		{"upsample", UpsampleBilinear.Op, &UpsampleBilinearArgs{val(pair), 1, 2.6, false}, outs(line(0, 0.1, 0.5, 0.9, 1)), ""},
@@ -73,8 +75,10 @@ func TestResizes(t *testing.T) {
 		{"upsample from the middle", UpsampleBilinearIOS16.Op, &UpsampleBilinearIOS16Args{val(pair), 1, 3, false, yes}, outs(line(0, 0, 0.33, 0.67, 1, 1)), ""},
 		{"upsample by default", UpsampleBilinearIOS16.Op, &UpsampleBilinearIOS16Args{val(pair), 1, 3, false, nil}, outs(line(0, 0, 0.33, 0.67, 1, 1)), ""},
 		{"nearest up", UpsampleNearestNeighbor.Op, &UpsampleNearestNeighborArgs{val(line(1.5, 2.5)), 1, 2}, outs(line(1.5, 1.5, 2.5, 2.5)), ""},
-		{"nearest down", UpsampleNearestNeighbor.Op, &UpsampleNearestNeighborArgs{val(line(1.5, -2.5, 3.5)), 3.17, 0.67},
-			outs(fl(sh{1, 3, 2}, 1.5, -2.5, 1.5, -2.5, 1.5, -2.5)), ""},
+		{
+			"nearest down", UpsampleNearestNeighbor.Op, &UpsampleNearestNeighborArgs{val(line(1.5, -2.5, 3.5)), 3.17, 0.67},
+			outs(fl(sh{1, 3, 2}, 1.5, -2.5, 1.5, -2.5, 1.5, -2.5)), "",
+		},
 		{"nearest to a size", ResizeNearestNeighbor.Op, &ResizeNearestNeighborArgs{val(pair), 2, 3}, outs(fl(sh{1, 2, 3}, 0, 1, 1, 0, 1, 1)), ""},
 		{"nearest to one", ResizeNearestNeighbor.Op, &ResizeNearestNeighborArgs{val(pair), 1, 1}, outs(line(1)), ""},
 		{"resize", Resize.Op, resize(pair, sh{7, 1, 5}, 2, "LINEAR", "DEFAULT"), outs(line(0, 0.4, 0.8, 1, 1)), ""},
@@ -125,8 +129,10 @@ func TestCropResize(t *testing.T) {
 	want := []float32{3.1, 5.2, 10, 10, 10, 7.9, 10, 13.9, 2.2, 3.1, 9.4, 10.3}
 	checkNear(t, []evalCase{
 		{"corners", CropResize.Op, cut(roi(1, 1, 2, 2), 2, false, "CORNERS_HEIGHT_FIRST", "ALIGN_CORNERS"), out(6, 7, 10, 11), ""},
-		{"enlarged", CropResize.Op, cut(roi(1, 1, 2, 2), 4, false, "CORNERS_HEIGHT_FIRST", "ALIGN_CORNERS"),
-			out(6, 6.33, 6.67, 7, 7.33, 7.67, 8, 8.33, 8.67, 9, 9.33, 9.67, 10, 10.33, 10.67, 11), ""},
+		{
+			"enlarged", CropResize.Op, cut(roi(1, 1, 2, 2), 4, false, "CORNERS_HEIGHT_FIRST", "ALIGN_CORNERS"),
+			out(6, 6.33, 6.67, 7, 7.33, 7.67, 8, 8.33, 8.67, 9, 9.33, 9.67, 10, 10.33, 10.67, 11), "",
+		},
 		{"middle", CropResize.Op, cut(roi(1, 1, 2, 2), 1, false, "CORNERS_HEIGHT_FIRST", "ALIGN_CORNERS"), out(8.5), ""},
 		{"corner", CropResize.Op, cut(roi(1, 1, 2, 2), 1, false, "CORNERS_HEIGHT_FIRST", "STRICT_ALIGN_CORNERS"), out(6), ""},
 		{"turned around", CropResize.Op, cut(roi(2, 2, 1, 1), 2, false, "CORNERS_HEIGHT_FIRST", "ALIGN_CORNERS"), out(11, 10, 7, 6), ""},
@@ -138,12 +144,18 @@ func TestCropResize(t *testing.T) {
 		{"default", CropResize.Op, cut(roi(0, 0, 3, 3), 2, false, "CORNERS_HEIGHT_FIRST", "DEFAULT"), out(1, 3, 9, 11), ""},
 		{"offset", CropResize.Op, cut(roi(0, 0, 2, 2), 2, false, "CORNERS_HEIGHT_FIRST", "OFFSET_CORNERS"), out(3.5, 4.5, 7.5, 8.5), ""},
 		{"outside", CropResize.Op, cut(roi(-1, 0, 1, 2), 2, false, "CORNERS_HEIGHT_FIRST", "ALIGN_CORNERS"), out(0, 0, 5, 7), ""},
-		{"outside is a value", CropResizeIOS16.Op, &CropResizeIOS16Args{val(x), val(three), 2, 2, true, 1, "CORNERS_HEIGHT_FIRST", "ALIGN_CORNERS", 10},
-			outs(fl(sh{3, 1, 1, 2, 2}, want...)), ""},
-		{"boxes", CropResizeIOS17.Op, &CropResizeIOS17Args{val(x), val(fl(sh{3, 4}, 0.1, 0.3, 1.3, 1, 0.5, 1.8, 1, 0.3, 0, 0.4, 0.6, 0.7)), val(in(sh{3}, 0, 0, 0)),
-			2, 2, true, 1, "CORNERS_HEIGHT_FIRST", "ALIGN_CORNERS", 10}, outs(fl(sh{3, 1, 2, 2}, want...)), ""},
-		{"scaled", CropResizeIOS17.Op, &CropResizeIOS17Args{val(x), val(fl(sh{1, 4}, 2, 2, 4, 4)), nil, 2, 2, false, 0.5, "CORNERS_HEIGHT_FIRST", "ALIGN_CORNERS", 0},
-			outs(fl(sh{1, 1, 2, 2}, 6, 7, 10, 11)), ""},
+		{
+			"outside is a value", CropResizeIOS16.Op, &CropResizeIOS16Args{val(x), val(three), 2, 2, true, 1, "CORNERS_HEIGHT_FIRST", "ALIGN_CORNERS", 10},
+			outs(fl(sh{3, 1, 1, 2, 2}, want...)), "",
+		},
+		{"boxes", CropResizeIOS17.Op, &CropResizeIOS17Args{
+			val(x), val(fl(sh{3, 4}, 0.1, 0.3, 1.3, 1, 0.5, 1.8, 1, 0.3, 0, 0.4, 0.6, 0.7)), val(in(sh{3}, 0, 0, 0)),
+			2, 2, true, 1, "CORNERS_HEIGHT_FIRST", "ALIGN_CORNERS", 10,
+		}, outs(fl(sh{3, 1, 2, 2}, want...)), ""},
+		{
+			"scaled", CropResizeIOS17.Op, &CropResizeIOS17Args{val(x), val(fl(sh{1, 4}, 2, 2, 4, 4)), nil, 2, 2, false, 0.5, "CORNERS_HEIGHT_FIRST", "ALIGN_CORNERS", 0},
+			outs(fl(sh{1, 1, 2, 2}, 6, 7, 10, 11)), "",
+		},
 	})
 	checkCases(t, []evalCase{
 		{"NaN is outside", CropResize.Op, cut(roi(nan, 0, 1, 2), 1, false, "CORNERS_HEIGHT_FIRST", "ALIGN_CORNERS"), out(0), ""},

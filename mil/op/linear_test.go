@@ -126,8 +126,10 @@ func TestScaledDotProductAttention(t *testing.T) {
 		{"large scores", o, attend(fl(sh{2}, 1e30, 1e30)), outs(fl(sh{1, 1, 1}, 20)), ""},
 		{"no keys", o, &ScaledDotProductAttentionArgs{Query: val(ramp(1, 1, 1)), Key: val(ramp(1, 0, 1)), Value: val(ramp(1, 0, 2))}, outs(fl(sh{1, 1, 2}, 0, 0)), ""},
 		{"batches", o, &ScaledDotProductAttentionArgs{Query: val(ramp(2, 1, 1, 1)), Key: val(ramp(2, 1, 1, 1)), Value: val(fl(sh{2, 1, 1, 1}, 5, 6))}, outs(fl(sh{2, 1, 1, 1}, 5, 6)), ""},
-		{"mask by query", o, &ScaledDotProductAttentionArgs{Query: val(ramp(1, 2, 1)), Key: val(ramp(1, 2, 1)), Value: val(v), AttnMask: val(bo(sh{2, 2}, true, false, false, true))},
-			outs(fl(sh{1, 2, 1}, 10, 30)), ""},
+		{
+			"mask by query", o, &ScaledDotProductAttentionArgs{Query: val(ramp(1, 2, 1)), Key: val(ramp(1, 2, 1)), Value: val(v), AttnMask: val(bo(sh{2, 2}, true, false, false, true))},
+			outs(fl(sh{1, 2, 1}, 10, 30)), "",
+		},
 		{"rank", o, &ScaledDotProductAttentionArgs{Query: val(ramp(1, 1)), Key: val(ramp(1, 1)), Value: val(ramp(1, 1))}, nil, "rank of 3"},
 		{"batch", o, &ScaledDotProductAttentionArgs{Query: val(ramp(2, 1, 1)), Key: val(ramp(1, 1, 1)), Value: val(ramp(1, 1, 1))}, nil, "dimension 0 is 2, 1 and 1"},
 		{"vectors", o, &ScaledDotProductAttentionArgs{Query: val(ramp(1, 1, 2)), Key: val(ramp(1, 1, 1)), Value: val(ramp(1, 1, 1))}, nil, "2 and 1 numbers"},

@@ -13,12 +13,16 @@ func TestBatchNorm(t *testing.T) {
 	with17 := func(f func(*BatchNormArgs)) any { a := args; f(&a); b := BatchNormIOS17Args(a); return &b }
 	checkCases(t, []evalCase{
 		{"plain", BatchNorm.Op, with(func(a *BatchNormArgs) {}), outs(fl(sh{1, 2, 2}, 0, 1, 1, -1)), ""},
-		{"scale and offset", BatchNorm.Op, with(func(a *BatchNormArgs) { a.Gamma, a.Beta = []float32{2, 3}, []float32{10, 20} }),
-			outs(fl(sh{1, 2, 2}, 10, 12, 23, 17)), ""},
+		{
+			"scale and offset", BatchNorm.Op, with(func(a *BatchNormArgs) { a.Gamma, a.Beta = []float32{2, 3}, []float32{10, 20} }),
+			outs(fl(sh{1, 2, 2}, 10, 12, 23, 17)), "",
+		},
 		{"epsilon", BatchNorm.Op, with(func(a *BatchNormArgs) { a.Variance, a.Epsilon = []float32{3, 8}, 1 }), outs(fl(sh{1, 2, 2}, 0, 1, 1, -1)), ""},
 		{"batch", BatchNorm.Op, with(func(a *BatchNormArgs) { a.X = val(fl(sh{2, 2}, 1, 5, 3, -1)) }), outs(fl(sh{2, 2}, 0, 1, 1, -1)), ""},
-		{"half", BatchNormIOS17.Op, with17(func(a *BatchNormArgs) { a.X = val(tensor.New(tensor.Float16, sh{1, 2}, []float32{3, 2})) }),
-			outs(tensor.New(tensor.Float16, sh{1, 2}, []float32{1, 0})), ""},
+		{
+			"half", BatchNormIOS17.Op, with17(func(a *BatchNormArgs) { a.X = val(tensor.New(tensor.Float16, sh{1, 2}, []float32{3, 2})) }),
+			outs(tensor.New(tensor.Float16, sh{1, 2}, []float32{1, 0})), "",
+		},
 		{"empty", BatchNorm.Op, with(func(a *BatchNormArgs) { a.X = val(ramp(0, 2, 3)) }), outs(ramp(0, 2, 3)), ""},
 		{"mean", BatchNorm.Op, with(func(a *BatchNormArgs) { a.Mean = []float32{1} }), nil, "mean has 1"},
 		{"variance", BatchNorm.Op, with(func(a *BatchNormArgs) { a.Variance = []float32{1, 2, 3} }), nil, "variance has 3"},
@@ -107,8 +111,10 @@ func TestLocalResponseNorm(t *testing.T) {
 		{"more than there are", LocalResponseNorm.Op, lrn(x, 1<<30, 1<<30, 1, 0), outs(fl(sh{1, 3, 1, 1}, 1.0/14, 2.0/14, 3.0/14)), ""},
 		{"power and constant", LocalResponseNorm.Op, lrn(x, 3, 3, 0.5, 11), outs(fl(sh{1, 3, 1, 1}, 1.0/4, 2.0/5, 3/4.89897949)), ""},
 		{"rank 3 has no batch", LocalResponseNorm.Op, lrn(fl(sh{3, 1, 1}, 1, 2, 3), 3, 3, 1, 1), outs(fl(sh{3, 1, 1}, 1.0/6, 2.0/15, 3.0/14)), ""},
-		{"defaults", LocalResponseNorm.Op, lrn(fl(sh{1, 3, 2}, 1, -7, 5, -6, -3, -5), 2, d.Alpha, d.Beta, d.K),
-			outs(fl(sh{1, 3, 2}, 0.999962509, -6.98716497, 4.99531746, -5.99191284, -2.99898791, -4.99531746)), ""},
+		{
+			"defaults", LocalResponseNorm.Op, lrn(fl(sh{1, 3, 2}, 1, -7, 5, -6, -3, -5), 2, d.Alpha, d.Beta, d.K),
+			outs(fl(sh{1, 3, 2}, 0.999962509, -6.98716497, 4.99531746, -5.99191284, -2.99898791, -4.99531746)), "",
+		},
 		{"iOS17", LocalResponseNormIOS17.Op, &LocalResponseNormIOS17Args{val(x), 3, 3, 1, 1}, outs(fl(sh{1, 3, 1, 1}, 1.0/6, 2.0/15, 3.0/14)), ""},
 		{"empty", LocalResponseNorm.Op, lrn(ramp(1, 0, 2, 2), 3, 3, 1, 1), outs(ramp(1, 0, 2, 2)), ""},
 		{"rank 2", LocalResponseNorm.Op, lrn(ramp(3, 1), 3, 3, 1, 1), nil, "rank 3"},

@@ -51,8 +51,11 @@ func TestQuantize(t *testing.T) {
 		{"matrix of scales", Dequantize.Op, d(i8(sh{1, 2}, 1, 2), nil, ramp(1, 2), at(1)), nil, "scale has shape 1×2"},
 	})
 	checkInfer(t, []inferCase{
-		{"unknown", Quantize.Op, &QuantizeArgs{unknown(tensor.Float32, -1, 2), nil, line(1, 2), at(1), "uint8"},
-			[]mil.Type{mil.TensorType(tensor.Uint8, -1, 2)}, ""},
+		{
+			"unknown", Quantize.Op, &QuantizeArgs{unknown(tensor.Float32, -1, 2), nil, line(1, 2), at(1), "uint8"},
+			[]mil.Type{mil.TensorType(tensor.Uint8, -1, 2)},
+			"",
+		},
 		{"unknown axis", Dequantize.Op, &DequantizeArgs{unknown(tensor.Int8, -1, 2), nil, line(1, 2, 3), at(0)}, f32(-1, 2), ""},
 	})
 }

@@ -35,13 +35,21 @@ func TestSliceBySize(t *testing.T) {
 func TestSliceUpdate(t *testing.T) {
 	x := ramp(3, 3)
 	checkCases(t, []evalCase{
-		{"block", SliceUpdate.Op, &SliceUpdateArgs{X: val(x), Update: val(fl(sh{1, 2}, 90, 91)), Begin: vectorOf(1, 1), End: vectorOf(2, 3)},
-			outs(fl(sh{3, 3}, 0, 1, 2, 3, 90, 91, 6, 7, 8)), ""},
-		{"backwards", SliceUpdate.Op, &SliceUpdateArgs{X: val(ramp(4)), Update: val(fl(sh{2}, 90, 91)), Begin: vectorOf(3), End: vectorOf(0), Stride: sh{-2}},
-			outs(fl(sh{4}, 0, 91, 2, 90)), ""},
-		{"column", SliceUpdate.Op, &SliceUpdateArgs{X: val(x), Update: val(fl(sh{3}, 90, 91, 92)), Begin: vectorOf(0, 1), End: vectorOf(0, 0),
-			BeginMask: []bool{true, false}, EndMask: []bool{true, false}, SqueezeMask: []bool{false, true}},
-			outs(fl(sh{3, 3}, 0, 90, 2, 3, 91, 5, 6, 92, 8)), ""},
+		{
+			"block", SliceUpdate.Op, &SliceUpdateArgs{X: val(x), Update: val(fl(sh{1, 2}, 90, 91)), Begin: vectorOf(1, 1), End: vectorOf(2, 3)},
+			outs(fl(sh{3, 3}, 0, 1, 2, 3, 90, 91, 6, 7, 8)), "",
+		},
+		{
+			"backwards", SliceUpdate.Op, &SliceUpdateArgs{X: val(ramp(4)), Update: val(fl(sh{2}, 90, 91)), Begin: vectorOf(3), End: vectorOf(0), Stride: sh{-2}},
+			outs(fl(sh{4}, 0, 91, 2, 90)), "",
+		},
+		{
+			"column", SliceUpdate.Op, &SliceUpdateArgs{
+				X: val(x), Update: val(fl(sh{3}, 90, 91, 92)), Begin: vectorOf(0, 1), End: vectorOf(0, 0),
+				BeginMask: []bool{true, false}, EndMask: []bool{true, false}, SqueezeMask: []bool{false, true},
+			},
+			outs(fl(sh{3, 3}, 0, 90, 2, 3, 91, 5, 6, 92, 8)), "",
+		},
 		{"shape", SliceUpdate.Op, &SliceUpdateArgs{X: val(x), Update: val(ramp(2)), Begin: vectorOf(0, 0), End: vectorOf(1, 1)}, nil, "update"},
 	})
 	if x.F32()[4] != 4 {
@@ -59,11 +67,15 @@ func TestBlocks(t *testing.T) {
 		{"and back", PixelUnshuffle.Op, &PixelUnshuffleArgs{val(ramp(1, 2, 2, 2)), 2}, outs(ramp(1, 8, 1, 1)), ""},
 		{"rows and columns", SpaceToDepth.Op, &BlockArgs{val(ramp(1, 1, 2, 4)), 2}, outs(fl(sh{1, 4, 1, 2}, 0, 2, 1, 3, 4, 6, 5, 7)), ""},
 		{"to batch", SpaceToBatch.Op, &SpaceToBatchArgs{val(ramp(1, 1, 2, 2)), sh{2, 2}, margins(0, 0, 0, 0)}, outs(ramp(4, 1, 1, 1)), ""},
-		{"to batch padded", SpaceToBatch.Op, &SpaceToBatchArgs{val(fl(sh{1, 1, 1, 3}, 1, 2, 3)), sh{1, 2}, margins(0, 0, 1, 0)},
-			outs(fl(sh{2, 1, 1, 2}, 0, 2, 1, 3)), ""},
+		{
+			"to batch padded", SpaceToBatch.Op, &SpaceToBatchArgs{val(fl(sh{1, 1, 1, 3}, 1, 2, 3)), sh{1, 2}, margins(0, 0, 1, 0)},
+			outs(fl(sh{2, 1, 1, 2}, 0, 2, 1, 3)), "",
+		},
 		{"from batch", BatchToSpace.Op, &BatchToSpaceArgs{val(ramp(4, 1, 1, 1)), sh{2, 2}, margins(0, 0, 0, 0)}, outs(ramp(1, 1, 2, 2)), ""},
-		{"from batch cropped", BatchToSpace.Op, &BatchToSpaceArgs{val(fl(sh{2, 1, 1, 2}, 0, 2, 1, 3)), sh{1, 2}, margins(0, 0, 1, 0)},
-			outs(fl(sh{1, 1, 1, 3}, 1, 2, 3)), ""},
+		{
+			"from batch cropped", BatchToSpace.Op, &BatchToSpaceArgs{val(fl(sh{2, 1, 1, 2}, 0, 2, 1, 3)), sh{1, 2}, margins(0, 0, 1, 0)},
+			outs(fl(sh{1, 1, 1, 3}, 1, 2, 3)), "",
+		},
 		{"channels", DepthToSpace.Op, &BlockArgs{val(ramp(1, 6, 1, 1)), 2}, nil, "channels"},
 		{"height", SpaceToDepth.Op, &BlockArgs{val(ramp(1, 1, 3, 2)), 2}, nil, "height"},
 		{"rank", PixelShuffle.Op, &PixelShuffleArgs{val(ramp(4, 1, 1)), 2}, nil, "rank 4"},

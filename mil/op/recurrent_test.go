@@ -24,8 +24,10 @@ func TestRNN(t *testing.T) {
 		{"reversed", o, rnn(func(a *RNNArgs) { a.OutputSequence, a.Direction = true, "reverse" }), outs(fl(sh{3, 1, 1}, 320, 840, 1780), fl(sh{1, 1}, 1780)), ""},
 		{"no steps", o, rnn(func(a *RNNArgs) { a.X = val(fl(sh{0, 1, 1})) }), outs(fl(sh{1, 1, 1}, 10), fl(sh{1, 1}, 10)), ""},
 		{"no steps of a sequence", o, rnn(func(a *RNNArgs) { a.X, a.OutputSequence = val(fl(sh{0, 1, 1})), true }), outs(fl(sh{0, 1, 1}), fl(sh{1, 1}, 10)), ""},
-		{"batch", o, rnn(func(a *RNNArgs) { a.X, a.InitialH = val(fl(sh{1, 2, 1}, 1, 2)), val(fl(sh{2, 1}, 10, 20)) }),
-			outs(fl(sh{1, 2, 1}, 120, 240), fl(sh{2, 1}, 120, 240)), ""},
+		{
+			"batch", o, rnn(func(a *RNNArgs) { a.X, a.InitialH = val(fl(sh{1, 2, 1}, 1, 2)), val(fl(sh{2, 1}, 10, 20)) }),
+			outs(fl(sh{1, 2, 1}, 120, 240), fl(sh{2, 1}, 120, 240)), "",
+		},
 		{"states to spare", o, rnn(func(a *RNNArgs) { a.InitialH = val(fl(sh{3, 1}, 10, 20, 30)) }), outs(fl(sh{1, 1, 1}, 1180), fl(sh{1, 1}, 1180)), ""},
 		{"two numbers", o, rnn(func(a *RNNArgs) {
 			a.X, a.InitialH = val(fl(sh{1, 1, 1}, 1)), val(fl(sh{1, 2}, 1, 10))
@@ -51,10 +53,12 @@ func TestRNN(t *testing.T) {
 		{"activation", o, rnn(func(a *RNNArgs) { a.Activation = "hard_sigmoid" }), nil, "not one of"},
 	})
 	checkInfer(t, []inferCase{
-		{"unknown", o, rnn(func(a *RNNArgs) {
-			a.X, a.InitialH, a.OutputSequence = unknown(tensor.Float32, -3, -4, -1), unknown(tensor.Float32, -4, -1), true
-		}),
-			append(f32(-3, -4, 1), f32(-4, 1)...), ""},
+		{
+			"unknown", o, rnn(func(a *RNNArgs) {
+				a.X, a.InitialH, a.OutputSequence = unknown(tensor.Float32, -3, -4, -1), unknown(tensor.Float32, -4, -1), true
+			}),
+			append(f32(-3, -4, 1), f32(-4, 1)...), "",
+		},
 	})
 }
 
@@ -102,10 +106,12 @@ func TestGRU(t *testing.T) {
 		{"state", o, gru(func(a *GRUIOS18Args) { a.InitialH = val(ramp(1)) }), nil, "initial_h"},
 	})
 	checkInfer(t, []inferCase{
-		{"unknown", o, gru(func(a *GRUIOS18Args) {
-			a.X, a.InitialH = unknown(tensor.Float32, -3, -4, -1), unknown(tensor.Float32, -1, -1)
-		}),
-			append(f32(1, -4, 1), f32(-4, 1)...), ""},
+		{
+			"unknown", o, gru(func(a *GRUIOS18Args) {
+				a.X, a.InitialH = unknown(tensor.Float32, -3, -4, -1), unknown(tensor.Float32, -1, -1)
+			}),
+			append(f32(1, -4, 1), f32(-4, 1)...), "",
+		},
 	})
 }
 
@@ -130,20 +136,30 @@ func TestLSTM(t *testing.T) {
 		{"sequence", o, lstm(func(a *LSTMArgs) { a.OutputSequence = true }), outs(fl(sh{2, 1, 1}, 31, 1357), fl(sh{1, 1}, 1357), fl(sh{1, 1}, 678.5)), ""},
 		{"last", o, lstm(func(a *LSTMArgs) {}), outs(fl(sh{1, 1, 1}, 1357), fl(sh{1, 1}, 1357), fl(sh{1, 1}, 678.5)), ""},
 		// c = 2·8 + 6·6 = 52, h = 104; then c = 52·52 + 105·3 = 3019, h = 3019.
-		{"reversed", o, lstm(func(a *LSTMArgs) { a.OutputSequence, a.Direction = true, "reverse" }),
-			outs(fl(sh{2, 1, 1}, 104, 3019), fl(sh{1, 1}, 3019), fl(sh{1, 1}, 3019)), ""},
+		{
+			"reversed", o, lstm(func(a *LSTMArgs) { a.OutputSequence, a.Direction = true, "reverse" }),
+			outs(fl(sh{2, 1, 1}, 104, 3019), fl(sh{1, 1}, 3019), fl(sh{1, 1}, 3019)), "",
+		},
 		{"two directions", o, lstm(back), outs(fl(sh{2, 1, 2}, 31, 3019, 1357, 104), fl(sh{1, 2}, 1357, 3019), fl(sh{1, 2}, 678.5, 3019)), ""},
-		{"two directions, last", o, lstm(func(a *LSTMArgs) { back(a); a.OutputSequence = false }),
-			outs(fl(sh{1, 1, 2}, 1357, 3019), fl(sh{1, 2}, 1357, 3019), fl(sh{1, 2}, 678.5, 3019)), ""},
+		{
+			"two directions, last", o, lstm(func(a *LSTMArgs) { back(a); a.OutputSequence = false }),
+			outs(fl(sh{1, 1, 2}, 1357, 3019), fl(sh{1, 2}, 1357, 3019), fl(sh{1, 2}, 678.5, 3019)), "",
+		},
 		// i = 5 + 10, f = 2 + 20, o = 1 + 30, z = 3 + 40: c = 176 + 645.
-		{"bias", o, lstm(func(a *LSTMArgs) { a.X, a.Bias = val(fl(sh{1, 1, 1}, 1)), fl(sh{4}, 10, 20, 30, 40) }),
-			outs(fl(sh{1, 1, 1}, 25451), fl(sh{1, 1}, 25451), fl(sh{1, 1}, 821)), ""},
+		{
+			"bias", o, lstm(func(a *LSTMArgs) { a.X, a.Bias = val(fl(sh{1, 1, 1}, 1)), fl(sh{4}, 10, 20, 30, 40) }),
+			outs(fl(sh{1, 1, 1}, 25451), fl(sh{1, 1}, 25451), fl(sh{1, 1}, 821)), "",
+		},
 		// i = 5 + 8, f = 2 + 16, c = 144 + 39 = 183, o = 1 + 3·183.
-		{"peephole", o, lstm(func(a *LSTMArgs) { a.X, a.Peephole = val(fl(sh{1, 1, 1}, 1)), fl(sh{3}, 1, 2, 3) }),
-			outs(fl(sh{1, 1, 1}, 100650), fl(sh{1, 1}, 100650), fl(sh{1, 1}, 183)), ""},
+		{
+			"peephole", o, lstm(func(a *LSTMArgs) { a.X, a.Peephole = val(fl(sh{1, 1, 1}, 1)), fl(sh{3}, 1, 2, 3) }),
+			outs(fl(sh{1, 1, 1}, 100650), fl(sh{1, 1}, 100650), fl(sh{1, 1}, 183)), "",
+		},
 		{"clipped", o, lstm(func(a *LSTMArgs) { a.X, a.Clip = val(fl(sh{1, 1, 1}, 1)), 10 }), outs(fl(sh{1, 1, 1}, 10), fl(sh{1, 1}, 10), fl(sh{1, 1}, 10)), ""},
-		{"clipped below", o, lstm(func(a *LSTMArgs) { a.X, a.Clip = val(fl(sh{1, 1, 1}, -2)), 10 }),
-			outs(fl(sh{1, 1, 1}, -8), fl(sh{1, 1}, -8), fl(sh{1, 1}, 4)), ""},
+		{
+			"clipped below", o, lstm(func(a *LSTMArgs) { a.X, a.Clip = val(fl(sh{1, 1, 1}, -2)), 10 }),
+			outs(fl(sh{1, 1, 1}, -8), fl(sh{1, 1}, -8), fl(sh{1, 1}, 4)), "",
+		},
 		{"activations", o, lstm(func(a *LSTMArgs) {
 			a.X, a.RecurrentActivation, a.CellActivation, a.Activation = val(fl(sh{1, 1, 1}, -5)), "hard_sigmoid", "relu", "linear"
 			a.InitialH = val(fl(sh{1, 1}, 0)) // f = 1/2, z = 0, o = 0

@@ -113,8 +113,10 @@ func TestReduceArg(t *testing.T) {
 		{"rows", ReduceArgmin.Op, re(x, -1, false), outs(whole(0, 1)), ""},
 		{"ties", ReduceArgmin.Op, re(line(2, 1, 1), -1, false), outs(in(sh{}, 1)), ""},
 		{"NaN", ReduceArgmin.Op, re(line(1, nan, -inf), 0, false), outs(in(sh{}, 1)), ""},
-		{"uint16", ReduceArgminIOS17.Op, &ArgReductionIOS17{val(x), 0, false, "uint16"},
-			outs(tensor.New(tensor.Uint16, sh{3}, []int32{0, 1, 0})), ""},
+		{
+			"uint16", ReduceArgminIOS17.Op, &ArgReductionIOS17{val(x), 0, false, "uint16"},
+			outs(tensor.New(tensor.Uint16, sh{3}, []int32{0, 1, 0})), "",
+		},
 		{"index too large", ReduceArgmaxIOS17.Op, &ArgReductionIOS17{val(ramp(65537)), 0, false, "uint16"}, nil, "does not fit"},
 		{"wrong type", ReduceArgmaxIOS17.Op, &ArgReductionIOS17{val(x), 0, false, "uint8"}, nil, "not one of"},
 		{"of none", ReduceArgmax.Op, re(ramp(2, 0), 1, false), nil, "no elements"},
@@ -124,7 +126,10 @@ func TestReduceArg(t *testing.T) {
 	})
 	checkInfer(t, []inferCase{
 		{"unknown", ReduceArgmax.Op, &ArgReduction{unknown(tensor.Float32, -1, -2), -1, true}, i32(-1, 1), ""},
-		{"unknown", ReduceArgmaxIOS17.Op, &ArgReductionIOS17{unknown(tensor.Float32, -1, 5), 0, false, "uint16"},
-			[]mil.Type{mil.TensorType(tensor.Uint16, 5)}, ""},
+		{
+			"unknown", ReduceArgmaxIOS17.Op, &ArgReductionIOS17{unknown(tensor.Float32, -1, 5), 0, false, "uint16"},
+			[]mil.Type{mil.TensorType(tensor.Uint16, 5)},
+			"",
+		},
 	})
 }

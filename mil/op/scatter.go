@@ -99,7 +99,7 @@ func combined(data, updates *tensor.Tensor, to []int, n int, mode string) ([]*te
 	case mode == "update":
 		runs(out, updates, to, nil, n)
 	case data.DType().IsFloat():
-		combine(out.F32(), updates.F32(), to, n, mode, func(x, y float32) (float32, error) { return x / y, nil })
+		err = combine(out.F32(), updates.F32(), to, n, mode, func(x, y float32) (float32, error) { return x / y, nil })
 	default:
 		err = combine(out.I32(), updates.I32(), to, n, mode, func(x, y int32) (int32, error) {
 			if y == 0 {

@@ -101,10 +101,14 @@ func TestScatters(t *testing.T) {
 		{"updates", Scatter.Op, &ScatterArgs{val(data), val(in(sh{1}, 0)), val(ramp(3)), 0, "add"}, nil, "updates"},
 		{"mode", Scatter.Op, rows("xor"), nil, "not one of"},
 		{"validated", ScatterIOS17.Op, &ScatterIOS17Args{val(data), val(in(sh{1}, -1)), val(ramp(1, 3)), 0, "add", true}, nil, "index -1"},
-		{"along rows", ScatterAlongAxis.Op, &ScatterArgs{val(data), val(in(sh{1, 3}, 1, 0, 1)), val(fl(sh{1, 3}, 10, 20, 30)), 0, "add"},
-			outs(fl(sh{2, 3}, 1, 22, 3, 14, 5, 36)), ""},
-		{"along columns", ScatterAlongAxis.Op, &ScatterArgs{val(data), val(in(sh{2, 2}, 0, 0, 2, 1)), val(fl(sh{2, 2}, 10, 20, 30, 40)), 1, "update"},
-			outs(fl(sh{2, 3}, 20, 2, 3, 4, 40, 30)), ""},
+		{
+			"along rows", ScatterAlongAxis.Op, &ScatterArgs{val(data), val(in(sh{1, 3}, 1, 0, 1)), val(fl(sh{1, 3}, 10, 20, 30)), 0, "add"},
+			outs(fl(sh{2, 3}, 1, 22, 3, 14, 5, 36)), "",
+		},
+		{
+			"along columns", ScatterAlongAxis.Op, &ScatterArgs{val(data), val(in(sh{2, 2}, 0, 0, 2, 1)), val(fl(sh{2, 2}, 10, 20, 30, 40)), 1, "update"},
+			outs(fl(sh{2, 3}, 20, 2, 3, 4, 40, 30)), "",
+		},
 		{"along updates", ScatterAlongAxis.Op, &ScatterArgs{val(data), val(in(sh{1, 3}, 1, 0, 1)), val(ramp(1, 2)), 0, "add"}, nil, "updates"},
 		{"along sizes", ScatterAlongAxis.Op, &ScatterArgs{val(data), val(in(sh{1, 2}, 1, 0)), val(ramp(1, 2)), 0, "add"}, nil, "indices"},
 		{"along validated", ScatterAlongAxisIOS17.Op, &ScatterIOS17Args{val(ramp(2)), val(in(sh{1}, -1)), val(ramp(1)), 0, "add", true}, nil, "index -1"},

@@ -54,14 +54,18 @@ var SliceUpdate = Define(Spec[SliceUpdateArgs]{
 		if len(sliceShape(cs)) == 0 {
 			update = mil.NewConst("x", tensor.Scalar(tensor.Float32, float32(r.NormFloat64())))
 		}
-		return SliceUpdateArgs{X: s.X, Update: update, Begin: s.Begin, End: s.End,
-			Stride: s.Stride, BeginMask: s.BeginMask, EndMask: s.EndMask, SqueezeMask: s.SqueezeMask}
+		return SliceUpdateArgs{
+			X: s.X, Update: update, Begin: s.Begin, End: s.End,
+			Stride: s.Stride, BeginMask: s.BeginMask, EndMask: s.EndMask, SqueezeMask: s.SqueezeMask,
+		}
 	},
 })
 
 func updateCuts(a *SliceUpdateArgs) ([]cut, error) {
-	cs, err := cuts(&SliceByIndexArgs{X: a.X, Begin: a.Begin, End: a.End,
-		Stride: a.Stride, BeginMask: a.BeginMask, EndMask: a.EndMask, SqueezeMask: a.SqueezeMask}, dims(a.X))
+	cs, err := cuts(&SliceByIndexArgs{
+		X: a.X, Begin: a.Begin, End: a.End,
+		Stride: a.Stride, BeginMask: a.BeginMask, EndMask: a.EndMask, SqueezeMask: a.SqueezeMask,
+	}, dims(a.X))
 	if err == nil && !compatible(sliceShape(cs), dims(a.Update)) {
 		err = fmt.Errorf("update: want %s, have %s", mil.FormatDims(sliceShape(cs)), a.Update.Type)
 	}

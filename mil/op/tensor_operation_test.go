@@ -19,10 +19,14 @@ func TestConcatStackSplit(t *testing.T) {
 	checkCases(t, []evalCase{
 		{"rows", Concat.Op, &ConcatArgs{Values: vals(fl(sh{1, 2}, 1, 2), fl(sh{2, 2}, 3, 4, 5, 6))}, outs(fl(sh{3, 2}, 1, 2, 3, 4, 5, 6)), ""},
 		{"columns", Concat.Op, &ConcatArgs{Values: vals(fl(sh{2, 1}, 1, 2), fl(sh{2, 2}, 3, 4, 5, 6)), Axis: -1}, outs(fl(sh{2, 3}, 1, 3, 4, 2, 5, 6)), ""},
-		{"interleaved", Concat.Op, &ConcatArgs{Values: vals(fl(sh{2, 2}, 1, 2, 3, 4), fl(sh{2, 2}, 5, 6, 7, 8)), Interleave: true},
-			outs(fl(sh{4, 2}, 1, 2, 5, 6, 3, 4, 7, 8)), ""},
-		{"interleaved columns", Concat.Op, &ConcatArgs{Values: vals(fl(sh{1, 2}, 1, 2), fl(sh{1, 2}, 5, 6)), Axis: 1, Interleave: true},
-			outs(fl(sh{1, 4}, 1, 5, 2, 6)), ""},
+		{
+			"interleaved", Concat.Op, &ConcatArgs{Values: vals(fl(sh{2, 2}, 1, 2, 3, 4), fl(sh{2, 2}, 5, 6, 7, 8)), Interleave: true},
+			outs(fl(sh{4, 2}, 1, 2, 5, 6, 3, 4, 7, 8)), "",
+		},
+		{
+			"interleaved columns", Concat.Op, &ConcatArgs{Values: vals(fl(sh{1, 2}, 1, 2), fl(sh{1, 2}, 5, 6)), Axis: 1, Interleave: true},
+			outs(fl(sh{1, 4}, 1, 5, 2, 6)), "",
+		},
 		{"scalars", Concat.Op, &ConcatArgs{Values: vals(in(nil, 1), in(nil, 2))}, outs(in(sh{2}, 1, 2)), ""},
 		{"with an empty one", Concat.Op, &ConcatArgs{Values: vals(ramp(0), ramp(2))}, outs(ramp(2)), ""},
 		{"one", Concat.Op, &ConcatArgs{Values: vals(bo(sh{1}, true))}, outs(bo(sh{1}, true)), ""},
@@ -92,8 +96,11 @@ func TestClassify(t *testing.T) {
 	number := mil.TensorType(tensor.Int64)
 	checkInfer(t, []inferCase{
 		{"strings", Classify.Op, &ClassifyArgs{unknown(tensor.Float32, 1, 2), words}, []mil.Type{label, {Kind: mil.Dict, Key: &label, Elem: &p}}, ""},
-		{"numbers", Classify.Op, &ClassifyArgs{unknown(tensor.Float32, -1), tensor.New(tensor.Int64, sh{1}, []int64{7})},
-			[]mil.Type{number, {Kind: mil.Dict, Key: &number, Elem: &p}}, ""},
+		{
+			"numbers", Classify.Op, &ClassifyArgs{unknown(tensor.Float32, -1), tensor.New(tensor.Int64, sh{1}, []int64{7})},
+			[]mil.Type{number, {Kind: mil.Dict, Key: &number, Elem: &p}},
+			"",
+		},
 		{"count", Classify.Op, &ClassifyArgs{unknown(tensor.Float32, 3), words}, nil, "2 classes"},
 		{"type", Classify.Op, &ClassifyArgs{unknown(tensor.Float32, 1), ramp(1)}, nil, "fp32"},
 	})

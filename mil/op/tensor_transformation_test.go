@@ -273,12 +273,18 @@ func TestSliceByIndex(t *testing.T) {
 		{"short mask", SliceByIndex.Op, sl(ramp(2, 2), sh{0, 0}, sh{1, 1}, nil, yes), nil, "mask"},
 	})
 	checkInfer(t, []inferCase{
-		{"unknown begin", SliceByIndex.Op, &SliceByIndexArgs{X: val(ramp(4, 4)), Begin: unknown(tensor.Int32, 2), End: vectorOf(1, 1),
-			BeginMask: []bool{true, false}}, f32(1, -1), ""},
-		{"unknown dimension", SliceByIndex.Op, &SliceByIndexArgs{X: unknown(tensor.Float32, -4, -5), Begin: vectorOf(0, 0), End: vectorOf(0, 2),
-			BeginMask: []bool{true, true}, EndMask: []bool{true, false}}, f32(-4, -1), ""},
-		{"unknown index", SliceByIndex.Op, &SliceByIndexArgs{X: val(ramp(4, 4)), Begin: unknown(tensor.Int32, 2), End: unknown(tensor.Int32, 2),
-			SqueezeMask: []bool{true, true}}, f32(), ""},
+		{"unknown begin", SliceByIndex.Op, &SliceByIndexArgs{
+			X: val(ramp(4, 4)), Begin: unknown(tensor.Int32, 2), End: vectorOf(1, 1),
+			BeginMask: []bool{true, false},
+		}, f32(1, -1), ""},
+		{"unknown dimension", SliceByIndex.Op, &SliceByIndexArgs{
+			X: unknown(tensor.Float32, -4, -5), Begin: vectorOf(0, 0), End: vectorOf(0, 2),
+			BeginMask: []bool{true, true}, EndMask: []bool{true, false},
+		}, f32(-4, -1), ""},
+		{"unknown index", SliceByIndex.Op, &SliceByIndexArgs{
+			X: val(ramp(4, 4)), Begin: unknown(tensor.Int32, 2), End: unknown(tensor.Int32, 2),
+			SqueezeMask: []bool{true, true},
+		}, f32(), ""},
 	})
 }
 

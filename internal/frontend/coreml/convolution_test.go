@@ -14,39 +14,55 @@ func TestConvolution(t *testing.T) {
 	checkLayers(t, []layerCase{
 		{"valid", conv("valid {}"), arrays(line), arrays(array(dims{1, 1, 1, 3}, 21, 32, 43)), ""},
 		{"bias", conv("hasBias: true bias { floatValue: 0.5 }"), arrays(line), arrays(array(dims{1, 1, 1, 3}, 21.5, 32.5, 43.5)), ""},
-		{"amounts", conv("valid { paddingAmounts { borderAmounts {} borderAmounts { startEdgeSize: 2 endEdgeSize: 1 } } }"), arrays(line),
-			arrays(array(dims{1, 1, 1, 6}, 0, 10, 21, 32, 43, 4)), ""},
+		{
+			"amounts", conv("valid { paddingAmounts { borderAmounts {} borderAmounts { startEdgeSize: 2 endEdgeSize: 1 } } }"), arrays(line),
+			arrays(array(dims{1, 1, 1, 6}, 0, 10, 21, 32, 43, 4)), "",
+		},
 		{"same", conv("same {}"), arrays(line), arrays(array(dims{1, 1, 1, 4}, 21, 32, 43, 4)), ""},
 		{"same at the top", conv("same { asymmetryMode: TOP_LEFT_HEAVY }"), arrays(line), arrays(array(dims{1, 1, 1, 4}, 10, 21, 32, 43)), ""},
 		{"stride and dilation", conv("stride: [1, 2] dilationFactor: [1, 2] valid {}"), arrays(array(dims{1, 1, 1, 5}, 1, 2, 3, 4, 5)), arrays(array(dims{1, 1, 1, 2}, 31, 53)), ""},
-		{"groups", `convolution { outputChannels: 2 kernelChannels: 1 nGroups: 2 kernelSize: [1, 1] weights { floatValue: [3, 5] } valid {} }`,
-			arrays(array(dims{1, 2, 1, 1}, 10, 100)), arrays(array(dims{1, 2, 1, 1}, 30, 500)), ""},
-		{"quantized by filter", `convolution { outputChannels: 2 kernelChannels: 1 kernelSize: [1, 1] valid {}
+		{
+			"groups", `convolution { outputChannels: 2 kernelChannels: 1 nGroups: 2 kernelSize: [1, 1] weights { floatValue: [3, 5] } valid {} }`,
+			arrays(array(dims{1, 2, 1, 1}, 10, 100)), arrays(array(dims{1, 2, 1, 1}, 30, 500)), "",
+		},
+		{
+			"quantized by filter", `convolution { outputChannels: 2 kernelChannels: 1 kernelSize: [1, 1] valid {}
 			weights { rawValue: "\001\002" quantization { numberOfBits: 8 linearQuantization { scale: [2, 3] bias: [0, 1] } } } }`,
-			arrays(array(dims{1, 1, 1, 1}, 10)), arrays(array(dims{1, 2, 1, 1}, 20, 70)), ""},
-		{"second input", `convolution { outputChannels: 1 kernelChannels: 1 kernelSize: [1, 2] valid {} }`,
-			arrays(line, array(dims{1, 1, 1, 2}, 1, 10)), arrays(array(dims{1, 1, 1, 3}, 21, 32, 43)), ""},
+			arrays(array(dims{1, 1, 1, 1}, 10)), arrays(array(dims{1, 2, 1, 1}, 20, 70)), "",
+		},
+		{
+			"second input", `convolution { outputChannels: 1 kernelChannels: 1 kernelSize: [1, 2] valid {} }`,
+			arrays(line, array(dims{1, 1, 1, 2}, 1, 10)), arrays(array(dims{1, 1, 1, 3}, 21, 32, 43)), "",
+		},
 		{"rank 5", conv("valid {}"), arrays(array(dims{2, 1, 1, 1, 2}, 1, 2, 3, 4)), arrays(array(dims{2, 1, 1, 1, 1}, 21, 43)), ""},
 
 		{"deconvolution", deconv("stride: [1, 2] valid {}"), pair, arrays(array(dims{1, 1, 1, 5}, 1, 10, 102, 20, 200)), ""},
-		{"deconvolution, amounts", deconv("stride: [1, 2] valid { paddingAmounts { borderAmounts {} borderAmounts { startEdgeSize: 2 endEdgeSize: 1 } } }"), pair,
-			arrays(array(dims{1, 1, 1, 2}, 102, 20)), ""},
+		{
+			"deconvolution, amounts", deconv("stride: [1, 2] valid { paddingAmounts { borderAmounts {} borderAmounts { startEdgeSize: 2 endEdgeSize: 1 } } }"), pair,
+			arrays(array(dims{1, 1, 1, 2}, 102, 20)), "",
+		},
 		{"deconvolution, same", deconv("stride: [1, 2] same {}"), pair, arrays(array(dims{1, 1, 1, 4}, 1, 10, 102, 20)), ""},
 		{"deconvolution, same at the top", deconv("stride: [1, 2] same { asymmetryMode: TOP_LEFT_HEAVY }"), pair, arrays(array(dims{1, 1, 1, 4}, 10, 102, 20, 200)), ""},
 		{"deconvolution to a size", deconv("stride: [1, 2] outputShape: [1, 3] valid {}"), pair, arrays(array(dims{1, 1, 1, 3}, 10, 102, 20)), ""},
 		{"deconvolution to a size, uneven", deconv("stride: [1, 2] outputShape: [1, 2] valid {}"), pair, arrays(array(dims{1, 1, 1, 2}, 10, 102)), ""},
-		{"deconvolution to a size by amounts", deconv("stride: [1, 2] outputShape: [1, 2] valid { paddingAmounts { borderAmounts {} borderAmounts { startEdgeSize: 2 endEdgeSize: 1 } } }"), pair,
-			arrays(array(dims{1, 1, 1, 2}, 102, 20)), ""},
+		{
+			"deconvolution to a size by amounts", deconv("stride: [1, 2] outputShape: [1, 2] valid { paddingAmounts { borderAmounts {} borderAmounts { startEdgeSize: 2 endEdgeSize: 1 } } }"), pair,
+			arrays(array(dims{1, 1, 1, 2}, 102, 20)), "",
+		},
 		{"deconvolution to a larger size", deconv("outputShape: [1, 5] valid {}"), pair, arrays(array(dims{1, 1, 1, 5}, 1, 12, 120, 200, 0)), ""},
-		{"deconvolution in groups", `convolution { isDeconvolution: true outputChannels: 4 kernelChannels: 2 nGroups: 2 kernelSize: [1, 1] weights { floatValue: [1, 2, 3, 4] } valid {} }`,
-			arrays(array(dims{1, 2, 1, 1}, 10, 100)), arrays(array(dims{1, 4, 1, 1}, 10, 20, 300, 400)), ""},
+		{
+			"deconvolution in groups", `convolution { isDeconvolution: true outputChannels: 4 kernelChannels: 2 nGroups: 2 kernelSize: [1, 1] weights { floatValue: [1, 2, 3, 4] } valid {} }`,
+			arrays(array(dims{1, 2, 1, 1}, 10, 100)), arrays(array(dims{1, 4, 1, 1}, 10, 20, 300, 400)), "",
+		},
 
 		{"too few weights", `convolution { outputChannels: 2 kernelChannels: 1 kernelSize: [1, 2] weights { floatValue: [1, 10] } valid {} }`, arrays(line), nil, "want 2×1×1×2 = 4 values, have 2"},
 		{"channels", conv("valid {}"), arrays(array(dims{1, 2, 1, 2}, 1, 2, 3, 4)), nil, "channels"},
 		{"no bias", conv("hasBias: true valid {}"), arrays(line), nil, "bias"},
 		{"kernel", `convolution { outputChannels: 1 kernelChannels: 1 kernelSize: 2 }`, arrays(line), nil, "two of each"},
-		{"groups of output channels", `convolution { outputChannels: 3 kernelChannels: 1 nGroups: 2 kernelSize: [1, 1] weights { floatValue: [1, 2, 3] } }`,
-			arrays(array(dims{1, 2, 1, 1}, 1, 2)), nil, "3 output channels in 2 groups"},
+		{
+			"groups of output channels", `convolution { outputChannels: 3 kernelChannels: 1 nGroups: 2 kernelSize: [1, 1] weights { floatValue: [1, 2, 3] } }`,
+			arrays(array(dims{1, 2, 1, 1}, 1, 2)), nil, "3 output channels in 2 groups",
+		},
 		{"huge", `convolution { outputChannels: 18446744073709551615 kernelChannels: 4294967296 nGroups: 4294967295 kernelSize: [1, 1] }`, arrays(line), nil, "weights: shape"},
 		{"one size", deconv("outputShape: 3 valid {}"), pair, nil, "1 sizes, want 2"},
 		{"rank", conv("valid {}"), arrays(array(dims{2}, 1, 2)), nil, "rank"},

@@ -14,12 +14,16 @@ func TestProducts(t *testing.T) {
 		{"rank 3", inner(""), arrays(array(dims{1, 1, 2}, 1, 2)), arrays(array(dims{1, 1, 3}, 1, 2, 210)), ""},
 		{"rank 4", inner(""), arrays(array(dims{1, 1, 2, 1}, 1, 2)), arrays(array(dims{1, 3, 1, 1}, 1, 2, 210)), ""},
 		{"rank 5", inner(""), arrays(array(dims{1, 2, 2, 1, 1}, 1, 2, 3, 4)), arrays(array(dims{1, 2, 3, 1, 1}, 1, 2, 210, 3, 4, 430)), ""},
-		{"quantized by row", `innerProduct { inputChannels: 1 outputChannels: 2
+		{
+			"quantized by row", `innerProduct { inputChannels: 1 outputChannels: 2
 			weights { rawValue: "\001\002" quantization { numberOfBits: 8 linearQuantization { scale: [2, 3] bias: [0, 1] } } } }`,
-			arrays(array(dims{1}, 10)), arrays(array(dims{2}, 20, 70)), ""},
-		{"quantized at run time", `innerProduct { inputChannels: 2 outputChannels: 1 int8DynamicQuantize: true
+			arrays(array(dims{1}, 10)), arrays(array(dims{2}, 20, 70)), "",
+		},
+		{
+			"quantized at run time", `innerProduct { inputChannels: 2 outputChannels: 1 int8DynamicQuantize: true
 			weights { int8RawValue: "\001\377" quantization { numberOfBits: 8 linearQuantization { scale: 0.5 } } } }`,
-			arrays(array(dims{2}, 10, 100)), arrays(array(dims{1}, -45)), ""},
+			arrays(array(dims{2}, 10, 100)), arrays(array(dims{1}, -45)), "",
+		},
 		{"size", inner(""), arrays(array(dims{3}, 1, 2, 3)), nil, "want 3 numbers"},
 		{"no bias", inner("hasBias: true"), arrays(matrix), nil, "bias"},
 		{"no weights", `innerProduct { inputChannels: 1 outputChannels: 1 }`, arrays(array(dims{1}, 1)), nil, "weights"},

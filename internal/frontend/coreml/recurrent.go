@@ -246,7 +246,8 @@ func gru(l *lowering, in []*mil.Value) []*mil.Value {
 
 // lstm lowers an LSTM in one direction or, with two sets of weights, in both.
 func (l *lowering) lstm(in []*mil.Value, inSize, outSize uint64, direction string, activations []*spec.ActivationParams,
-	p *spec.LSTMParams, weights ...*spec.LSTMWeightParams) []*mil.Value {
+	p *spec.LSTMParams, weights ...*spec.LSTMWeightParams,
+) []*mil.Value {
 	size := integers([]uint64{inSize, outSize})
 	hidden := size[1]
 	names := l.gateNames(activations, 3)

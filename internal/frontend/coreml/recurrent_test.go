@@ -42,10 +42,14 @@ func TestGRULayer(t *testing.T) {
 	x, h := array(dims{1, 1, 1, 1, 1}, 1), array(dims{1, 1, 1, 1, 1}, 1)
 	checkLayers(t, []layerCase{
 		{"one step", gru(linear), arrays(x, h), arrays(array(dims{1, 1, 1, 1, 1}, 16.984375), array(dims{1, 1, 1, 1, 1}, 16.984375)), ""},
-		{"reversed", gru(linear + "sequenceOutput: true reverseInput: true"), arrays(array(dims{2, 1, 1, 1, 1}, 1, 2)),
-			arrays(array(dims{2, 1, 1, 1, 1}, 3, 29.4375), array(dims{1, 1, 1, 1, 1}, 29.4375)), ""},
-		{"biases", gru(linear + `hasBiasVectors: true updateGateBiasVector { floatValue: 0.6875 } resetGateBiasVector { floatValue: 1 } outputGateBiasVector { floatValue: 5 }`),
-			arrays(x, h), arrays(array(dims{1, 1, 1, 1, 1}, 1)), ""},
+		{
+			"reversed", gru(linear + "sequenceOutput: true reverseInput: true"), arrays(array(dims{2, 1, 1, 1, 1}, 1, 2)),
+			arrays(array(dims{2, 1, 1, 1, 1}, 3, 29.4375), array(dims{1, 1, 1, 1, 1}, 29.4375)), "",
+		},
+		{
+			"biases", gru(linear + `hasBiasVectors: true updateGateBiasVector { floatValue: 0.6875 } resetGateBiasVector { floatValue: 1 } outputGateBiasVector { floatValue: 5 }`),
+			arrays(x, h), arrays(array(dims{1, 1, 1, 1, 1}, 1)), "",
+		},
 		{"saturating", gru("activations { sigmoidHard {} } activations { tanh {} }"), arrays(array(dims{1, 1, 1, 1, 1}, -10)), arrays(array(dims{1, 1, 1, 1, 1}, -1)), ""},
 		{"one activation", gru("activations { linear {} }"), arrays(x), nil, "1 activations, want 2"},
 		{"one bias", gru(linear + "hasBiasVectors: true resetGateBiasVector { floatValue: 1 }"), arrays(x), nil, "bias, gate 1"},
@@ -84,11 +88,15 @@ func TestLSTMLayers(t *testing.T) {
 		{"peephole", lstm("hasPeepholeVectors: true", ""), arrays(x1, h, c), arrays(array(num, 50*183)), ""},
 		// c = -4·8 + 5·3.
 		{"coupled", lstm("coupledInputAndForgetGate: true", ""), arrays(x1, h, c), arrays(array(num, -17)), ""},
-		{"clipped", `uniDirectionalLSTM { inputVectorSize: 1 outputVectorSize: 1 ` + linear + weights + `params { hasBiasVectors: true } }`,
-			arrays(x1, h, c), arrays(array(num, 1550), array(num, 1550), array(num, 50)), ""},
-		{"saturating", `uniDirectionalLSTM { inputVectorSize: 1 outputVectorSize: 1 ` + weights +
-			`activations { sigmoidHard {} } activations { tanh {} } activations { ReLU {} } params {} }`,
-			arrays(array(num, 10), h, c), arrays(array(num, 8.2), array(num, 8.2), array(num, 8.2)), ""},
+		{
+			"clipped", `uniDirectionalLSTM { inputVectorSize: 1 outputVectorSize: 1 ` + linear + weights + `params { hasBiasVectors: true } }`,
+			arrays(x1, h, c), arrays(array(num, 1550), array(num, 1550), array(num, 50)), "",
+		},
+		{
+			"saturating", `uniDirectionalLSTM { inputVectorSize: 1 outputVectorSize: 1 ` + weights +
+				`activations { sigmoidHard {} } activations { tanh {} } activations { ReLU {} } params {} }`,
+			arrays(array(num, 10), h, c), arrays(array(num, 8.2), array(num, 8.2), array(num, 8.2)), "",
+		},
 		{"two directions", both("sequenceOutput: true", ways), arrays(x, h, c, h, c), arrays(
 			array(dims{2, 1, 2, 1, 1}, 31, 2750, 1357, 104),
 			array(num, 1357), array(num, 678.5), array(num, 2750), array(num, 2750)), ""},
