@@ -7,6 +7,7 @@ package compress
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"runtime"
 
@@ -127,8 +128,8 @@ type Kept struct {
 	Reason   string `json:"reason"`
 }
 
-// Report says what Quantize did to each weight of a model, in the model's
-// order. It can be marshalled to JSON.
+// Report says what Quantize did to each weight of a model. A constant that
+// functions share is there once. It can be marshalled to JSON.
 type Report struct {
 	Layers []LayerReport `json:"layers"`
 	Kept   []Kept        `json:"kept"`
@@ -238,8 +239,7 @@ func raise(m *mlmodel.Model, net *networks, prog *programs) {
 		if version == 0 && !prog.touches(s) {
 			continue
 		}
-		// The weights of a part are not to be read by way of New, which does
-		// no more than look at the rest.
+		// New knows nothing of the weights, which are the model's.
 		version = max(version, mlmodel.New(s).RequiredVersion())
 		s.SetSpecificationVersion(max(s.GetSpecificationVersion(), version))
 	}
@@ -291,9 +291,13 @@ func (r *Report) nothing() error {
 			order = append(order, k.Reason)
 		}
 	}
-	err := fault.New(fault.BadValue, "", "no weights are left to compress")
+	text := "no weights are left to compress"
 	for _, reason := range order {
-		err.Err = joinReason(err.Err, reason, counts[reason])
+		verb := "stay"
+		if counts[reason] == 1 {
+			verb = "stays"
+		}
+		text += fmt.Sprintf("; %d %s: %s", counts[reason], verb, reason)
 	}
-	return err
+	return fault.New(fault.BadValue, "", "%s", text)
 }

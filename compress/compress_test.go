@@ -305,8 +305,10 @@ func TestNetworkSelection(t *testing.T) {
 		{Options{Bits: 8, Select: func(w Weight) bool { return w.Layer == "ip" }, Vectors: VectorsKeep}, []string{"ip"}},
 		{Options{Bits: 8, Select: func(w Weight) bool { return w.Type == "embeddingND" && !w.Vector }}, []string{"embedding_nd"}},
 		{Options{Bits: 4, Mode: KMeans, MinElements: 40}, []string{"conv", "deconv", "grouped"}},
-		{Options{Bits: 8, Select: func(w Weight) bool { return strings.HasPrefix(w.Layer, "loop/") || w.Role == "scale" }},
-			[]string{"scale.scale", "loop/conditionNetwork/cond", "loop/bodyNetwork/body"}},
+		{
+			Options{Bits: 8, Select: func(w Weight) bool { return strings.HasPrefix(w.Layer, "loop/") || w.Role == "scale" }},
+			[]string{"scale.scale", "loop/conditionNetwork/cond", "loop/bodyNetwork/body"},
+		},
 		{Options{Bits: 2, Select: func(w Weight) bool {
 			return w.Elements == 12 && w.Bits == 32 && fmt.Sprint(w.Shape) == "[2 3 4]"
 		}}, nil},

@@ -2,7 +2,6 @@ package compress
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -10,13 +9,6 @@ import (
 	"github.com/smelt-ml/smelt/compress/quant"
 	"github.com/smelt-ml/smelt/tensor"
 )
-
-func joinReason(err error, reason string, n int) error {
-	if n == 1 {
-		return fmt.Errorf("%w; 1 stays: %s", err, reason)
-	}
-	return fmt.Errorf("%w; %d stay: %s", err, n, reason)
-}
 
 // palette makes a table, and codes into it, for the modes KMeans and
 // CustomLUT. The table holds values of the given float type.
@@ -61,14 +53,12 @@ func (o *Options) custom(values []float32, bits int, d tensor.DType) (quant.Pale
 	return p, nil
 }
 
-var errNaN = errors.New("is NaN")
-
 // finite tells whether all values are. That one is NaN is an error.
 func finite(w []float32) (bool, error) {
 	all := true
 	for i, x := range w {
 		if x != x {
-			return false, fmt.Errorf("value %d %w", i, errNaN)
+			return false, fmt.Errorf("value %d is NaN", i)
 		}
 		all = all && math.Abs(float64(x)) <= math.MaxFloat32
 	}

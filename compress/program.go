@@ -190,15 +190,16 @@ func channelAxis(o *spec.Operation, param string, rank int, names *scope) int {
 
 // truth returns an argument of an operation that is a constant truth value.
 func truth(o *spec.Operation, param string, names *scope) bool {
-	for _, arg := range o.GetInputs()[param].GetArguments() {
-		v := arg.GetValue()
-		if c := names.find(arg.GetName()); arg.HasName() && c != nil {
-			v = c.op.GetAttributes()["val"]
-		}
-		b := v.GetImmediateValue().GetTensor().GetBools().GetValues()
-		return len(b) > 0 && b[0]
+	args := o.GetInputs()[param].GetArguments()
+	if len(args) == 0 {
+		return false
 	}
-	return false
+	v := args[0].GetValue()
+	if c := names.find(args[0].GetName()); args[0].HasName() && c != nil {
+		v = c.op.GetAttributes()["val"]
+	}
+	b := v.GetImmediateValue().GetTensor().GetBools().GetValues()
+	return len(b) > 0 && b[0]
 }
 
 // plan decides what becomes of a constant.

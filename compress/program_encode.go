@@ -41,7 +41,7 @@ var indexTypes = map[int]tensor.DType{
 	1: tensor.Uint1, 2: tensor.Uint2, 3: tensor.Uint3, 4: tensor.Uint4, 6: tensor.Uint6, 8: tensor.Uint8,
 }
 
-// formFor finds the form that an opset has. Linear codes have 8 bits, and 4
+// formFor finds the form that an opset has for 8 bits or less. Linear codes have 8 bits, and 4
 // since iOS 18; where there are none of the size wanted, a table of evenly
 // spaced values has the same levels, though for the whole weight. Indices have
 // 1, 2, 4, 6 or 8 bits, and 3 since iOS 18; the next size is taken.
@@ -88,15 +88,13 @@ func (p *programs) encode(ctx context.Context, j *programJob) (programEncoding, 
 	}
 	var e programEncoding
 	var got []float32
-	switch f := p.o.formFor(c.fn.opset); {
+	switch {
 	case p.o.Bits == 16 && c.dtype == tensor.Float16:
 		e, got = programUncompressed(c, values), values
 	case p.o.Bits == 16:
 		e, got, err = programHalf(c, values)
-	case f.mode == Linear || f.mode == LinearSymmetric:
-		e, got, err = programLinear(c, values, j.axis, f)
 	default:
-		e, got, err = p.lut(ctx, j, values, f)
+		e, got, err = p.codes(ctx, j, values)
 	}
 	if err != nil || e.kept != "" {
 		return e, err
@@ -134,6 +132,16 @@ func programHalf(c *constant, values []float32) (programEncoding, []float32, err
 			{name: "output_dtype", value: tensor.Scalar(tensor.String, "fp32"), argument: true},
 		},
 	}, t.F32(), nil
+}
+
+// codes quantizes to 8 bits or less and returns the values that result.
+func (p *programs) codes(ctx context.Context, j *programJob, values []float32) (programEncoding, []float32, error) {
+	c := j.constants[0]
+	f := p.o.formFor(c.fn.opset)
+	if f.mode == Linear || f.mode == LinearSymmetric {
+		return programLinear(c, values, j.axis, f)
+	}
+	return p.lut(ctx, j, values, f)
 }
 
 // programLinear makes codes with a scale, and but for LinearSymmetric an

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/smelt-ml/smelt/fault"
 	"github.com/smelt-ml/smelt/internal/predict"
 	"github.com/smelt-ml/smelt/mlmodel"
@@ -115,7 +117,7 @@ func TestProgramReport(t *testing.T) {
 		half := !strings.Contains(name, "fp32")
 		for _, mode := range []Mode{Linear, LinearSymmetric, LinearLUT, KMeans, CustomLUT} {
 			for _, bits := range []int{16, 8, 7, 6, 5, 4, 3, 2, 1} {
-				if bits == 1 && mode == LinearSymmetric || bits == 16 && (mode != Linear || half) {
+				if bits == 1 && mode == LinearSymmetric || bits == 16 && half {
 					continue
 				}
 				place := fmt.Sprintf("%s %s %d", name, mode, bits)
@@ -235,17 +237,22 @@ func sameOutputs(t testing.TB, place string, a, b *mlmodel.Model, db float64) {
 	for _, i := range mlmodel.Describe(a.Spec().GetDescription()) {
 		want, got := outputs(t, a, i.Function), outputs(t, b, i.Function)
 		for name, v := range want {
-			var signal, noise float64
-			have := got[name].(*tensor.Tensor).F32()
-			for i, x := range v.(*tensor.Tensor).F32() {
-				signal += float64(x) * float64(x)
-				noise += (float64(x) - float64(have[i])) * (float64(x) - float64(have[i]))
-			}
-			if 10*math.Log10(signal/noise) < db || math.IsNaN(noise) {
-				t.Errorf("%s: output %s: noise %g, signal %g", place, name, noise, signal)
+			ratio := snr(v.(*tensor.Tensor).F32(), got[name].(*tensor.Tensor).F32())
+			if !(ratio >= db) {
+				t.Errorf("%s: output %s: signal to noise %.1f dB", place, name, ratio)
 			}
 		}
 	}
+}
+
+// snr returns the ratio of signal to noise in dB.
+func snr(want, got []float32) float64 {
+	var signal, noise float64
+	for i, x := range want {
+		signal += float64(x) * float64(x)
+		noise += (float64(x) - float64(got[i])) * (float64(x) - float64(got[i]))
+	}
+	return 10 * math.Log10(signal/noise)
 }
 
 // Functions share what they shared before.
@@ -407,6 +414,34 @@ func TestAgainChain(t *testing.T) {
 	}
 }
 
+// A chain that is made up has an end.
+func TestLongChain(t *testing.T) {
+	m := testModel(t, "ios18_fp32_linear_8.mlpackage")
+	_, p := taken(t, m)
+	block := p.functions[0].block()
+	var chain []*spec.Operation
+	for i := range 9 {
+		last := block.GetOperations()[slices.IndexFunc(block.GetOperations(), isConstexpr)]
+		o := proto.CloneOf(last)
+		o.GetOutputs()[0].SetName(fmt.Sprint("chain", i))
+		if i > 0 {
+			o.GetInputs()["data"].GetArguments()[0].SetName(fmt.Sprint("chain", i-1))
+			o.GetInputs()["offset"].GetArguments()[0].ClearBinding()
+			delete(o.GetInputs(), "offset")
+		}
+		chain = append(chain, o)
+	}
+	chain[8].GetOutputs()[0].SetName(block.GetOperations()[slices.IndexFunc(block.GetOperations(), isConstexpr)].GetOutputs()[0].GetName())
+	rest := slices.DeleteFunc(slices.Clone(block.GetOperations()), func(o *spec.Operation) bool {
+		return isConstexpr(o) && o.GetOutputs()[0].GetName() == chain[8].GetOutputs()[0].GetName()
+	})
+	block.SetOperations(append(chain, rest...))
+	_, err := Quantize(context.Background(), m, Options{Bits: 8, MinElements: 101, Again: true})
+	if fault.KindOf(err) != fault.Limit || !strings.Contains(err.Error(), "a chain of more than 5") {
+		t.Errorf("have %v", err)
+	}
+}
+
 // Vectors are compressed when that is asked for.
 func TestProgramVectors(t *testing.T) {
 	for _, name := range []string{"ios16_fp32.mlpackage", "ios18_fp32.mlpackage"} {
@@ -452,10 +487,14 @@ func TestProgramErrors(t *testing.T) {
 		want string
 	}{
 		{func(m *mlmodel.Model) { set(m, nan) }, `": value 5 is NaN`},
-		{func(m *mlmodel.Model) { value(m).GetBlobFileValue().SetOffset(7) }, "7"},
+		{func(m *mlmodel.Model) { value(m).GetBlobFileValue().SetOffset(7) }, "byte 7"},
 		{func(m *mlmodel.Model) { value(m).GetBlobFileValue().SetFileName("@model_path/other.bin") }, "other.bin is missing"},
 		{func(m *mlmodel.Model) { value(m).ClearValue() }, "has no value that fits its type"},
-		{func(m *mlmodel.Model) { value(m).GetType().GetTensorType().SetDataType(spec.DataType_FLOAT16) }, ""},
+		{func(m *mlmodel.Model) { value(m).GetType().GetTensorType().SetDataType(spec.DataType_FLOAT16) }, "the weight file holds fp32, the program says fp16"},
+		{func(m *mlmodel.Model) {
+			all, _ := taken(t, m)
+			all["main/conv.weight"].op.GetOutputs()[0].GetType().GetTensorType().GetDimensions()[0].GetConstant().SetSize(9)
+		}, "it is of type fp32 9×4×3×3 and holds"},
 		{func(m *mlmodel.Model) { m.Spec().GetMlProgram().GetFunctions()["main"].SetOpset("CoreML77") }, `function "main": opset "CoreML77" is not one of`},
 		{func(m *mlmodel.Model) {
 			blocks := m.Spec().GetMlProgram().GetFunctions()["main"].GetBlockSpecializations()

@@ -3,10 +3,12 @@ package compress
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/smelt-ml/smelt/fault"
 	"github.com/smelt-ml/smelt/mil"
 	"github.com/smelt-ml/smelt/mil/op"
 	"github.com/smelt-ml/smelt/mlmodel"
@@ -53,10 +55,23 @@ func fromList[T tensor.Element](d tensor.DType, shape []int, v []T) (*tensor.Ten
 	return tensor.New(d, shape, v), nil
 }
 
+// maxChain is how many compressed constants may be made of one another.
+// Core ML's chains have up to three.
+const maxChain = 5
+
 // value computes a constant: what it holds, or what its codes stand for.
-func (p *programs) value(c *constant) (*tensor.Tensor, error) {
+func (p *programs) value(c *constant) (*tensor.Tensor, error) { return p.expand(c, maxChain) }
+
+func (p *programs) expand(c *constant, depth int) (*tensor.Tensor, error) {
 	if c.isConst() {
-		return p.read(c.op.GetAttributes()["val"])
+		t, err := p.read(c.op.GetAttributes()["val"])
+		if err == nil && (t.DType() != c.dtype || !slices.Equal(t.Shape(), c.shape)) {
+			err = fmt.Errorf("it is of type %s %s and holds %s", c.dtype, tensor.FormatShape(c.shape), t)
+		}
+		return t, err
+	}
+	if depth == 0 {
+		return nil, fault.New(fault.Limit, "", "it is a chain of more than %d compressed constants", maxChain)
 	}
 	n := &mil.Node{Op: c.op.GetType(), Name: c.name}
 	add := func(param string, t *tensor.Tensor, err error) error {
@@ -75,7 +90,7 @@ func (p *programs) value(c *constant) (*tensor.Tensor, error) {
 			} else if inner == nil || inner == c {
 				err = fmt.Errorf("%q is no constant", a.GetName())
 			} else {
-				t, err = p.value(inner)
+				t, err = p.expand(inner, depth-1)
 			}
 			if err := add(param, t, err); err != nil {
 				return nil, err
@@ -119,23 +134,26 @@ func (p *programs) value(c *constant) (*tensor.Tensor, error) {
 // weights, such as an axis, count for nothing.
 func heldBytes(o *spec.Operation) int64 {
 	var n int64
-	count := func(v *spec.Value) {
+	for _, v := range held(o) {
 		d, shape, err := mlmodel.TensorType(v.GetType().GetTensorType())
 		if err == nil && d.Bits() != 0 && d != tensor.Int32 && d != tensor.Uint32 {
 			n += int64(d.PackedSize(tensor.Size(shape)))
 		}
 	}
+	return n
+}
+
+// held returns the values that stand in an operation.
+func held(o *spec.Operation) []*spec.Value {
+	var all []*spec.Value
 	for _, arg := range o.GetInputs() {
 		for _, a := range arg.GetArguments() {
 			if a.HasValue() {
-				count(a.GetValue())
+				all = append(all, a.GetValue())
 			}
 		}
 	}
-	for _, v := range o.GetAttributes() {
-		count(v)
-	}
-	return n
+	return slices.AppendSeq(all, maps.Values(o.GetAttributes()))
 }
 
 // compressedBits returns the bits of a code of a compressed constant.

@@ -291,10 +291,18 @@ func TestAffineEdges(t *testing.T) {
 		{"zeros, unsigned symmetric", []float32{0, 0}, AffineSpec{tensor.Uint4, true, 0}, Quantized{[]int32{7, 7}, []float32{0}, []int32{7}}},
 		{"zeros, signed", []float32{0, 0}, AffineSpec{tensor.Int4, false, 0}, Quantized{[]int32{0, 0}, []float32{0}, []int32{0}}},
 		{"zeros, unsigned", []float32{0, 0}, AffineSpec{tensor.Uint8, false, 0}, Quantized{[]int32{0, 0}, []float32{0}, []int32{0}}},
-		{"all of float32", []float32{-huge, 0, huge}, AffineSpec{tensor.Uint8, false, 0},
-			Quantized{[]int32{0, 128, 255}, []float32{huge / 127.5}, []int32{128}}},
-		{"all of float32, symmetric", []float32{-huge, 0, huge}, AffineSpec{tensor.Int8, true, 0},
-			Quantized{[]int32{-127, 0, 127}, []float32{float32(huge) / 127}, nil}},
+		{
+			"all of float32",
+			[]float32{-huge, 0, huge},
+			AffineSpec{tensor.Uint8, false, 0},
+			Quantized{[]int32{0, 128, 255}, []float32{huge / 127.5}, []int32{128}},
+		},
+		{
+			"all of float32, symmetric",
+			[]float32{-huge, 0, huge},
+			AffineSpec{tensor.Int8, true, 0},
+			Quantized{[]int32{-127, 0, 127}, []float32{float32(huge) / 127}, nil},
+		},
 		{"scale below fp16", []float32{1e-9, -1e-9}, AffineSpec{tensor.Int8, true, tensor.Float16}, Quantized{[]int32{0, 0}, []float32{0}, nil}},
 	}
 	for _, tt := range tests {
