@@ -55,7 +55,8 @@ type Options struct {
 	// Tables are fixed tables of CustomLUT, where there is no function: each
 	// weight gets the nearest value.
 	Tables Tables
-	// Select keeps out the weights for which it is false. With 16 bits the
+	// Select keeps out the weights for which it is false. It is called once for
+	// each weight that could be compressed, by one goroutine. With 16 bits the
 	// weights of a network's layer are of one type: one that is selected takes
 	// the others along.
 	Select func(Weight) bool
