@@ -43,8 +43,10 @@ func ulp(x float64) float64 {
 // sweep is arguments from -1000 to 1000 of all magnitudes, the special ones, and
 // every 5000th float32 between.
 func sweep() []float32 {
-	x := []float32{0, float32(math.Copysign(0, -1)), 1, -1, inf, -inf, nan, math.MaxFloat32, -math.MaxFloat32,
-		math.SmallestNonzeroFloat32, -math.SmallestNonzeroFloat32, 0x1p-126, -0x1p-126, 88.72283, 88.72284, -87.33655, -103.97, -103.98, -104, -88, 0.625, 0.9375, 4, -4, 9.01, 9.02}
+	x := []float32{
+		0, float32(math.Copysign(0, -1)), 1, -1, inf, -inf, nan, math.MaxFloat32, -math.MaxFloat32,
+		math.SmallestNonzeroFloat32, -math.SmallestNonzeroFloat32, 0x1p-126, -0x1p-126, 88.72283, 88.72284, -87.33655, -103.97, -103.98, -104, -88, 0.625, 0.9375, 4, -4, 9.01, 9.02,
+	}
 	for b := uint32(0); b < math.Float32bits(1000); b += 4999 {
 		x = append(x, math.Float32frombits(b), -math.Float32frombits(b))
 	}
@@ -471,10 +473,17 @@ func BenchmarkVec(b *testing.B) {
 			name string
 			f    func()
 		}{
-			{"exp", func() { v.Exp(y, x) }}, {"tanh", func() { v.Tanh(y, x) }}, {"sigmoid", func() { v.Sigmoid(y, x) }},
-			{"erf", func() { v.Erf(y, x) }}, {"gelu", func() { v.Gelu(y, x) }}, {"silu", func() { v.Silu(y, x) }},
-			{"add", func() { v.Add(y, x, y) }}, {"max", func() { v.Max(y, x, y) }}, {"sum", func() { v.Sum(x) }},
-			{"softmax", func() { v.Softmax(y, x, 16, 1024) }}, {"normalize", func() { v.Normalize(y, x, nil, nil, 1e-5) }},
+			{"exp", func() { v.Exp(y, x) }},
+			{"tanh", func() { v.Tanh(y, x) }},
+			{"sigmoid", func() { v.Sigmoid(y, x) }},
+			{"erf", func() { v.Erf(y, x) }},
+			{"gelu", func() { v.Gelu(y, x) }},
+			{"silu", func() { v.Silu(y, x) }},
+			{"add", func() { v.Add(y, x, y) }},
+			{"max", func() { v.Max(y, x, y) }},
+			{"sum", func() { v.Sum(x) }},
+			{"softmax", func() { v.Softmax(y, x, 16, 1024) }},
+			{"normalize", func() { v.Normalize(y, x, nil, nil, 1e-5) }},
 			{"transpose", func() { v.Transpose(y, x, 128, 128) }},
 		} {
 			b.Run(l.String()+"/"+f.name, func(b *testing.B) {
