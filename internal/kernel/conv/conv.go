@@ -9,11 +9,13 @@ package conv
 
 import (
 	"fmt"
+	"math"
 	"sync"
 
 	"github.com/smelt-ml/smelt/internal/kernel/cpu"
 	"github.com/smelt-ml/smelt/internal/kernel/gemm"
 	"github.com/smelt-ml/smelt/internal/kernel/par"
+	"github.com/smelt-ml/smelt/internal/kernel/vec"
 	"github.com/smelt-ml/smelt/internal/kernel/window"
 )
 
@@ -48,6 +50,7 @@ type Conv struct {
 
 	// Channel by channel.
 	slide   *window.Funcs
+	vec     *vec.Funcs
 	weights []float32 // [Filters][window]
 
 	jobs sync.Pool // of *job
@@ -65,10 +68,10 @@ func New(l cpu.Level, s Shape, weights, bias []float32, act gemm.Act) *Conv {
 	if len(weights) < s.Filters*inner || bias != nil && len(bias) < s.Filters {
 		panic(fmt.Sprintf("conv: %d weights and %d biases for %d filters of %d", len(weights), len(bias), s.Filters, inner))
 	}
-	c := &Conv{shape: s, layout: window.NewLayout(s.Shape), bias: bias, act: act}
+	c := &Conv{shape: s, layout: window.NewLayout(l, s.Shape), bias: bias, act: act}
 	c.out = window.Size(c.layout.Out)
 	if s.Groups == s.Channels && s.Channels > 1 {
-		c.slide, c.weights = window.For(l), weights
+		c.slide, c.vec, c.weights = window.For(l), vec.For(l), weights
 		return c
 	}
 	m := s.Filters / s.Groups
@@ -198,10 +201,14 @@ func (j *job) Run(worker, lo, hi int) {
 				copy(add, dst)
 			}
 		}
+		lo, hi, clamps := j.act.Bounds()
+		if clamps = clamps && add == nil; !clamps {
+			lo, hi = float32(math.Inf(-1)), float32(math.Inf(1))
+		}
 		r := &j.slides[worker]
 		*r = window.Rows{
 			DstStep: l.Out[2], SrcStep: l.Row, Rows: l.Out[1], Cols: l.Out[2],
-			Taps: l.Taps, Weights: j.weights[filter*len(l.Taps):],
+			Taps: l.Taps, Weights: j.weights[filter*len(l.Taps):], Lo: lo, Hi: hi,
 		}
 		if j.bias != nil {
 			r.Bias = j.bias[filter]
@@ -210,9 +217,11 @@ func (j *job) Run(worker, lo, hi int) {
 			r.Dst, r.Src = dst[z*l.Out[1]*l.Out[2]:], plane[z*l.Slice:]
 			j.slide.Sum(r)
 		}
-		for i, v := range add {
-			dst[i] += v
+		if add != nil {
+			j.vec.Add(dst, dst, add)
 		}
-		j.act.Apply(dst, filter)
+		if !clamps {
+			j.act.Apply(j.vec, dst, filter)
+		}
 	}
 }

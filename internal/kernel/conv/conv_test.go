@@ -9,6 +9,7 @@ import (
 	"github.com/smelt-ml/smelt/internal/kernel/cpu"
 	"github.com/smelt-ml/smelt/internal/kernel/gemm"
 	"github.com/smelt-ml/smelt/internal/kernel/par"
+	"github.com/smelt-ml/smelt/internal/kernel/vec"
 	"github.com/smelt-ml/smelt/internal/kernel/window"
 )
 
@@ -115,7 +116,7 @@ func compare(t *testing.T, what string, got []float32, sum, abs []float64, terms
 	}
 	for i := range got {
 		want := []float32{float32(sum[i])}
-		act.Apply(want, 0)
+		act.Apply(vec.For(cpu.Generic), want, 0)
 		bound := float64(terms+4) * eps * abs[i]
 		if d := math.Abs(float64(got[i]) - float64(want[0])); !(d <= bound) {
 			t.Fatalf("%s: [%d] = %v, want %v ± %v", what, i, got[i], want[0], bound)

@@ -7,6 +7,7 @@ import (
 	"github.com/smelt-ml/smelt/internal/kernel/cpu"
 	"github.com/smelt-ml/smelt/internal/kernel/gemm"
 	"github.com/smelt-ml/smelt/internal/kernel/par"
+	"github.com/smelt-ml/smelt/internal/kernel/vec"
 	"github.com/smelt-ml/smelt/internal/kernel/window"
 )
 
@@ -19,6 +20,7 @@ type Transposed struct {
 	bias    []float32
 	act     gemm.Act
 	kernel  *gemm.Kernel
+	vec     *vec.Funcs
 	weights []*gemm.PackedA // by filter: [window]×[Channels/Groups]
 	jobs    sync.Pool       // of *transposedJob
 }
@@ -36,7 +38,7 @@ func NewTransposed(l cpu.Level, s Shape, weights, bias []float32, act gemm.Act) 
 	if len(weights) < s.Channels*m*taps || bias != nil && len(bias) < s.Filters {
 		panic(fmt.Sprintf("conv: transposed: %d weights and %d biases for %d filters of %d", len(weights), len(bias), s.Filters, per*taps))
 	}
-	t := &Transposed{shape: s, out: s.Out, bias: bias, act: act, kernel: gemm.For(l)}
+	t := &Transposed{shape: s, out: s.Out, bias: bias, act: act, kernel: gemm.For(l), vec: vec.For(l)}
 	for d := range t.out {
 		if t.out[d] == 0 && s.In[d] > 0 {
 			t.out[d] = max(0, (s.In[d]-1)*s.Stride[d]+(s.Kernel[d]-1)*s.Dilation[d]+1-s.Pad[d][0]-s.Pad[d][1])
@@ -109,7 +111,7 @@ func (j *transposedJob) Run(worker, lo, hi int) {
 			}
 		}
 		j.scatter(dst, parts)
-		j.act.Apply(dst, f)
+		j.act.Apply(j.vec, dst, f)
 	}
 }
 

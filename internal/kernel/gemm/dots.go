@@ -31,6 +31,6 @@ func (kn *Kernel) rectDots(q *work, r rect) {
 			}
 			c[j] = v
 		}
-		q.Act.Apply(c[r.n0:], i)
+		q.Act.Apply(kn.vec, c[r.n0:], i)
 	}
 }

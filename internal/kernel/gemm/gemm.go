@@ -101,27 +101,28 @@ func PRelu(slopes []float32) Act { return Act{kind: actPRelu, slopes: slopes} }
 // dst and src the same slice, from several goroutines.
 func Func(apply func(dst, src []float32)) Act { return Act{kind: actFunc, apply: apply} }
 
-// Apply applies the function to x in place, all of it in the given row.
-func (a *Act) Apply(x []float32, row int) {
+// Bounds says what the function clamps to, if it does nothing else.
+func (a *Act) Bounds() (lo, hi float32, ok bool) {
 	switch a.kind {
+	case actNone:
+		return -inf, inf, true
 	case actClamp:
-		for i, v := range x {
-			x[i] = clamp(v, a.lo, a.hi)
-		}
-	case actLeaky:
-		leaky(x, a.lo)
-	case actPRelu:
-		leaky(x, a.slopes[row])
-	case actFunc:
-		a.apply(x, x)
+		return a.lo, a.hi, true
 	}
+	return 0, 0, false
 }
 
-func leaky(x []float32, slope float32) {
-	for i, v := range x {
-		if v < 0 {
-			x[i] = v * slope
-		}
+// Apply applies the function to x in place, all of it in the given row.
+func (a *Act) Apply(v *vec.Funcs, x []float32, row int) {
+	switch a.kind {
+	case actClamp:
+		v.Clamp(x, x, a.lo, a.hi)
+	case actLeaky:
+		v.Leaky(x, x, a.lo)
+	case actPRelu:
+		v.Leaky(x, x, a.slopes[row])
+	case actFunc:
+		a.apply(x, x)
 	}
 }
 

@@ -296,7 +296,7 @@ func TestSpecial(t *testing.T) {
 					case 20:
 						x[0] = -inf
 					}
-					act.Apply(x, i)
+					act.Apply(kn.vec, x, i)
 					if got := c[i*n+j]; got != x[0] && !(got != got && x[0] != x[0]) {
 						t.Fatalf("act %v: C[%d,%d] = %v, want %v", act.kind, i, j, got, x[0])
 					}

@@ -228,7 +228,7 @@ func (kn *Kernel) rect(q *work, r rect, scratch []float32) {
 	}
 	if q.Act.kind == actFunc {
 		for i := r.m0; i < r.m1; i++ {
-			q.Act.Apply(q.C[i*q.LDC+r.n0:i*q.LDC+r.n1], i)
+			q.Act.Apply(kn.vec, q.C[i*q.LDC+r.n0:i*q.LDC+r.n1], i)
 		}
 	}
 }

@@ -15,14 +15,15 @@ import (
 // Pooling is a pooling of one geometry. It may be used by any number of
 // goroutines, with a pool each.
 type Pooling struct {
-	layout *window.Layout
-	slide  *window.Funcs
-	vec    *vec.Funcs
-	max    bool
-	whole  bool      // the only window is the plane
-	ones   []float32 // by tap
-	scale  []float32 // by window, of an average
-	jobs   sync.Pool // of *job
+	in, out int              // floats of a plane
+	stages  []*window.Layout // one, or the windows' columns and then their rows
+	slide   *window.Funcs
+	vec     *vec.Funcs
+	max     bool
+	whole   bool      // the only window is the plane
+	ones    []float32 // by tap
+	scale   []float32 // by window, of an average
+	jobs    sync.Pool // of *job
 }
 
 // NewMax prepares max pooling; padding counts as -Inf, NaN wins.
@@ -43,20 +44,46 @@ func NewAverage(l cpu.Level, s window.Shape, counts [3][]int) *Pooling {
 			}
 		}
 	}
-	if len(p.scale) != window.Size(p.layout.Out) {
+	if len(p.scale) != p.out {
 		panic("pool: counts do not fit the windows")
 	}
 	return p
 }
 
 func prepare(l cpu.Level, s window.Shape, isMax bool) *Pooling {
-	p := &Pooling{layout: window.NewLayout(s), slide: window.For(l), vec: vec.For(l), max: isMax}
-	p.whole = window.Size(p.layout.Out) == 1 && s.In == s.Kernel && s.Pad == [3][2]int{}
-	for range p.layout.Taps {
+	s.Out = s.Windows()
+	p := &Pooling{in: window.Size(s.In), out: window.Size(s.Out), slide: window.For(l), vec: vec.For(l), max: isMax}
+	p.whole = p.out == 1 && s.In == s.Kernel && s.Pad == [3][2]int{}
+	stages := []window.Shape{s}
+	if window.Size(s.Kernel) > manyTaps && s.Kernel[2] > 1 && window.Size(s.Kernel) > s.Kernel[2] {
+		stages = separate(s)
+	}
+	for _, s := range stages {
+		p.stages = append(p.stages, window.NewLayout(l, s))
+	}
+	for range p.stages[0].Taps {
+		p.ones = append(p.ones, 1)
+	}
+	for len(p.ones) < len(p.stages[len(p.stages)-1].Taps) {
 		p.ones = append(p.ones, 1)
 	}
 	p.jobs.New = func() any { return &job{Pooling: p} }
 	return p
+}
+
+// manyTaps is the size from which on windows are pooled in two stages.
+const manyTaps = 12
+
+// separate makes two shapes of one: windows one row high, then one column wide
+// on their results.
+func separate(s window.Shape) []window.Shape {
+	row, column := s, s
+	for d := range 2 {
+		row.Kernel[d], row.Stride[d], row.Dilation[d], row.Pad[d], row.Out[d] = 1, 1, 1, [2]int{}, s.In[d]
+	}
+	column.In[2] = s.Out[2]
+	column.Kernel[2], column.Stride[2], column.Dilation[2], column.Pad[2] = 1, 1, 1, [2]int{}
+	return []window.Shape{row, column}
 }
 
 // job is one run.
@@ -70,7 +97,7 @@ type job struct {
 // Run pools that many planes of src to as many of dst.
 func (p *Pooling) Run(pool *par.Pool, planes int, dst, src []float32) {
 	j := p.jobs.Get().(*job)
-	j.pool, j.dst, j.src = pool, dst[:planes*window.Size(p.layout.Out)], src[:planes*window.Size(p.layout.In)]
+	j.pool, j.dst, j.src = pool, dst[:planes*p.out], src[:planes*p.in]
 	if n := pool.Threads(); len(j.rows) < n {
 		j.rows = make([]window.Rows, n)
 	}
@@ -82,32 +109,50 @@ func (p *Pooling) Run(pool *par.Pool, planes int, dst, src []float32) {
 
 // Run pools the planes from lo to hi.
 func (j *job) Run(worker, lo, hi int) {
-	l := j.layout
-	in, out := window.Size(l.In), window.Size(l.Out)
+	for i := lo; i < hi; i++ {
+		src, dst := j.src[i*j.in:(i+1)*j.in], j.dst[i*j.out:(i+1)*j.out]
+		switch {
+		case j.whole && j.max:
+			dst[0] = j.vec.MaxOf(src)
+		case j.whole:
+			dst[0] = j.vec.Sum(src) * j.scale[0]
+		default:
+			j.plane(worker, dst, src)
+			if !j.max {
+				j.vec.Mul(dst, dst, j.scale)
+			}
+		}
+	}
+}
+
+// plane computes the maxima or sums of one plane.
+func (j *job) plane(worker int, dst, src []float32) {
 	fill := float32(0)
 	if j.max {
-		fill = float32(math.Inf(-1))
+		fill = -inf
 	}
-	for i := lo; i < hi; i++ {
-		src, dst := j.src[i*in:(i+1)*in], j.dst[i*out:(i+1)*out]
-		if j.whole {
-			if j.max {
-				dst[0] = j.vec.MaxOf(src)
-			} else {
-				dst[0] = j.vec.Sum(src) * j.scale[0]
-			}
-			continue
-		}
+	size := 0
+	for _, l := range j.stages {
+		size += l.Plane + window.Size(l.Out)
+	}
+	scratch := j.pool.Scratch(worker, size)
+	for i, l := range j.stages {
 		if !l.Direct {
-			copied := j.pool.Scratch(worker, l.Plane)
+			copied := scratch[:l.Plane]
+			scratch = scratch[l.Plane:]
 			l.Copy(copied, src, fill)
 			src = copied
+		}
+		to := dst
+		if i < len(j.stages)-1 {
+			to = scratch[:window.Size(l.Out)]
+			scratch = scratch[len(to):]
 		}
 		r := &j.rows[worker]
 		for z := range l.Out[0] {
 			*r = window.Rows{
-				Dst: dst[z*l.Out[1]*l.Out[2]:], DstStep: l.Out[2], Src: src[z*l.Slice:], SrcStep: l.Row,
-				Rows: l.Out[1], Cols: l.Out[2], Taps: l.Taps, Weights: j.ones,
+				Dst: to[z*l.Out[1]*l.Out[2]:], DstStep: l.Out[2], Src: src[z*l.Slice:], SrcStep: l.Row,
+				Rows: l.Out[1], Cols: l.Out[2], Taps: l.Taps, Weights: j.ones, Lo: -inf, Hi: inf,
 			}
 			if j.max {
 				j.slide.Max(r)
@@ -115,8 +160,8 @@ func (j *job) Run(worker, lo, hi int) {
 				j.slide.Sum(r)
 			}
 		}
-		if !j.max {
-			j.vec.Mul(dst, dst, j.scale)
-		}
+		src = to
 	}
 }
+
+var inf = float32(math.Inf(1))

@@ -14,22 +14,31 @@ type Rows struct {
 	Taps    []int
 	Weights []float32 // by tap, for Sum
 	Bias    float32   // what Sum starts from
+	Lo, Hi  float32   // what Sum clamps to; -Inf and Inf for nothing
 }
 
 // Funcs are the sliding kernels of one CPU level.
 type Funcs struct {
 	sum, max func(q *Rows)
+
+	// Of n values in each of the rows: all, or every second one.
+	all, evens func(dst []float32, dstStep int, src []float32, srcStep, rows, n int)
 }
 
 // For returns the kernels of a level.
 func For(l cpu.Level) *Funcs { return funcs[l] }
 
-// Sum sets each output to the weighted sum of its values, plus the bias.
+// Sum sets each output to the weighted sum of its values, plus the bias,
+// clamped; NaN stays NaN.
 func (f *Funcs) Sum(q *Rows) {
 	if q.check(); len(q.Weights) < len(q.Taps) {
 		panic("window: less weights than taps")
 	}
-	if q.Rows > 0 && q.Cols > 0 {
+	switch {
+	case q.Rows <= 0 || q.Cols <= 0:
+	case len(q.Taps) == 0:
+		sumGeneric(q)
+	default:
 		f.sum(q)
 	}
 }
@@ -38,7 +47,11 @@ func (f *Funcs) Sum(q *Rows) {
 // among them.
 func (f *Funcs) Max(q *Rows) {
 	q.check()
-	if q.Rows > 0 && q.Cols > 0 {
+	switch {
+	case q.Rows <= 0 || q.Cols <= 0:
+	case len(q.Taps) == 0:
+		maxGeneric(q)
+	default:
 		f.max(q)
 	}
 }

@@ -12,6 +12,14 @@ func sumGeneric(q *Rows) {
 				dst[x] += w * v
 			}
 		}
+		for x, v := range dst {
+			if v < q.Lo {
+				dst[x] = q.Lo
+			}
+			if v > q.Hi {
+				dst[x] = q.Hi
+			}
+		}
 	}
 }
 
@@ -26,5 +34,24 @@ func maxGeneric(q *Rows) {
 				}
 			}
 		}
+	}
+}
+
+func allGeneric(dst []float32, dstStep int, src []float32, srcStep, rows, n int) {
+	for r := range rows {
+		copy(dst[r*dstStep:][:n], src[r*srcStep:][:n])
+	}
+}
+
+func evensGeneric(dst []float32, dstStep int, src []float32, srcStep, rows, n int) {
+	for r := range rows {
+		everyNth(dst[r*dstStep:][:n], src[r*srcStep:], 2)
+	}
+}
+
+// everyNth copies values that are n apart.
+func everyNth(dst, src []float32, n int) {
+	for i := range dst {
+		dst[i] = src[i*n]
 	}
 }

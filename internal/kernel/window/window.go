@@ -4,7 +4,11 @@
 // sequence also height 1.
 package window
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/smelt-ml/smelt/internal/kernel/cpu"
+)
 
 // Shape is the geometry of windows over a plane. Each array holds depth,
 // height and width.
@@ -70,6 +74,7 @@ type Layout struct {
 	Slice  int    // from one output slice to the next
 	Row    int    // from one output row to the next; neighbours in a row are 1 apart
 
+	funcs   *Funcs
 	extent  [3]int // of the copy, before its columns are sorted
 	phase   int    // columns of one remainder
 	used    []bool // by row of the copy, whether any window reads it
@@ -78,11 +83,11 @@ type Layout struct {
 }
 
 // NewLayout plans the copies for a shape that passes Check.
-func NewLayout(s Shape) *Layout {
+func NewLayout(level cpu.Level, s Shape) *Layout {
 	if err := s.Check(); err != nil {
 		panic("window: " + err.Error())
 	}
-	l := &Layout{Shape: s, Out: s.Windows()}
+	l := &Layout{Shape: s, Out: s.Windows(), funcs: For(level)}
 	l.Direct = s.Stride[2] == 1
 	for d := range l.extent {
 		l.extent[d] = max(0, (l.Out[d]-1)*s.Stride[d]+(s.Kernel[d]-1)*s.Dilation[d]+1)
@@ -133,52 +138,62 @@ func (l *Layout) Cols() []int32 {
 // Copy fills dst, of Plane floats, from a plane; padding becomes fill.
 func (l *Layout) Copy(dst, src []float32, fill float32) {
 	dst, src = dst[:l.Plane], src[:Size(l.In)]
-	h, w := l.In[1], l.In[2]
+	h, slice := l.In[1], l.rowStep*l.extent[1]
+	top := min(max(0, l.Pad[1][0]), l.extent[1])
+	bottom := min(max(top, h+l.Pad[1][0]), l.extent[1])
 	for z := range l.extent[0] {
+		to := dst[z*slice : (z+1)*slice]
 		sz := z - l.Pad[0][0]
-		for y := range l.extent[1] {
-			row := dst[:l.rowStep]
-			dst = dst[l.rowStep:]
-			if !l.used[y] {
-				continue
-			}
-			sy := y - l.Pad[1][0]
-			if sz < 0 || sz >= l.In[0] || sy < 0 || sy >= h {
-				set(row, fill)
-				continue
-			}
-			l.copyRow(row, src[(sz*h+sy)*w:][:w], fill)
+		if sz < 0 || sz >= l.In[0] {
+			set(to, fill)
+			continue
 		}
+		from := src[sz*h*l.In[2]:][:h*l.In[2]]
+		set(to[:top*l.rowStep], fill)
+		for y := top; y < bottom; {
+			n := 0 // rows that are used
+			for y+n < bottom && l.used[y+n] {
+				n++
+			}
+			if n > 0 {
+				l.copyRows(to[y*l.rowStep:], from[(y-l.Pad[1][0])*l.In[2]:], n, fill)
+			}
+			y += n + 1
+		}
+		set(to[bottom*l.rowStep:], fill)
 	}
 }
 
-func (l *Layout) copyRow(dst, src []float32, fill float32) {
-	step, pad := l.Stride[2], l.Pad[2][0]
+// copyRows copies that many rows.
+func (l *Layout) copyRows(dst, src []float32, rows int, fill float32) {
+	step, pad, width := l.Stride[2], l.Pad[2][0], l.In[2]
 	for r := range step {
-		part := dst[r*l.phase:][:l.phase]
 		if !l.phases[r] {
 			continue
 		}
-		// Column i of this part is source column i*step + r - pad.
-		lo := min(max(0, (pad-r+step-1)/step), len(part))
-		hi := max(lo, min(len(part), (len(src)+pad-r+step-1)/step))
-		set(part[:lo], fill)
-		set(part[hi:], fill)
+		// Column i of this phase is source column i*step + r - pad.
+		to := dst[r*l.phase:]
+		lo := min(max(0, (pad-r+step-1)/step), l.phase)
+		hi := max(lo, min(l.phase, (width+pad-r+step-1)/step))
+		if lo > 0 || hi < l.phase {
+			for y := range rows {
+				row := to[y*l.rowStep:][:l.phase]
+				set(row[:lo], fill)
+				set(row[hi:], fill)
+			}
+		}
 		if lo == hi {
 			continue
 		}
 		from := src[lo*step+r-pad:]
-		switch part = part[lo:hi]; step {
+		switch step {
 		case 1:
-			copy(part, from)
+			l.funcs.all(to[lo:], l.rowStep, from, width, rows, hi-lo)
 		case 2:
-			from = from[:2*len(part)-1]
-			for i := range part {
-				part[i] = from[2*i]
-			}
+			l.funcs.evens(to[lo:], l.rowStep, from, width, rows, hi-lo)
 		default:
-			for i := range part {
-				part[i] = from[i*step]
+			for y := range rows {
+				everyNth(to[y*l.rowStep+lo:][:hi-lo], from[y*width:], step)
 			}
 		}
 	}
