@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/smelt-ml/smelt/tensor"
 )
 
 // The models and pictures that the tests use.
@@ -384,4 +386,13 @@ func write(t *testing.T, path string, b []byte) {
 	if err := os.WriteFile(path, b, 0o666); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func npy(t *testing.T, v *tensor.Tensor) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := tensor.WriteNPY(&b, v); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }
