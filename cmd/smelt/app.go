@@ -71,8 +71,8 @@ runs them, on any machine.
 Every command takes --json and then prints one JSON object. It exits with 0 if
 all went well, 1 if not (one line on standard error says why), and 2 if it was
 called wrongly.`,
-		SilenceErrors: true,
-		SilenceUsage:  true,
+		SilenceErrors: true, DisableFlagsInUseLine: true,
+		SilenceUsage: true,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return errors.New("no command is given")
