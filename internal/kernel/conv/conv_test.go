@@ -305,3 +305,66 @@ func TestShortSlicesPanic(t *testing.T) {
 		}()
 	}
 }
+
+// BenchmarkConv has layers of networks: SqueezeNet's, a style transfer's with
+// large windows, MobileNet's, ResNet's.
+func BenchmarkConv(b *testing.B) {
+	for _, l := range cpu.Available() {
+		for _, threads := range []int{1, 2} {
+			for _, s := range []struct {
+				name                                            string
+				size, channels, filters, groups, kernel, stride int
+				transposed                                      bool
+			}{
+				{"squeeze", 55, 64, 16, 1, 1, 1, false},
+				{"expand1x1", 55, 16, 64, 1, 1, 1, false},
+				{"expand3x3", 55, 16, 64, 1, 3, 1, false},
+				{"expand3x3late", 13, 64, 256, 1, 3, 1, false},
+				{"first3x3", 224, 3, 64, 1, 3, 2, false},
+				{"first7x7", 224, 3, 64, 1, 7, 2, false},
+				{"style9x9", 256, 3, 32, 1, 9, 1, false},
+				{"style9x9out", 256, 32, 3, 1, 9, 1, false},
+				{"style3x3", 64, 128, 128, 1, 3, 1, false},
+				{"style3x3stride", 256, 32, 64, 1, 3, 2, false},
+				{"style3x3up", 64, 128, 64, 1, 3, 2, true},
+				{"style3x3upper", 128, 64, 32, 1, 3, 2, true},
+				{"resnet3x3", 56, 64, 64, 1, 3, 1, false},
+				{"resnet3x3late", 7, 512, 512, 1, 3, 1, false},
+				{"depthwise112", 112, 32, 32, 32, 3, 1, false},
+				{"depthwise112stride", 112, 64, 64, 64, 3, 2, false},
+				{"depthwise14", 14, 512, 512, 512, 3, 1, false},
+				{"depthwise7", 7, 1024, 1024, 1024, 3, 1, false},
+				{"grouped", 56, 128, 128, 32, 3, 1, false},
+			} {
+				b.Run(fmt.Sprintf("%v/%d/%s", l, threads, s.name), func(b *testing.B) {
+					p := par.New(threads)
+					defer p.Close()
+					shape := Shape{Channels: s.channels, Filters: s.filters, Groups: s.groups, Shape: window.Flat(s.size, s.size, s.kernel, s.kernel)}
+					shape.Stride = [3]int{1, s.stride, s.stride}
+					pad := [2]int{s.kernel / 2, s.kernel / 2}
+					shape.Pad = [3][2]int{{}, pad, pad}
+					taps := window.Size(shape.Kernel)
+					weights, bias := make([]float32, s.channels*s.filters/s.groups*taps), make([]float32, s.filters)
+					src := make([]float32, s.channels*s.size*s.size)
+					flops := 2 * float64(len(weights))
+					if s.transposed {
+						flops *= float64(s.size * s.size)
+						c := NewTransposed(l, shape, weights, bias, gemm.Relu)
+						dst := make([]float32, s.filters*window.Size(c.Out()))
+						for b.Loop() {
+							c.Run(p, 1, dst, src)
+						}
+					} else {
+						c := New(l, shape, weights, bias, gemm.Relu)
+						flops *= float64(window.Size(c.Out()))
+						dst := make([]float32, s.filters*window.Size(c.Out()))
+						for b.Loop() {
+							c.Run(p, 1, dst, src, nil)
+						}
+					}
+					b.ReportMetric(flops*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOPS")
+				})
+			}
+		}
+	}
+}

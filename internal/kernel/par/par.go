@@ -4,6 +4,7 @@ package par
 import (
 	"runtime"
 	"sync/atomic"
+	"time"
 	"unsafe"
 )
 
@@ -22,7 +23,7 @@ func (f funcTask) Run(worker, lo, hi int) { f(worker, lo, hi) }
 // that compute at the same time own a Pool each. Loops do not nest.
 type Pool struct {
 	workers []*worker // the helpers; the caller is worker 0
-	spin    int
+	spin    time.Duration
 
 	task    Task
 	n       int
@@ -50,9 +51,30 @@ const (
 // parked is added to pending by a caller that goes to sleep.
 const parked = 1 << 16
 
-// spins is how often an idle goroutine looks for work before it sleeps: some
-// microseconds, more than the gap between two layers, less than a wake-up.
-const spins = 4000
+// spin is how long an idle goroutine looks for work before it sleeps. Waking it
+// takes some 50 to 100 µs, more than the gap between two layers or the work of
+// a small one.
+const spin = 300 * time.Microsecond
+
+// spinner counts the time that a loop has been looking.
+type spinner struct {
+	looks int
+	since time.Time
+}
+
+// tired says whether to sleep now. It lets other goroutines run meanwhile.
+func (s *spinner) tired(limit time.Duration) bool {
+	const round = 256
+	if s.looks++; s.looks%round != 0 && limit > 0 {
+		return false
+	}
+	if s.looks <= round {
+		s.since = time.Now()
+		return limit == 0
+	}
+	runtime.Gosched()
+	return time.Since(s.since) > limit
+}
 
 // New returns a pool of the given number of threads; less than one means one
 // for each processor Go may use. Close frees its goroutines.
@@ -66,7 +88,7 @@ func New(threads int) *Pool {
 		scratch: make([][]float32, threads+1),
 	}
 	if threads <= runtime.GOMAXPROCS(0) {
-		p.spin = spins
+		p.spin = spin
 	}
 	for i := 1; i < threads; i++ {
 		w := &worker{wake: make(chan struct{}, 1)}
@@ -112,8 +134,9 @@ func (p *Pool) Run(n int, t Task) {
 
 // join waits for the helpers of one loop.
 func (p *Pool) join(helpers int) {
-	for i := 0; p.pending.Load() != 0; i++ {
-		if i >= p.spin {
+	var s spinner
+	for p.pending.Load() != 0 {
+		if s.tired(p.spin) {
 			if p.pending.Add(parked) != parked {
 				<-p.done
 			}
@@ -138,8 +161,9 @@ func (w *worker) post(state uint32) {
 // serve is the life of helper number id.
 func (p *Pool) serve(w *worker, id int) {
 	for {
-		for i := 0; w.state.Load() == idle; i++ {
-			if i >= p.spin && w.state.CompareAndSwap(idle, asleep) {
+		var s spinner
+		for w.state.Load() == idle {
+			if s.tired(p.spin) && w.state.CompareAndSwap(idle, asleep) {
 				<-w.wake
 			}
 		}
