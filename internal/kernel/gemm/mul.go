@@ -207,11 +207,13 @@ func (j *job) runPackA(lo, hi int) {
 type rect struct{ m0, m1, n0, n1 int }
 
 // Limits of the blocks that a rectangle is computed in: floats of A, which
-// shall stay in the second-level cache while the panels of B pass, and rows of
-// C up to which B is better read where it is than packed.
+// shall stay in the second-level cache while the panels of B pass; rows of C up
+// to which B is better read where it is than packed; and then, how many panels'
+// columns are computed before the next inner indices.
 const (
-	blockA     = 1 << 18
-	directRows = 64
+	blockA       = 1 << 18
+	directRows   = 64
+	directPanels = 16
 )
 
 // rect computes one rectangle of C, whose m0 and n0 are where panels start.
@@ -251,9 +253,9 @@ func (kn *Kernel) rectPacked(q *work, r rect, scratch []float32) {
 			default:
 				q.feed.matrix(kn, scratch, q.B, k0, n, j0, j1-j0)
 			}
+			t := kn.begin(q, k0, n)
 			for j := j0; j < j1; j += kn.nr {
-				t := &q.tile
-				*t = tile{k: n, cols: min(kn.nr, j1-j)}
+				t.cols = min(kn.nr, j1-j)
 				if q.PackedB != nil {
 					t.b = q.PackedB.panel(j, k0, n)
 				} else {
@@ -268,60 +270,73 @@ func (kn *Kernel) rectPacked(q *work, r rect, scratch []float32) {
 // rectDirect reads B where it is, in tiles of consecutive columns.
 func (kn *Kernel) rectDirect(q *work, r rect) {
 	step := blockLen(q.K)
-	cols := 0
-	for j := r.n0; j < r.n1; j += cols {
-		cols = min(kn.nr, r.n1-j)
-		src, off := q.B.Data, j
-		if q.Indirect != nil {
-			cols = run(q.Indirect.Table.cols[j : j+cols])
-			src, off = q.Indirect.Data, int(q.Indirect.Table.cols[j])
-		}
+	if q.Indirect != nil && q.M <= kn.mr { // B is read once: no reason for blocks
+		step = max(1, q.K)
+	}
+	width := directPanels * kn.nr
+	for j0 := r.n0; j0 < r.n1; j0 += width {
+		j1 := min(j0+width, r.n1)
 		for k0 := 0; k0 == 0 || k0 < q.K; k0 += step {
-			n := min(step, q.K-k0)
-			t := &q.tile
-			*t = tile{k: n, cols: cols, b: at(src, off)}
-			if q.Indirect != nil {
-				t.brows = q.Indirect.Table.rows[k0 : k0+n]
-			} else {
-				t.brows = q.feed.matrixRows(q.B, k0, n)
+			t := kn.begin(q, k0, min(step, q.K-k0))
+			if x := q.Indirect; x != nil {
+				t.brows = x.Table.rows[k0 : k0+t.k]
+				for j := j0; j < j1; j += t.cols {
+					t.cols = run(x.Table.cols[j:min(j+kn.nr, j1)])
+					t.b = at(x.Data, int(x.Table.cols[j]))
+					kn.column(q, kn.direct, r, j, k0)
+				}
+				continue
 			}
-			kn.column(q, kn.direct, r, j, k0)
+			t.brows = q.feed.matrixRows(q.B, k0, t.k)
+			for j := j0; j < j1; j += t.cols {
+				t.cols = min(kn.nr, j1-j)
+				t.b = at(q.B.Data, j)
+				kn.column(q, kn.direct, r, j, k0)
+			}
 		}
 	}
+}
+
+// begin sets what the tiles of a block of n inner indices from k0 on share.
+func (kn *Kernel) begin(q *work, k0, n int) *tile {
+	t := &q.tile
+	*t = tile{k: n, astep: kn.mr, ldc: q.LDC}
+	if k0+n < q.K {
+		return t
+	}
+	switch q.Act.kind {
+	case actClamp:
+		t.clamp, t.lo, t.hi = 1, q.Act.lo, q.Act.hi
+	case actLeaky:
+		for i := range q.slopes {
+			q.slopes[i] = q.Act.lo
+		}
+		t.slope = q.slopes[:]
+	}
+	return t
 }
 
 // column multiplies the panels of A in a rectangle with one panel of B, which
 // the tile has, for the columns from j on and the inner indices from k0 on.
 func (kn *Kernel) column(q *work, micro func(t *tile), r rect, j, k0 int) {
 	t := &q.tile
-	n, cols := t.k, t.cols
-	first, last := k0 == 0, k0+n == q.K
-	t.astep, t.ldc = kn.mr, q.LDC
+	first, last := k0 == 0, k0+t.k == q.K
 	if first && q.ColBias != nil {
-		t.colBias = q.ColBias[j : j+cols]
-	}
-	if last && q.Act.kind == actClamp {
-		t.clamp, t.lo, t.hi = 1, q.Act.lo, q.Act.hi
-	}
-	if last && q.Act.kind == actLeaky {
-		for i := range q.slopes {
-			q.slopes[i] = q.Act.lo
-		}
-		t.slope = q.slopes[:]
+		t.colBias = q.ColBias[j : j+t.cols]
 	}
 	for i := r.m0; i < r.m1; i += kn.mr {
 		t.rows = min(kn.mr, r.m1-i)
 		if q.PackedA != nil {
-			t.a = q.PackedA.panel(i, k0, n)
+			t.a = q.PackedA.panel(i, k0, t.k)
 		} else {
 			t.a, t.astep = at(q.A.Data, k0*q.A.ColStride), q.A.ColStride
 		}
-		t.c = q.C[i*q.LDC+j : (i+t.rows-1)*q.LDC+j+cols]
+		t.c = q.C[i*q.LDC+j : (i+t.rows-1)*q.LDC+j+t.cols]
 		switch {
 		case !first:
 			t.add, t.ldadd = t.c, q.LDC
 		case q.Add != nil:
-			t.add, t.ldadd = q.Add[i*q.LDAdd+j:(i+t.rows-1)*q.LDAdd+j+cols], q.LDAdd
+			t.add, t.ldadd = q.Add[i*q.LDAdd+j:(i+t.rows-1)*q.LDAdd+j+t.cols], q.LDAdd
 		}
 		if first && q.RowBias != nil {
 			t.rowBias = q.RowBias[i : i+t.rows]
