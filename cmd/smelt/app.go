@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 
@@ -126,6 +128,17 @@ func (a *app) print(result any, human func(w io.Writer)) error {
 		w.Flush()
 	}
 	_, err := a.stdout.Write(b.Bytes())
+	return err
+}
+
+// needFolder wants the folder of a file that is to be written, so that a long
+// run does not end with that error.
+func needFolder(file string) error {
+	dir := filepath.Dir(file)
+	info, err := os.Stat(dir)
+	if err == nil && !info.IsDir() {
+		err = fmt.Errorf("%s is not a folder", dir)
+	}
 	return err
 }
 

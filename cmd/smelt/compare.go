@@ -52,6 +52,11 @@ the divergence of probabilities; pictures and arrays get noise and errors.`,
 		if rows < 1 || worst < 0 {
 			return misuse("--sheet-rows wants 1 or more, --worst 0 or more")
 		}
+		if sheet != "" {
+			if err := needFolder(sheet); err != nil {
+				return err
+			}
+		}
 		var models []*smelt.Predictor
 		var sizes []int64
 		for _, path := range args {
@@ -88,7 +93,12 @@ the divergence of probabilities; pictures and arrays get noise and errors.`,
 				return err
 			}
 		}
-		return a.print(newCompareReport(args, reports), func(w io.Writer) { writeComparison(w, args, reports) })
+		return a.print(newCompareReport(args, reports), func(w io.Writer) {
+			writeComparison(w, args, reports)
+			if sheet != "" {
+				fmt.Fprintf(w, "the sheet is in %s\n", sheet)
+			}
+		})
 	})
 	return cmd
 }

@@ -73,6 +73,9 @@ type demoVariant struct {
 // keeps the first one.
 func (a *app) runDemo(ctx context.Context, out string) (*demoReport, error) {
 	start := time.Now()
+	if err := needFolder(out); err != nil {
+		return nil, err
+	}
 	dir, err := os.MkdirTemp("", "smelt-demo-*")
 	if err != nil {
 		return nil, err

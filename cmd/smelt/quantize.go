@@ -80,6 +80,9 @@ floats, in any mode.`,
 				return err
 			}
 		}
+		if err := needFolder(out); err != nil {
+			return err
+		}
 		report, err := a.shrink(ctx, args[0], out, o, chosen)
 		if err != nil {
 			return err
