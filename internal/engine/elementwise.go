@@ -292,16 +292,15 @@ var viewKernels = map[string]kernel{
 	"reshape": viewOf, "expand_dims": viewOf, "squeeze": viewOf, "identity": viewOf, "flatten2d": viewOf, "cast": cast,
 }
 
-// cast serves float types, which are all held as float32. Between float16 and
-// float32 it rounds to float16, whichever way it goes: this is where float16
-// programs meet what they were made from.
+// cast serves float types, which are all held as float32. What leaves float16
+// is rounded to it; what enters keeps its digits, unless rounding is strict.
 func cast(c *compiler, n *mil.Node, args any) (stepFunc, bool) {
 	v := n.Input("x")
 	if v == nil || !inArena(v.Type) {
 		return nil, false
 	}
 	from, to := v.Type.DType, n.Outputs[0].Type.DType
-	if from == to {
+	if from == to || (to == tensor.Float16 && !c.opts.Strict) {
 		return viewOf(c, n, args)
 	}
 	narrow := from
