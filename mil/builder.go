@@ -8,6 +8,9 @@ import "fmt"
 type Builder struct {
 	Opset Opset
 	Block *Block
+	// Fold, if it is set, sees each finished node. It may compute the results,
+	// whose Const it then sets: the node is not added.
+	Fold  func(n *Node) bool
 	err   error
 	names map[string]int
 	place string
@@ -21,7 +24,7 @@ func NewBuilder(opset Opset) *Builder {
 // Nested returns a builder of a new block inside the current one; names stay
 // unique across both.
 func (b *Builder) Nested() *Builder {
-	return &Builder{Opset: b.Opset, Block: &Block{}, names: b.names, place: b.place, err: b.err}
+	return &Builder{Opset: b.Opset, Block: &Block{}, Fold: b.Fold, names: b.names, place: b.place, err: b.err}
 }
 
 // Err returns the first error.
@@ -54,9 +57,12 @@ func (b *Builder) Unique(name string) string {
 	return b.Unique(fmt.Sprintf("%s_%d", name, n))
 }
 
-// Append adds a finished node.
+// Append adds a finished node, unless Fold computes it.
 func (b *Builder) Append(n *Node) {
 	if b.err != nil {
+		return
+	}
+	if b.Fold != nil && b.Fold(n) {
 		return
 	}
 	for _, v := range n.Outputs {

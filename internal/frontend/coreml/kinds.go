@@ -9,7 +9,7 @@ var kinds = map[string]layerFunc{}
 func init() {
 	for _, family := range []map[string]layerFunc{
 		activationKinds, convolutionKinds, elementwiseKinds, normalizationKinds, poolingKinds, productKinds, recurrentKinds,
-		shapeKinds,
+		shapeKinds, joinKinds, sliceKinds, padKinds, gatherKinds, resizeKinds, constantKinds, suppressionKinds, controlKinds,
 	} {
 		maps.Copy(kinds, family)
 	}

@@ -56,6 +56,7 @@ func LowerNetwork(m *spec.Model, inputs []Input, weights Weights) (*Network, err
 		values:  map[string]*mil.Value{},
 		read:    weights,
 	}
+	l.Fold = l.fold
 	f := &mil.Func{Name: "main", Opset: l.Opset, Body: l.Block}
 	for _, in := range inputs {
 		v := &mil.Value{Name: in.Name, Type: in.Type}
@@ -63,7 +64,8 @@ func LowerNetwork(m *spec.Model, inputs []Input, weights Weights) (*Network, err
 		f.Inputs = append(f.Inputs, v)
 		l.values[in.Name] = l.enter(v, in, nn.GetPreprocessing())
 	}
-	if err := l.layers(nn.GetLayers(), 0); err != nil {
+	l.survey(m, nn.GetLayers())
+	if err := l.layers(nn.GetLayers()); err != nil {
 		return nil, err
 	}
 	net := &Network{Func: f}
@@ -81,14 +83,16 @@ type lowering struct {
 	values        map[string]*mil.Value
 	read          Weights
 	layer         *spec.NeuralNetworkLayer
+	folds         int // see maxFolds
+	control
 }
 
 // layerFunc lowers one layer kind: blobs in, blobs out.
 type layerFunc func(l *lowering, in []*mil.Value) []*mil.Value
 
 // layers lowers a sequence of layers in their order.
-func (l *lowering) layers(layers []*spec.NeuralNetworkLayer, depth int) error {
-	if depth > maxNesting {
+func (l *lowering) layers(layers []*spec.NeuralNetworkLayer) error {
+	if l.depth > maxNesting {
 		return fault.New(fault.Limit, "", "networks are nested more than %d deep", maxNesting)
 	}
 	for i, layer := range layers {
@@ -99,6 +103,9 @@ func (l *lowering) layers(layers []*spec.NeuralNetworkLayer, depth int) error {
 		lower := kinds[layer.WhichLayer().String()]
 		if lower == nil {
 			return fault.New(fault.Unsupported, fmt.Sprintf("layer %q", name), "cannot be run: layer kind %s", layer.WhichLayer())
+		}
+		if l.lowered++; l.lowered > l.limit {
+			return fault.New(fault.Limit, fmt.Sprintf("layer %q", name), "the loops around it are nested too deep")
 		}
 		l.SetPlace(name)
 		l.layer = layer
@@ -121,6 +128,9 @@ func (l *lowering) layers(layers []*spec.NeuralNetworkLayer, depth int) error {
 		}
 		for i, blob := range layer.GetOutput() {
 			l.values[blob] = out[i]
+		}
+		if rest := layers[i+1:]; len(rest) > 0 && l.jumps(layer) {
+			return l.unlessStopped(rest)
 		}
 	}
 	return nil
@@ -325,8 +335,7 @@ func (l *lowering) fail(format string, args ...any) []*mil.Value {
 // images brings a blob to [N, C, H, W], which spatial operators take, and
 // returns the way back for a result of that form.
 func (l *lowering) images(v *mil.Value) (*mil.Value, func(*mil.Value) *mil.Value) {
-	s := v.Type.Shape
-	n := len(s)
+	n := v.Type.Rank()
 	if n < 3 {
 		l.Fail(fault.New(fault.BadShape, "", "an input of rank %d, want at least 3", n))
 		return v, func(v *mil.Value) *mil.Value { return v }
@@ -334,13 +343,14 @@ func (l *lowering) images(v *mil.Value) (*mil.Value, func(*mil.Value) *mil.Value
 	if n == 4 {
 		return v, func(v *mil.Value) *mil.Value { return v }
 	}
+	s := l.sizes(v)
 	lead := s[:n-3]
-	x := l.reshape(v, append([]int{tensor.Size(lead)}, s[n-3:]...)...)
+	x := l.reshapeTo(v, append([]size{l.product(lead)}, s[n-3:]...))
 	return x, func(y *mil.Value) *mil.Value {
 		if l.Err() != nil {
 			return y
 		}
-		return l.reshape(y, append(slices.Clone(lead), y.Type.Shape[1:]...)...)
+		return l.reshapeTo(y, append(slices.Clone(lead), l.sizes(y)[1:]...))
 	}
 }
 

@@ -1,0 +1,120 @@
+package coreml
+
+import (
+	"github.com/smelt-ml/smelt/mil"
+	"github.com/smelt-ml/smelt/mil/op"
+)
+
+// joinKinds put blobs together, take them apart and repeat them.
+var joinKinds = map[string]layerFunc{
+	"concat":         concat,
+	"concatND":       concatND,
+	"sequenceRepeat": sequenceRepeat,
+	"split":          split,
+	"splitND":        splitND,
+	"stack":          stack,
+	"tile":           tile,
+}
+
+// concat joins blobs along the channels, or along the sequence.
+func concat(l *lowering, in []*mil.Value) []*mil.Value {
+	axis := -3
+	if l.layer.GetConcat().GetSequenceConcat() {
+		axis = -5
+	}
+	for _, v := range in {
+		if !l.atLeast(v, -axis) {
+			return nil
+		}
+	}
+	return []*mil.Value{op.Concat.Add(l.Builder, op.ConcatArgs{Values: in, Axis: axis})}
+}
+
+func concatND(l *lowering, in []*mil.Value) []*mil.Value {
+	p := l.layer.GetConcatND()
+	return []*mil.Value{op.Concat.Add(l.Builder, op.ConcatArgs{Values: in, Axis: integer(p.GetAxis()), Interleave: p.GetInterleave()})}
+}
+
+func stack(l *lowering, in []*mil.Value) []*mil.Value {
+	return []*mil.Value{op.Stack.Add(l.Builder, op.StackArgs{Values: in, Axis: integer(l.layer.GetStack().GetAxis())})}
+}
+
+// split cuts the channels into equal parts.
+func split(l *lowering, in []*mil.Value) []*mil.Value {
+	v, n := l.one(in), integer(l.layer.GetSplit().GetNOutputs())
+	if !l.atLeast(v, 3) {
+		return nil
+	}
+	if n != len(l.layer.GetOutput()) {
+		return l.fail("%d parts for %d outputs", n, len(l.layer.GetOutput()))
+	}
+	return op.Split.AddN(l.Builder, op.SplitArgs{X: v, NumSplits: n, Axis: -3})
+}
+
+// splitND cuts a blob into parts of given sizes, or else of sizes as equal as
+// can be, the larger ones first.
+func splitND(l *lowering, in []*mil.Value) []*mil.Value {
+	v, p := l.one(in), l.layer.GetSplitND()
+	a := op.SplitArgs{X: v, Axis: integer(p.GetAxis()), SplitSizes: integers(p.GetSplitSizes())}
+	n := len(a.SplitSizes)
+	if n == 0 {
+		n = integer(p.GetNumSplits())
+	}
+	if n != len(l.layer.GetOutput()) || n == 0 {
+		return l.fail("%d parts for %d outputs", n, len(l.layer.GetOutput()))
+	}
+	if len(a.SplitSizes) == 0 {
+		a.SplitSizes, a.NumSplits = nil, n
+		rank := v.Type.Rank()
+		if axis := a.Axis; axis >= -rank && axis < rank {
+			if d := v.Type.Shape[(axis+rank)%rank]; d >= 0 && d%n != 0 {
+				a.NumSplits = 0
+				for i := range n {
+					part := d / n
+					if i < d%n {
+						part++
+					}
+					a.SplitSizes = append(a.SplitSizes, part)
+				}
+			}
+		}
+	}
+	return op.Split.AddN(l.Builder, a)
+}
+
+// sequenceRepeat repeats the sequence as a whole.
+func sequenceRepeat(l *lowering, in []*mil.Value) []*mil.Value {
+	v := l.one(in)
+	if !l.atLeast(v, 5) {
+		return nil
+	}
+	reps := make([]int, v.Type.Rank())
+	for i := range reps {
+		reps[i] = 1
+	}
+	reps[len(reps)-5] = max(integer(l.layer.GetSequenceRepeat().GetNRepetitions()), 1)
+	return []*mil.Value{op.Tile.Add(l.Builder, op.TileArgs{X: v, Reps: l.ints(reps...)})}
+}
+
+// tile repeats the last dimensions.
+func tile(l *lowering, in []*mil.Value) []*mil.Value {
+	if len(in) < 1 || len(in) > 2 {
+		return l.fail("want one or two inputs, have %d", len(in))
+	}
+	v := in[0]
+	reps := l.ints(integers(l.layer.GetTile().GetReps())...)
+	if len(in) == 2 {
+		reps = l.indices(in[1])
+	}
+	if reps.Type.Rank() != 1 || reps.Type.Shape[0] > v.Type.Rank() {
+		return l.fail("repetitions %s of %s", reps.Type, v.Type)
+	}
+	if n := reps.Type.Shape[0]; n >= 0 && n < v.Type.Rank() {
+		ones := make([]int, v.Type.Rank()-n)
+		for i := range ones {
+			ones[i] = 1
+		}
+		reps = op.Concat.Add(l.Builder, op.ConcatArgs{Values: []*mil.Value{l.ints(ones...), reps}})
+	}
+	return []*mil.Value{op.Tile.Add(l.Builder, op.TileArgs{X: v, Reps: reps})}
+}
