@@ -45,15 +45,19 @@ type Table struct {
 	rows []int
 	cols []int32
 	end  int // beyond the last place
+	runs int // of consecutive columns
 }
 
 // NewTable returns a table, which keeps its slices. Columns must increase, and
 // no place may be negative.
 func NewTable(rows []int, cols []int32) *Table {
-	t := &Table{rows: rows, cols: cols}
+	t := &Table{rows: rows, cols: cols, runs: 1}
 	for i, c := range cols {
 		if i > 0 && c <= cols[i-1] {
 			panic(fmt.Sprintf("gemm: columns at %d, then %d", cols[i-1], c))
+		}
+		if i > 0 && c > cols[i-1]+1 {
+			t.runs++
 		}
 	}
 	if len(rows) > 0 && len(cols) > 0 {

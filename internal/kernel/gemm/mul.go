@@ -207,22 +207,39 @@ func (j *job) runPackA(lo, hi int) {
 type rect struct{ m0, m1, n0, n1 int }
 
 // Limits of the blocks that a rectangle is computed in: floats of A, which
-// shall stay in the second-level cache while the panels of B pass; rows of C up
-// to which B is better read where it is than packed; and then, how many panels'
+// shall stay in the second-level cache while the panels of B pass; and where B
+// is not packed, how many panels of C that may be high and how many panels'
 // columns are computed before the next inner indices.
 const (
 	blockA       = 1 << 18
-	directRows   = 64
+	directHigh   = 8
 	directPanels = 16
 )
+
+// isDirect says whether B is better read where it is than packed, for a
+// rectangle of that many rows. Packing costs about as much as multiplying 7
+// rows; but there are partial vectors at the end of each run of columns, and
+// narrow tiles take longer than their share.
+func (kn *Kernel) isDirect(q *Product, rows int) bool {
+	if kn.direct == nil || q.PackedB != nil || rows > directHigh*kn.mr || q.Indirect == nil && q.B.ColStride != 1 {
+		return false
+	}
+	run := q.N
+	if q.Indirect != nil {
+		run = max(1, q.N/q.Indirect.Table.runs)
+	}
+	narrow := [vectors]float64{0, 1.3, 2.1}
+	vecs := ceilDiv(run, kn.lanes)
+	cost := float64(vecs/vectors*vectors) + narrow[vecs%vectors]
+	return float64(rows)*(cost*float64(kn.lanes)/float64(run)-1) < 7
+}
 
 // rect computes one rectangle of C, whose m0 and n0 are where panels start.
 func (kn *Kernel) rect(q *work, r rect, scratch []float32) {
 	rows := max(1, blockA/blockLen(q.K)/kn.mr) * kn.mr
-	rowMajor := q.Indirect == nil && q.B.ColStride == 1
 	for i := r.m0; i < r.m1; i += rows {
 		part := rect{i, min(i+rows, r.m1), r.n0, r.n1}
-		if kn.direct != nil && q.PackedB == nil && (rowMajor || q.Indirect != nil) && part.m1-part.m0 <= directRows {
+		if kn.isDirect(&q.Product, part.m1-part.m0) {
 			kn.rectDirect(q, part)
 		} else {
 			kn.rectPacked(q, part, scratch)
