@@ -26,7 +26,9 @@ func TestUnary(t *testing.T) {
 	}{
 		{Abs, []float32{-1.5, 2, negZero, -inf, nan}, []float32{1.5, 2, 0, inf, nan}},
 		{Acos, []float32{-0.5, 0.25, 2, 1}, []float32{2.0943951, 1.31811607, nan, 0}},
+		{Acosh, []float32{1, 1.25, 0.5, 1e30, inf, nan}, []float32{0, 0.693147181, nan, 69.770699, inf, nan}},
 		{Asin, []float32{-0.5, 0.25, 2, negZero}, []float32{-0.523598776, 0.252680255, nan, negZero}},
+		{Asinh, []float32{-0.5, 1e-6, 2, -1e30, negZero}, []float32{-0.481211825, 1e-6, 1.44363548, -69.770699, negZero}},
 		{Atan, []float32{-0.5, 0.25, 2, inf}, []float32{-0.463647609, 0.244978663, 1.10714872, 1.57079633}},
 		{Atanh, []float32{-0.5, 0.25, 2, 1}, []float32{-0.549306144, 0.255412812, nan, inf}},
 		{Ceil, []float32{-1.5, 0.25, 2, -inf, nan}, []float32{-1, 1, 2, -inf, nan}},
