@@ -4,15 +4,18 @@ import (
 	"github.com/smelt-ml/smelt/mil"
 	"github.com/smelt-ml/smelt/mil/op"
 	"github.com/smelt-ml/smelt/mlmodel/spec"
+	"github.com/smelt-ml/smelt/tensor"
 )
 
 var activationKinds = map[string]layerFunc{
 	"activation": func(l *lowering, in []*mil.Value) []*mil.Value {
-		if len(in) != 1 {
-			return l.fail("want one input, have %d", len(in))
-		}
-		return []*mil.Value{l.activate(l.layer.GetActivation(), in[0])}
+		return []*mil.Value{l.activate(l.layer.GetActivation(), l.one(in))}
 	},
+	"clampedReLU": func(l *lowering, in []*mil.Value) []*mil.Value {
+		p := l.layer.GetClampedReLU()
+		return []*mil.Value{op.ClampedReluIOS17.Add(l.Builder, op.AlphaBetaIOS17{X: l.one(in), Alpha: p.GetAlpha(), Beta: p.GetBeta()})}
+	},
+	"gelu":      gelu,
 	"softmax":   softmax,
 	"softmaxND": softmaxND,
 }
@@ -25,20 +28,89 @@ func (l *lowering) activate(p *spec.ActivationParams, x *mil.Value) *mil.Value {
 		return l.affine(x, p.GetLinear().GetAlpha(), p.GetLinear().GetBeta())
 	case spec.ActivationParams_ReLU_case:
 		return op.Relu.Add(b, op.Unary{X: x})
+	case spec.ActivationParams_LeakyReLU_case:
+		return op.LeakyReluIOS17.Add(b, op.AlphaIOS17{X: x, Alpha: p.GetLeakyReLU().GetAlpha()})
+	case spec.ActivationParams_ThresholdedReLU_case:
+		return op.ThresholdedReluIOS17.Add(b, op.AlphaIOS17{X: x, Alpha: p.GetThresholdedReLU().GetAlpha()})
+	case spec.ActivationParams_PReLU_case:
+		return l.prelu(x, l.perChannel("alpha", p.GetPReLU().GetAlpha(), x))
 	case spec.ActivationParams_Tanh_case:
 		return op.Tanh.Add(b, op.Unary{X: x})
+	case spec.ActivationParams_ScaledTanh_case:
+		t := p.GetScaledTanh()
+		return op.ScaledTanhIOS17.Add(b, op.AlphaBetaIOS17{X: x, Alpha: t.GetAlpha(), Beta: t.GetBeta()})
 	case spec.ActivationParams_Sigmoid_case:
 		return op.Sigmoid.Add(b, op.Unary{X: x})
+	case spec.ActivationParams_SigmoidHard_case:
+		s := p.GetSigmoidHard()
+		return op.SigmoidHardIOS17.Add(b, op.AlphaBetaIOS17{X: x, Alpha: s.GetAlpha(), Beta: s.GetBeta()})
+	case spec.ActivationParams_ELU_case:
+		return op.EluIOS17.Add(b, op.AlphaIOS17{X: x, Alpha: p.GetELU().GetAlpha()})
+	case spec.ActivationParams_Softsign_case:
+		return op.Softsign.Add(b, op.Unary{X: x})
+	case spec.ActivationParams_Softplus_case:
+		return op.Softplus.Add(b, op.Unary{X: x})
+	case spec.ActivationParams_ParametricSoftplus_case:
+		s := p.GetParametricSoftplus()
+		alpha, beta := l.perChannel("alpha", s.GetAlpha(), x), l.perChannel("beta", s.GetBeta(), x)
+		x = op.Softplus.Add(b, op.Unary{X: l.mul(x, beta)})
+		return l.mul(x, alpha)
 	default:
-		l.fail("cannot be run: activation %s", p.WhichNonlinearityType())
+		l.fail("unknown activation %s", p.WhichNonlinearityType())
 		return x
 	}
+}
+
+// perChannel returns weights that are one number, or one for each channel of
+// x, as [C, 1, 1].
+func (l *lowering) perChannel(what string, p *spec.WeightParams, x *mil.Value) *mil.Value {
+	if !l.atLeast(x, 3) {
+		return x
+	}
+	c := x.Type.Shape[x.Type.Rank()-3]
+	if n := l.count(p); n == 1 || c < 0 {
+		c = n
+	}
+	return l.weights(what, p, -1, c, 1, 1)
+}
+
+// count returns the number of values that a weight message has; where that is
+// not exact for its codes, it is the most that they can be.
+func (l *lowering) count(p *spec.WeightParams) int {
+	if p == nil {
+		return 0
+	}
+	w, err := l.read(p)
+	if err != nil {
+		l.Fail(err)
+		return 0
+	}
+	bits := integer(p.GetQuantization().GetNumberOfBits())
+	if bits < 1 || bits > 8 {
+		bits = 8
+	}
+	return int(min(w.Len(bits), tensor.MaxElements))
+}
+
+// prelu computes x, below 0 alpha·x.
+func (l *lowering) prelu(x, alpha *mil.Value) *mil.Value {
+	if l.Err() != nil {
+		return x
+	}
+	if a := alpha.Const.F32(); len(a) == 1 {
+		return op.LeakyReluIOS17.Add(l.Builder, op.AlphaIOS17{X: x, Alpha: a[0]})
+	}
+	if x.Type.Rank() == 4 {
+		return op.PreluIOS17.Add(l.Builder, op.PreluIOS17Args{X: x, Alpha: alpha.Const.F32()})
+	}
+	below := op.Less.Add(l.Builder, op.Binary{X: x, Y: l.scalar(0)})
+	return op.Select.Add(l.Builder, op.SelectArgs{Cond: below, A: l.mul(x, alpha), B: x})
 }
 
 // affine computes alpha·x + beta without the parts that do nothing.
 func (l *lowering) affine(x *mil.Value, alpha, beta float32) *mil.Value {
 	if alpha != 1 {
-		x = op.Mul.Add(l.Builder, op.Binary{X: x, Y: l.scalar(alpha)})
+		x = l.mul(x, l.scalar(alpha))
 	}
 	if beta != 0 {
 		x = op.Add.Add(l.Builder, op.Binary{X: x, Y: l.scalar(beta)})
@@ -46,17 +118,24 @@ func (l *lowering) affine(x *mil.Value, alpha, beta float32) *mil.Value {
 	return x
 }
 
+func (l *lowering) mul(x, y *mil.Value) *mil.Value {
+	return op.Mul.Add(l.Builder, op.Binary{X: x, Y: y})
+}
+
+func gelu(l *lowering, in []*mil.Value) []*mil.Value {
+	mode := l.layer.GetGelu().GetMode()
+	return []*mil.Value{op.Gelu.Add(l.Builder, op.GeluArgs{X: l.one(in), Mode: mode.String()})}
+}
+
 // softmax normalizes over the channels.
 func softmax(l *lowering, in []*mil.Value) []*mil.Value {
-	if len(in) != 1 || in[0].Type.Rank() < 3 {
-		return l.fail("want one input of rank 3 or more")
+	x := l.one(in)
+	if !l.atLeast(x, 3) {
+		return nil
 	}
-	return []*mil.Value{op.Softmax.Add(l.Builder, op.SoftmaxArgs{X: in[0], Axis: -3})}
+	return []*mil.Value{op.Softmax.Add(l.Builder, op.SoftmaxArgs{X: x, Axis: -3})}
 }
 
 func softmaxND(l *lowering, in []*mil.Value) []*mil.Value {
-	if len(in) != 1 {
-		return l.fail("want one input, have %d", len(in))
-	}
-	return []*mil.Value{op.Softmax.Add(l.Builder, op.SoftmaxArgs{X: in[0], Axis: int(l.layer.GetSoftmaxND().GetAxis())})}
+	return []*mil.Value{op.Softmax.Add(l.Builder, op.SoftmaxArgs{X: l.one(in), Axis: integer(l.layer.GetSoftmaxND().GetAxis())})}
 }

@@ -10,6 +10,7 @@ func init() {
 	for _, family := range []map[string]layerFunc{
 		activationKinds, convolutionKinds, elementwiseKinds, normalizationKinds, poolingKinds, productKinds, recurrentKinds,
 		shapeKinds, joinKinds, sliceKinds, padKinds, gatherKinds, resizeKinds, constantKinds, suppressionKinds, controlKinds,
+		compareKinds, reduceKinds, fillKinds, randomKinds, matrixKinds, embeddingKinds,
 	} {
 		maps.Copy(kinds, family)
 	}
