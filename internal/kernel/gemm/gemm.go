@@ -41,6 +41,7 @@ type Indirect struct {
 }
 
 // Table is the places of a matrix's elements: element (k, n) at rows[k]+cols[n].
+// A product may have less columns than its table.
 type Table struct {
 	rows []int
 	cols []int32
@@ -275,9 +276,9 @@ func (a Matrix) check(name string, m, n int) {
 	}
 }
 
-// check panics unless there are k×n elements, all in the data.
+// check panics unless there are k×n elements, all of the table's in the data.
 func (x *Indirect) check(k, n int) {
-	if t := x.Table; len(t.rows) != k || len(t.cols) != n || t.end > len(x.Data) {
+	if t := x.Table; len(t.rows) != k || len(t.cols) < n || t.end > len(x.Data) {
 		panic(fmt.Sprintf("gemm: B: %d×%d by a table of %d×%d with places up to %d of %d", k, n, len(t.rows), len(t.cols), t.end, len(x.Data)))
 	}
 }

@@ -226,7 +226,7 @@ func (kn *Kernel) isDirect(q *Product, rows int) bool {
 	}
 	run := q.N
 	if q.Indirect != nil {
-		run = max(1, q.N/q.Indirect.Table.runs)
+		run = min(q.N, max(1, len(q.Indirect.Table.cols)/q.Indirect.Table.runs))
 	}
 	narrow := [vectors]float64{0, 1.3, 2.1}
 	vecs := ceilDiv(run, kn.lanes)

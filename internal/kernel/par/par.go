@@ -31,6 +31,7 @@ type Pool struct {
 	done    chan struct{}
 
 	scratch [][]float32 // by worker, and last the shared one
+	alone   []*Pool     // by worker
 }
 
 type worker struct {
@@ -86,6 +87,7 @@ func New(threads int) *Pool {
 	p := &Pool{
 		done:    make(chan struct{}, 1),
 		scratch: make([][]float32, threads+1),
+		alone:   make([]*Pool, threads),
 	}
 	if threads <= runtime.GOMAXPROCS(0) {
 		p.spin = spin
@@ -190,6 +192,15 @@ func (p *Pool) Scratch(worker, n int) []float32 { return p.grow(worker, n) }
 
 // Shared returns n floats for a loop's caller, apart from every worker's own.
 func (p *Pool) Shared(n int) []float32 { return p.grow(len(p.scratch)-1, n) }
+
+// Alone returns a pool of one thread, with scratch memory of its own, for what
+// the worker does within a loop.
+func (p *Pool) Alone(worker int) *Pool {
+	if p.alone[worker] == nil {
+		p.alone[worker] = New(1)
+	}
+	return p.alone[worker]
+}
 
 func (p *Pool) grow(i, n int) []float32 {
 	if len(p.scratch[i]) < n {

@@ -21,6 +21,8 @@ type Rows struct {
 type Funcs struct {
 	sum, max func(q *Rows)
 
+	zip func(dst, a, b []float32)
+
 	// Of n values in each of the rows: all, or every second one.
 	all, evens func(dst []float32, dstStep int, src []float32, srcStep, rows, n int)
 }
@@ -69,4 +71,10 @@ func (q *Rows) check() {
 			panic("window: windows beyond their slice")
 		}
 	}
+}
+
+// Zip sets dst to a[0], b[0], a[1], b[1] and so on.
+func (f *Funcs) Zip(dst, a, b []float32) {
+	a, b = a[:(len(dst)+1)/2], b[:len(dst)/2]
+	f.zip(dst, a, b)
 }

@@ -11,18 +11,20 @@ import "github.com/smelt-ml/smelt/internal/kernel/cpu"
 type slideFunc func(q *Rows, dst, src *float32, groups, blocks, cols int)
 
 var funcs = [cpu.Levels]*Funcs{
-	cpu.Generic: {sum: sumGeneric, max: maxGeneric, all: allGeneric, evens: evensGeneric},
+	cpu.Generic: {sum: sumGeneric, max: maxGeneric, all: allGeneric, evens: evensGeneric, zip: zipGeneric},
 	cpu.AVX2: {
 		sum:   func(q *Rows) { slide(q, &sumAVX2, 8) },
 		max:   func(q *Rows) { slide(q, &maxAVX2, 8) },
 		all:   rowsOf(allAVX2, 1),
 		evens: rowsOf(evensAVX2, 2),
+		zip:   func(dst, a, b []float32) { zip(dst, a, b, zipAVX2, 8) },
 	},
 	cpu.AVX512: {
 		sum:   func(q *Rows) { slide(q, &sumAVX512, 16) },
 		max:   func(q *Rows) { slide(q, &maxAVX512, 16) },
 		all:   rowsOf(allAVX512, 1),
 		evens: rowsOf(evensAVX512, 2),
+		zip:   func(dst, a, b []float32) { zip(dst, a, b, zipAVX512, 16) },
 	},
 }
 
@@ -57,4 +59,13 @@ func rowsOf(by copyFunc, step int) func(dst []float32, dstStep int, src []float3
 		_, _ = dst[(rows-1)*dstStep+n-1], src[(rows-1)*srcStep+(n-1)*step]
 		by(&dst[0], dstStep, &src[0], srcStep, rows, n)
 	}
+}
+
+// zip does blocks of two vectors of dst while there are such.
+func zip(dst, a, b []float32, by func(dst, a, b *float32, blocks int), lanes int) {
+	n := len(b) / lanes
+	if n > 0 {
+		by(&dst[0], &a[0], &b[0], n)
+	}
+	zipGeneric(dst[2*n*lanes:], a[n*lanes:], b[n*lanes:])
 }

@@ -615,6 +615,31 @@ last:
 	VZEROUPPER
 	RET
 
+// func zipAVX2(dst *float32, a *float32, b *float32, blocks int)
+// Requires: AVX
+TEXT ·zipAVX2(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DI
+	MOVQ a+8(FP), SI
+	MOVQ b+16(FP), DX
+	MOVQ blocks+24(FP), CX
+
+block:
+	VMOVUPS    (SI), Y0
+	VMOVUPS    (DX), Y1
+	VUNPCKLPS  Y1, Y0, Y2
+	VUNPCKHPS  Y1, Y0, Y3
+	VPERM2F128 $0x20, Y3, Y2, Y0
+	VPERM2F128 $0x31, Y3, Y2, Y1
+	VMOVUPS    Y0, (DI)
+	VMOVUPS    Y1, 32(DI)
+	ADDQ       $0x20, SI
+	ADDQ       $0x20, DX
+	ADDQ       $0x40, DI
+	DECQ       CX
+	JNZ        block
+	VZEROUPPER
+	RET
+
 // func sum1x4AVX512(q *int8, dst *float32, src *float32, groups int, blocks int, cols int)
 // Requires: AVX, AVX512F
 TEXT ·sum1x4AVX512(SB), NOSPLIT, $0-48
@@ -1221,3 +1246,63 @@ DATA evenLanes<>+52(SB)/4, $0x0000001a
 DATA evenLanes<>+56(SB)/4, $0x0000001c
 DATA evenLanes<>+60(SB)/4, $0x0000001e
 GLOBL evenLanes<>(SB), RODATA|NOPTR, $64
+
+// func zipAVX512(dst *float32, a *float32, b *float32, blocks int)
+// Requires: AVX, AVX512F
+TEXT ·zipAVX512(SB), NOSPLIT, $0-32
+	MOVQ      dst+0(FP), DI
+	MOVQ      a+8(FP), SI
+	MOVQ      b+16(FP), DX
+	MOVQ      blocks+24(FP), CX
+	VMOVDQU32 zipLanes<>+0(SB), Z4
+	VMOVDQU32 zipLanes<>+64(SB), Z5
+
+block:
+	VMOVUPS   (SI), Z0
+	VMOVUPS   (DX), Z1
+	VMOVAPS   Z0, Z2
+	VPERMT2PS Z1, Z4, Z2
+	VPERMT2PS Z1, Z5, Z0
+	VMOVUPS   Z2, (DI)
+	VMOVUPS   Z0, 64(DI)
+	ADDQ      $0x40, SI
+	ADDQ      $0x40, DX
+	ADDQ      $+128, DI
+	DECQ      CX
+	JNZ       block
+	VZEROUPPER
+	RET
+
+DATA zipLanes<>+0(SB)/4, $0x00000000
+DATA zipLanes<>+4(SB)/4, $0x00000010
+DATA zipLanes<>+8(SB)/4, $0x00000001
+DATA zipLanes<>+12(SB)/4, $0x00000011
+DATA zipLanes<>+16(SB)/4, $0x00000002
+DATA zipLanes<>+20(SB)/4, $0x00000012
+DATA zipLanes<>+24(SB)/4, $0x00000003
+DATA zipLanes<>+28(SB)/4, $0x00000013
+DATA zipLanes<>+32(SB)/4, $0x00000004
+DATA zipLanes<>+36(SB)/4, $0x00000014
+DATA zipLanes<>+40(SB)/4, $0x00000005
+DATA zipLanes<>+44(SB)/4, $0x00000015
+DATA zipLanes<>+48(SB)/4, $0x00000006
+DATA zipLanes<>+52(SB)/4, $0x00000016
+DATA zipLanes<>+56(SB)/4, $0x00000007
+DATA zipLanes<>+60(SB)/4, $0x00000017
+DATA zipLanes<>+64(SB)/4, $0x00000008
+DATA zipLanes<>+68(SB)/4, $0x00000018
+DATA zipLanes<>+72(SB)/4, $0x00000009
+DATA zipLanes<>+76(SB)/4, $0x00000019
+DATA zipLanes<>+80(SB)/4, $0x0000000a
+DATA zipLanes<>+84(SB)/4, $0x0000001a
+DATA zipLanes<>+88(SB)/4, $0x0000000b
+DATA zipLanes<>+92(SB)/4, $0x0000001b
+DATA zipLanes<>+96(SB)/4, $0x0000000c
+DATA zipLanes<>+100(SB)/4, $0x0000001c
+DATA zipLanes<>+104(SB)/4, $0x0000000d
+DATA zipLanes<>+108(SB)/4, $0x0000001d
+DATA zipLanes<>+112(SB)/4, $0x0000000e
+DATA zipLanes<>+116(SB)/4, $0x0000001e
+DATA zipLanes<>+120(SB)/4, $0x0000000f
+DATA zipLanes<>+124(SB)/4, $0x0000001f
+GLOBL zipLanes<>(SB), RODATA|NOPTR, $128

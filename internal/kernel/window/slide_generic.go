@@ -55,3 +55,12 @@ func everyNth(dst, src []float32, n int) {
 		dst[i] = src[i*n]
 	}
 }
+
+func zipGeneric(dst, a, b []float32) {
+	for i, v := range a {
+		dst[2*i] = v
+	}
+	for i, v := range b {
+		dst[2*i+1] = v
+	}
+}

@@ -45,6 +45,9 @@ func allAVX2(dst *float32, dstStep int, src *float32, srcStep, rows, n int)
 //go:noescape
 func evensAVX2(dst *float32, dstStep int, src *float32, srcStep, rows, n int)
 
+//go:noescape
+func zipAVX2(dst, a, b *float32, blocks int)
+
 var sumAVX512 = [3]slideFunc{sum1x4AVX512, sum4x1AVX512, sum1x1AVX512}
 
 //go:noescape
@@ -72,3 +75,6 @@ func allAVX512(dst *float32, dstStep int, src *float32, srcStep, rows, n int)
 
 //go:noescape
 func evensAVX512(dst *float32, dstStep int, src *float32, srcStep, rows, n int)
+
+//go:noescape
+func zipAVX512(dst, a, b *float32, blocks int)

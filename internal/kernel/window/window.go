@@ -67,7 +67,7 @@ func (s *Shape) Check() error {
 // lies at Taps[t]+Cols[n] of the copy, and neighbouring columns are neighbours.
 type Layout struct {
 	Shape
-	Out    [3]int // number of windows
+	Out    [3]int // number of windows; of a band, in it
 	Plane  int    // floats of a copy
 	Direct bool   // the plane itself is such a copy
 	Taps   []int  // by element of the window
@@ -84,11 +84,28 @@ type Layout struct {
 
 // NewLayout plans the copies for a shape that passes Check.
 func NewLayout(level cpu.Level, s Shape) *Layout {
+	return newLayout(level, s.fixed(), s.Stride[2] == 1)
+}
+
+// NewBand is NewLayout for copies of only that many rows of windows, and the
+// elements they need.
+func NewBand(level cpu.Level, s Shape, rows int) *Layout {
+	s = s.fixed()
+	s.Out[1] = rows
+	return newLayout(level, s, false)
+}
+
+// fixed sets Out, for a shape that passes Check.
+func (s Shape) fixed() Shape {
 	if err := s.Check(); err != nil {
 		panic("window: " + err.Error())
 	}
-	l := &Layout{Shape: s, Out: s.Windows(), funcs: For(level)}
-	l.Direct = s.Stride[2] == 1
+	s.Out = s.Windows()
+	return s
+}
+
+func newLayout(level cpu.Level, s Shape, direct bool) *Layout {
+	l := &Layout{Shape: s, Out: s.Out, Direct: direct, funcs: For(level)}
 	for d := range l.extent {
 		l.extent[d] = max(0, (l.Out[d]-1)*s.Stride[d]+(s.Kernel[d]-1)*s.Dilation[d]+1)
 		if s.Pad[d][0] != 0 || l.extent[d] > s.In[d] {
@@ -136,13 +153,22 @@ func (l *Layout) Cols() []int32 {
 }
 
 // Copy fills dst, of Plane floats, from a plane; padding becomes fill.
-func (l *Layout) Copy(dst, src []float32, fill float32) {
+func (l *Layout) Copy(dst, src []float32, fill float32) { l.CopyBand(dst, src, fill, 0, l.Out[1]) }
+
+// CopyBand is Copy for a band of that many rows of windows from row first on,
+// at most as many as the layout has. Below, dst is left as it is.
+func (l *Layout) CopyBand(dst, src []float32, fill float32, first, rows int) {
 	dst, src = dst[:l.Plane], src[:Size(l.In)]
+	if rows == 0 {
+		return
+	}
 	h, slice := l.In[1], l.rowStep*l.extent[1]
-	top := min(max(0, l.Pad[1][0]), l.extent[1])
-	bottom := min(max(top, h+l.Pad[1][0]), l.extent[1])
+	pad := l.Pad[1][0] - first*l.Stride[1]
+	end := (rows-1)*l.Stride[1] + (l.Kernel[1]-1)*l.Dilation[1] + 1
+	top := min(max(0, pad), end)
+	bottom := min(max(top, h+pad), end)
 	for z := range l.extent[0] {
-		to := dst[z*slice : (z+1)*slice]
+		to := dst[z*slice:][:end*l.rowStep]
 		sz := z - l.Pad[0][0]
 		if sz < 0 || sz >= l.In[0] {
 			set(to, fill)
@@ -156,7 +182,7 @@ func (l *Layout) Copy(dst, src []float32, fill float32) {
 				n++
 			}
 			if n > 0 {
-				l.copyRows(to[y*l.rowStep:], from[(y-l.Pad[1][0])*l.In[2]:], n, fill)
+				l.copyRows(to[y*l.rowStep:], from[(y-pad)*l.In[2]:], n, fill)
 			}
 			y += n + 1
 		}

@@ -158,6 +158,28 @@ func TestLayout(t *testing.T) {
 	})
 }
 
+func TestZip(t *testing.T) {
+	levels(t, func(t *testing.T, l cpu.Level) {
+		r := rand.New(rand.NewPCG(5, 6))
+		for n := range 140 {
+			a, b, dst := random(r, (n+1)/2), random(r, n/2), make([]float32, n+1)
+			For(l).Zip(dst[:n], a, b)
+			for i, got := range dst {
+				want := float32(0)
+				switch {
+				case i < n && i%2 == 0:
+					want = a[i/2]
+				case i < n:
+					want = b[i/2]
+				}
+				if got != want {
+					t.Fatalf("%d values: [%d] = %v, want %v", n, i, got, want)
+				}
+			}
+		}
+	})
+}
+
 func TestBadArgumentsPanic(t *testing.T) {
 	good := func() Rows {
 		return Rows{Dst: make([]float32, 8), DstStep: 4, Src: make([]float32, 9), SrcStep: 4, Rows: 2, Cols: 4, Taps: []int{0, 1}, Weights: make([]float32, 2)}

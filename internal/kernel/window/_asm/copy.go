@@ -108,6 +108,52 @@ func copies(l level, evens bool) {
 	RET()
 }
 
+// zip writes the mixing of blocks of a vector each.
+func zip(l level) {
+	TEXT("zip"+l.name, NOSPLIT, "func"+zipSignature)
+	Pragma("noescape")
+	Doc("zip" + l.name + " takes values of a and b by turns.")
+	dst, a, b, n := reg.RDI, reg.RSI, reg.RDX, reg.RCX
+	x, y, low, high := l.reg(0), l.reg(1), l.reg(2), l.reg(3)
+	lowLanes, highLanes := l.reg(4), l.reg(5)
+	Load(Param("dst"), dst)
+	Load(Param("a"), a)
+	Load(Param("b"), b)
+	Load(Param("blocks"), n)
+	if l.wide { // lanes 16 and up are of b
+		t := GLOBL("zipLanes", 8|16)
+		for i := range 32 {
+			DATA(4*i, operand.U32(i/2+i%2*16))
+		}
+		VMOVDQU32(t, lowLanes)
+		VMOVDQU32(t.Offset(64), highLanes)
+	}
+	Label("block")
+	VMOVUPS(operand.Mem{Base: a}, x)
+	VMOVUPS(operand.Mem{Base: b}, y)
+	if l.wide {
+		VMOVAPS(x, low)
+		VPERMT2PS(y, lowLanes, low)
+		VPERMT2PS(y, highLanes, x)
+		VMOVUPS(low, operand.Mem{Base: dst})
+		VMOVUPS(x, operand.Mem{Base: dst, Disp: l.bytes})
+	} else {
+		VUNPCKLPS(y, x, low)
+		VUNPCKHPS(y, x, high)
+		VPERM2F128(imm(0x20), high, low, x)
+		VPERM2F128(imm(0x31), high, low, y)
+		VMOVUPS(x, operand.Mem{Base: dst})
+		VMOVUPS(y, operand.Mem{Base: dst, Disp: l.bytes})
+	}
+	ADDQ(imm(l.bytes), a)
+	ADDQ(imm(l.bytes), b)
+	ADDQ(imm(2*l.bytes), dst)
+	DECQ(n)
+	JNZ(operand.LabelRef("block"))
+	VZEROUPPER()
+	RET()
+}
+
 // mask makes the mask of count lanes, of none if it is negative and of all if
 // it is larger. It uses RAX and RCX, which count is.
 func (l level) mask(count reg.GPPhysical, k reg.OpmaskPhysical, m reg.VecPhysical) {

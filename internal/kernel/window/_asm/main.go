@@ -81,6 +81,7 @@ func main() {
 		}
 		copies(l, false)
 		copies(l, true)
+		zip(l)
 	}
 	if err := os.WriteFile(*table, goTable(), 0o644); err != nil {
 		log.Fatal(err)
@@ -90,6 +91,7 @@ func main() {
 
 const (
 	slideSignature = "(q *Rows, dst, src *float32, groups, blocks, cols int)"
+	zipSignature   = "(dst, a, b *float32, blocks int)"
 	copySignature  = "(dst *float32, dstStep int, src *float32, srcStep, rows, n int)"
 )
 
@@ -121,6 +123,7 @@ func goTable() []byte {
 		}
 		p("//go:noescape\nfunc all%s%s\n", l.name, copySignature)
 		p("//go:noescape\nfunc evens%s%s\n", l.name, copySignature)
+		p("//go:noescape\nfunc zip%s%s\n", l.name, zipSignature)
 	}
 	src, err := format.Source([]byte(b.String()))
 	if err != nil {
