@@ -51,7 +51,7 @@ func only(face mlmodel.Interface, picture bool) string {
 
 func isPicture(v any) bool {
 	switch v.(type) {
-	case *media.Image, image.Image:
+	case *media.Photo, *media.Image, image.Image:
 		return true
 	}
 	return false

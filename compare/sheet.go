@@ -96,6 +96,8 @@ func (s *Sheet) WritePNG(path string) error {
 func pictureOf(in Features) *media.Image {
 	for _, v := range in {
 		switch v := v.(type) {
+		case *media.Photo:
+			return v.Image
 		case *media.Image:
 			return v
 		case image.Image:

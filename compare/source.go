@@ -16,7 +16,7 @@ import (
 )
 
 // Images returns the pictures in a folder and the folders below it, sorted by
-// path. Each is an input for a model's only picture. A folder without pictures
+// path. Each is an input for a model's only picture, a *media.Photo. A folder without pictures
 // is an error.
 func Images(dir string) (Source, error) {
 	paths, err := media.List(dir)
@@ -30,7 +30,7 @@ func Images(dir string) (Source, error) {
 				if err != nil {
 					return nil, err
 				}
-				return Features{"": m}, nil
+				return Features{"": &media.Photo{Image: m}}, nil
 			}}) {
 				return
 			}
@@ -161,13 +161,13 @@ func ReadArrays(file string, names ...string) (map[string]*tensor.Tensor, error)
 	if strings.ToLower(filepath.Ext(file)) == ".npy" {
 		t, err := tensor.ReadNPYFile(file)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
+			return nil, err
 		}
 		return map[string]*tensor.Tensor{"": t}, nil
 	}
 	z, err := tensor.OpenNPZ(file)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+		return nil, err
 	}
 	defer z.Close()
 	arrays := map[string]*tensor.Tensor{}
@@ -200,6 +200,9 @@ func feature(name string, face mlmodel.Interface) mlmodel.Feature {
 func split(t *tensor.Tensor, f mlmodel.Feature) (rowFunc, int) {
 	shape := t.Shape()
 	whole := func(int) (any, error) { return t, nil }
+	if t.Len() == 0 { // or rows without end could come from a small file
+		return whole, 1
+	}
 	switch f.Kind {
 	case mlmodel.Image:
 		if row, n := splitPictures(t, !strings.HasPrefix(f.Image.ColorSpace, "GRAY")); row != nil {

@@ -69,7 +69,7 @@ func TestImages(t *testing.T) {
 	if !slices.Equal(names, []string{"b.png", "c.jpg", "z/a.png"}) || s.Len != 3 {
 		t.Errorf("inputs %v of %d", names, s.Len)
 	}
-	if m, ok := all[0][""].(*media.Image); !ok || m.W != 4 || errs[0] != nil {
+	if m, ok := all[0][""].(*media.Photo); !ok || m.W != 4 || errs[0] != nil {
 		t.Errorf("the first is %v, %v", all[0], errs[0])
 	}
 	if errs[1] == nil || !strings.Contains(errs[1].Error(), "c.jpg") {
@@ -108,7 +108,8 @@ func TestRows(t *testing.T) {
 		{"one row of one more axis", array("x", 2, 3), tensor.Float32, []int{1, 2, 3}, 1, []int{2, 3}},
 		{"no batch axis", array("x", 3), tensor.Float32, []int{4, 3}, 4, []int{3}},
 		{"no fit", array("x", 1, 3), tensor.Float32, []int{4, 5}, 1, []int{4, 5}},
-		{"no row", array("x", 1, 3), tensor.Float32, []int{0, 3}, 0, nil},
+		{"no row", array("x", 1, 3), tensor.Float32, []int{0, 3}, 1, []int{0, 3}},
+		{"many rows of nothing", picture("RGB"), tensor.Float32, []int{1 << 20, 3, 0, 4}, 1, []int{1 << 20, 3, 0, 4}},
 		{"scalar", array("x", 1), tensor.Float32, []int{}, 1, []int{}},
 		{"range", flexible, tensor.Float32, []int{1, 7}, 1, []int{1, 7}},
 		{"rows in range", flexible, tensor.Float32, []int{5, 7}, 5, []int{1, 7}},
@@ -203,4 +204,36 @@ func TestNamedArrays(t *testing.T) {
 	if _, err := Arrays(t.TempDir(), face); err == nil {
 		t.Error("an empty folder is no error")
 	}
+}
+
+// Whatever a file holds, its inputs can be opened or say why not.
+func FuzzArrays(f *testing.F) {
+	f.Add([]byte("\x93NUMPY\x01\x00\x46\x00{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }          \n012345678901234567890123"), true)
+	f.Add([]byte("\x93NUMPY\x01\x00\x46\x00{'descr': '|u1', 'fortran_order': False, 'shape': (2, 3, 3), }       \n012345678901234567"), false)
+	f.Add([]byte("\x93NUMPY\x01\x00\x46\x00{'descr': '<U1', 'fortran_order': False, 'shape': (2, 3), }          \n"), true)
+	f.Add([]byte("PK\x03\x04"), false)
+	f.Fuzz(func(t *testing.T, b []byte, colour bool) {
+		file := filepath.Join(t.TempDir(), "in.npy")
+		if bytes.HasPrefix(b, []byte("PK")) {
+			file = file[:len(file)-1] + "z"
+		}
+		write(t, file, b)
+		in := array("x", 1, 3)
+		if colour {
+			in = picture("RGB")
+		}
+		s, err := Arrays(file, mlmodel.Interface{Inputs: []mlmodel.Feature{in}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for in := range s.All {
+			if v, err := in.Open(); err == nil && len(v) == 0 {
+				t.Errorf("%s is empty", in.Name)
+			}
+			if n++; n == 100 {
+				break
+			}
+		}
+	})
 }

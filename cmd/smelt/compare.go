@@ -143,9 +143,9 @@ func (r compareAllReport) MarshalJSON() ([]byte, error) {
 
 func writeComparison(w io.Writer, paths []string, reports []*compare.Report) {
 	first := reports[0]
-	fmt.Fprintf(w, "reference\t%s\t%s\n", paths[0], bytesText(first.Sizes[0]))
+	fmt.Fprintf(w, "reference %s, %s\n", paths[0], bytesText(first.Sizes[0]))
 	for i, r := range reports {
-		fmt.Fprintf(w, "\nmodel\t%s\t%s\n", paths[i+1], bytesText(r.Sizes[1]))
+		fmt.Fprintf(w, "\nmodel %s, %s\n", paths[i+1], bytesText(r.Sizes[1]))
 		for _, m := range r.Results {
 			fmt.Fprintf(w, "  %s\t%s", m.Name, figure(float64(m.Value)))
 			if m.Interval != nil {

@@ -250,7 +250,10 @@ func (m *Model) picture(name string, t *spec.ImageFeatureType, value any) (*tens
 		return nil, err
 	}
 	var img *media.Image
+	fit := func(w, h int, o media.FitOptions) (*media.Image, error) { return media.Fit(img, w, h, o) }
 	switch v := value.(type) {
+	case *media.Photo:
+		img, fit = v.Image, v.Fit
 	case *media.Image:
 		img = v
 	case image.Image:
@@ -262,7 +265,7 @@ func (m *Model) picture(name string, t *spec.ImageFeatureType, value any) (*tens
 	}
 	w, h := m.pictureSize(t, img.W, img.H)
 	if img.W != w || img.H != h {
-		if img, err = media.Fit(img, w, h, m.opts.Fit); err != nil {
+		if img, err = fit(w, h, m.opts.Fit); err != nil {
 			return nil, err
 		}
 	}
