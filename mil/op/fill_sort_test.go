@@ -105,6 +105,7 @@ func TestNonZeroOneHotRange(t *testing.T) {
 		{"down", Range1d.Op, r(tensor.Int32, 3, 0, -1), outs(in(sh{3}, 3, 2, 1)), ""},
 		{"floats", Range1d.Op, r(tensor.Float32, 0, 1, 0.25), outs(fl(sh{4}, 0, 0.25, 0.5, 0.75)), ""},
 		{"the end is out", Range1d.Op, r(tensor.Float32, 0, 1.1, 0.5), outs(fl(sh{3}, 0, 0.5, 1)), ""},
+		{"the end is out but for a rounding", Range1d.Op, r(tensor.Float32, 0, 0.3, 0.1), outs(fl(sh{3}, 0, 0.1, 0.2)), ""},
 		{"wrong way", Range1d.Op, r(tensor.Float32, 0, 1, -1), outs(ramp(0)), ""},
 		{"no step", Range1d.Op, r(tensor.Float32, 0, 1, 0), nil, "step of 0"},
 		{"NaN", Range1d.Op, r(tensor.Float32, 0, math.NaN(), 1), nil, "too many"},

@@ -67,13 +67,19 @@ func inferRange1d(a *Range1dArgs) ([]mil.Type, error) {
 	return result(a.Start.Type.DType, n)
 }
 
-// rangeLength is the number of elements, ceil((end - start) / step).
+// rangeLength is the number of elements, ceil((end - start) / step). Of floats
+// the quotient is one of float32: a range of 0.3 in steps of 0.1 has three
+// elements, although 0.3 as float32 is more than three times 0.1.
 func rangeLength(a *Range1dArgs) (int, error) {
 	start, end, step := a.Start.Const.Float64s()[0], a.End.Const.Float64s()[0], a.Step.Const.Float64s()[0]
 	if step == 0 {
 		return 0, errors.New("a step of 0")
 	}
-	n := math.Ceil((end - start) / step)
+	n := (end - start) / step
+	if a.Start.Const.DType().IsFloat() {
+		n = float64(float32(end-start) / float32(step))
+	}
+	n = math.Ceil(n)
 	if !(n <= tensor.MaxElements) { // NaN too
 		return 0, fmt.Errorf("a range from %g to %g in steps of %g has too many elements", start, end, step)
 	}
