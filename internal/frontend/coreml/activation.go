@@ -100,11 +100,8 @@ func (l *lowering) prelu(x, alpha *mil.Value) *mil.Value {
 	if a := alpha.Const.F32(); len(a) == 1 {
 		return op.LeakyReluIOS17.Add(l.Builder, op.AlphaIOS17{X: x, Alpha: a[0]})
 	}
-	if x.Type.Rank() == 4 {
-		return op.PreluIOS17.Add(l.Builder, op.PreluIOS17Args{X: x, Alpha: alpha.Const.F32()})
-	}
-	below := op.Less.Add(l.Builder, op.Binary{X: x, Y: l.scalar(0)})
-	return op.Select.Add(l.Builder, op.SelectArgs{Cond: below, A: l.mul(x, alpha), B: x})
+	x, back := l.images(x)
+	return back(op.PreluIOS17.Add(l.Builder, op.PreluIOS17Args{X: x, Alpha: alpha.Const.F32()}))
 }
 
 // affine computes alpha·x + beta without the parts that do nothing.

@@ -113,7 +113,7 @@ func layerNormalization(l *lowering, in []*mil.Value) []*mil.Value {
 	for i := range shape {
 		axes = append(axes, i-len(shape))
 	}
-	a := op.LayerNormIOS17Args{X: x, Axes: slices.Clone(axes), Epsilon: orDefault(p.GetEps(), 1e-5)}
+	a := op.LayerNormIOS17Args{X: x, Axes: slices.Clone(axes), Epsilon: p.GetEps()}
 	a.Gamma = l.weights("gamma", p.GetGamma(), 0, shape...).Const
 	a.Beta = l.weights("beta", p.GetBeta(), 0, shape...).Const
 	return []*mil.Value{op.LayerNormIOS17.Add(l.Builder, a)}
