@@ -17,7 +17,7 @@ var fillKinds = map[string]layerFunc{
 		return []*mil.Value{l.filled(p.GetValue(), l.staticShape(in, p.GetTargetShape()))}
 	},
 	"fillDynamic": func(l *lowering, in []*mil.Value) []*mil.Value {
-		return []*mil.Value{l.filled(l.layer.GetFillDynamic().GetValue(), l.indices(l.one(in)))}
+		return []*mil.Value{l.filled(l.layer.GetFillDynamic().GetValue(), l.list(l.one(in)))}
 	},
 	"broadcastToLike": func(l *lowering, in []*mil.Value) []*mil.Value {
 		x, like := l.two(in)
@@ -29,7 +29,7 @@ var fillKinds = map[string]layerFunc{
 	},
 	"broadcastToDynamic": func(l *lowering, in []*mil.Value) []*mil.Value {
 		x, shape := l.two(in)
-		return []*mil.Value{l.broadcastTo(x, l.indices(shape))}
+		return []*mil.Value{l.broadcastTo(x, l.list(shape))}
 	},
 	"rangeStatic":  rangeStatic,
 	"rangeDynamic": rangeDynamic,

@@ -190,6 +190,14 @@ func (l *lowering) indices(v *mil.Value) *mil.Value {
 	return op.CastIOS17.Add(l.Builder, op.CastIOS17Args{X: v, DType: "int32"})
 }
 
+// list returns a blob of rank 1 as integers; a lone number is a list too.
+func (l *lowering) list(v *mil.Value) *mil.Value {
+	if v = l.indices(v); l.Err() == nil && !v.Type.AnyRank && v.Type.Rank() == 0 {
+		return l.reshape(v, 1)
+	}
+	return v
+}
+
 // floats returns a value as a blob: networks know no other element type.
 func (l *lowering) floats(v *mil.Value) *mil.Value {
 	if v.Type.DType.IsFloat() {

@@ -54,7 +54,7 @@ func (l *lowering) gathered(in []*mil.Value, gather func(b *mil.Builder, x, at *
 	if len(in) != 2 {
 		return l.fail("want two inputs, have %d", len(in))
 	}
-	return []*mil.Value{l.notScalar(gather(l.Builder, in[0], l.indices(in[1])))}
+	return []*mil.Value{gather(l.Builder, in[0], l.indices(in[1]))}
 }
 
 // scattered lowers a layer that changes a blob at indices.

@@ -1,6 +1,8 @@
 package coreml
 
 import (
+	"slices"
+
 	"github.com/smelt-ml/smelt/mil"
 	"github.com/smelt-ml/smelt/mil/op"
 )
@@ -30,8 +32,16 @@ func concat(l *lowering, in []*mil.Value) []*mil.Value {
 	return []*mil.Value{op.Concat.Add(l.Builder, op.ConcatArgs{Values: in, Axis: axis})}
 }
 
+// concatND joins blobs along any axis. Numbers that were squeezed out of lists
+// make lists again.
 func concatND(l *lowering, in []*mil.Value) []*mil.Value {
 	p := l.layer.GetConcatND()
+	in = slices.Clone(in)
+	for i, v := range in {
+		if v.Type.Rank() == 0 && l.Err() == nil {
+			in[i] = l.reshape(v, 1)
+		}
+	}
 	return []*mil.Value{op.Concat.Add(l.Builder, op.ConcatArgs{Values: in, Axis: integer(p.GetAxis()), Interleave: p.GetInterleave()})}
 }
 
@@ -104,7 +114,7 @@ func tile(l *lowering, in []*mil.Value) []*mil.Value {
 	v := in[0]
 	reps := l.ints(integers(l.layer.GetTile().GetReps())...)
 	if len(in) == 2 {
-		reps = l.indices(in[1])
+		reps = l.list(in[1])
 	}
 	if reps.Type.Rank() != 1 || reps.Type.Shape[0] > v.Type.Rank() {
 		return l.fail("repetitions %s of %s", reps.Type, v.Type)

@@ -54,7 +54,7 @@ func constantPad(l *lowering, in []*mil.Value) []*mil.Value {
 	v, p := in[0], l.layer.GetConstantPad()
 	amounts := l.ints(integers(p.GetPadAmounts())...)
 	if len(in) == 2 {
-		amounts = l.indices(in[1])
+		amounts = l.list(in[1])
 	}
 	rank := v.Type.Rank()
 	if amounts.Type.Rank() != 1 || amounts.Type.Shape[0] >= 0 && amounts.Type.Shape[0] != 2*rank {

@@ -19,7 +19,7 @@ var randomKinds = map[string]layerFunc{
 		return l.normal(l.staticShape(in, p.GetOutputShape()), p)
 	},
 	"randomNormalDynamic": func(l *lowering, in []*mil.Value) []*mil.Value {
-		return l.normal(l.indices(l.one(in)), l.layer.GetRandomNormalDynamic())
+		return l.normal(l.list(l.one(in)), l.layer.GetRandomNormalDynamic())
 	},
 	"randomUniformLike": func(l *lowering, in []*mil.Value) []*mil.Value {
 		return l.uniform(l.shapeOf(l.sizes(l.one(in))), l.layer.GetRandomUniformLike())
@@ -29,7 +29,7 @@ var randomKinds = map[string]layerFunc{
 		return l.uniform(l.staticShape(in, p.GetOutputShape()), p)
 	},
 	"randomUniformDynamic": func(l *lowering, in []*mil.Value) []*mil.Value {
-		return l.uniform(l.indices(l.one(in)), l.layer.GetRandomUniformDynamic())
+		return l.uniform(l.list(l.one(in)), l.layer.GetRandomUniformDynamic())
 	},
 	"randomBernoulliLike": func(l *lowering, in []*mil.Value) []*mil.Value {
 		return l.bernoulli(l.shapeOf(l.sizes(l.one(in))), l.layer.GetRandomBernoulliLike())
@@ -39,7 +39,7 @@ var randomKinds = map[string]layerFunc{
 		return l.bernoulli(l.staticShape(in, p.GetOutputShape()), p)
 	},
 	"randomBernoulliDynamic": func(l *lowering, in []*mil.Value) []*mil.Value {
-		return l.bernoulli(l.indices(l.one(in)), l.layer.GetRandomBernoulliDynamic())
+		return l.bernoulli(l.list(l.one(in)), l.layer.GetRandomBernoulliDynamic())
 	},
 	"categoricalDistribution": categorical,
 }

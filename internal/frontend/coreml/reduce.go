@@ -49,7 +49,7 @@ func reduce(f *op.Def[op.Reduction], params func(*lowering) reduction) layerFunc
 		if !p.GetReduceAll() {
 			a.Axes = integers(p.GetAxes())
 		}
-		return []*mil.Value{l.notScalar(f.Add(l.Builder, a))}
+		return []*mil.Value{f.Add(l.Builder, a)}
 	}
 }
 
@@ -103,7 +103,7 @@ func reduceOld(l *lowering, in []*mil.Value) []*mil.Value {
 // extremum lowers the place of the best element along an axis.
 func (l *lowering) extremum(in []*mil.Value, f *op.Def[op.ArgReductionIOS17], axis int64, remove bool) []*mil.Value {
 	at := f.Add(l.Builder, op.ArgReductionIOS17{X: l.one(in), Axis: integer(axis), KeepDims: !remove})
-	return []*mil.Value{l.notScalar(l.floats(at))}
+	return []*mil.Value{l.floats(at)}
 }
 
 func argSort(l *lowering, in []*mil.Value) []*mil.Value {

@@ -125,7 +125,7 @@ func reshapeDynamic(l *lowering, in []*mil.Value) []*mil.Value {
 	if len(in) != 2 {
 		return l.fail("want two inputs, have %d", len(in))
 	}
-	return []*mil.Value{op.ReshapeIOS17.Add(l.Builder, op.ReshapeArgs{X: in[0], Shape: l.indices(in[1])})}
+	return []*mil.Value{op.ReshapeIOS17.Add(l.Builder, op.ReshapeArgs{X: in[0], Shape: l.list(in[1])})}
 }
 
 func reshapeLike(l *lowering, in []*mil.Value) []*mil.Value {
@@ -155,7 +155,7 @@ func getShape(l *lowering, in []*mil.Value) []*mil.Value {
 	return []*mil.Value{l.floats(l.shapeOf(l.sizes(l.one(in))))}
 }
 
-// squeeze removes dimensions of 1, but leaves at least one dimension.
+// squeeze removes dimensions of 1.
 func squeeze(l *lowering, in []*mil.Value) []*mil.Value {
 	v := l.one(in)
 	p := l.layer.GetSqueeze()
@@ -171,9 +171,6 @@ func squeeze(l *lowering, in []*mil.Value) []*mil.Value {
 		if !given && !p.GetSqueezeAll() || d.n > 1 || d.n == 0 || d.n < 0 && p.GetSqueezeAll() {
 			to = append(to, d)
 		}
-	}
-	if len(to) == 0 {
-		to = fixed(1)
 	}
 	return []*mil.Value{l.reshapeTo(v, to)}
 }
@@ -207,8 +204,17 @@ func permute(l *lowering, in []*mil.Value) []*mil.Value {
 	return []*mil.Value{op.TransposeIOS17.Add(l.Builder, op.TransposeArgs{X: v, Perm: perm})}
 }
 
+// transpose permutes the axes. A list for fewer axes than there are is one for
+// the last: it was made for a picture without the dimension of the batch.
 func transpose(l *lowering, in []*mil.Value) []*mil.Value {
-	return []*mil.Value{op.TransposeIOS17.Add(l.Builder, op.TransposeArgs{X: l.one(in), Perm: integers(l.layer.GetTranspose().GetAxes())})}
+	v, perm := l.one(in), integers(l.layer.GetTranspose().GetAxes())
+	lead := max(v.Type.Rank()-len(perm), 0)
+	for _, d := range v.Type.Shape[:lead] {
+		if d != 1 {
+			return l.fail("%d axes of %s", len(perm), v.Type)
+		}
+	}
+	return []*mil.Value{l.permuted(v, perm...)}
 }
 
 // integers reads a list of sizes or axes. Numbers beyond 31 bits are beyond

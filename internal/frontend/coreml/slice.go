@@ -46,14 +46,6 @@ func slice(l *lowering, in []*mil.Value) []*mil.Value {
 	return []*mil.Value{l.cut(v, axis, integer(p.GetStartIndex()), integer(p.GetEndIndex()), max(integer(p.GetStride()), 1))}
 }
 
-// notScalar gives a blob of rank 0 one dimension: networks know no scalars.
-func (l *lowering) notScalar(v *mil.Value) *mil.Value {
-	if l.Err() != nil || v.Type.AnyRank || v.Type.Rank() > 0 {
-		return v
-	}
-	return l.reshape(v, 1)
-}
-
 // mask returns a list of flags, one for each axis; an absent list means none.
 func mask(m []bool) []bool {
 	if len(m) == 0 {
@@ -64,41 +56,41 @@ func mask(m []bool) []bool {
 
 func sliceStatic(l *lowering, in []*mil.Value) []*mil.Value {
 	p := l.layer.GetSliceStatic()
-	v := op.SliceByIndexIOS17.Add(l.Builder, op.SliceByIndexArgs{
+	return []*mil.Value{op.SliceByIndexIOS17.Add(l.Builder, op.SliceByIndexArgs{
 		X: l.one(in), Begin: l.ints(integers(p.GetBeginIds())...), End: l.ints(integers(p.GetEndIds())...), Stride: integers(p.GetStrides()),
 		BeginMask: mask(p.GetBeginMasks()), EndMask: mask(p.GetEndMasks()), SqueezeMask: mask(p.GetSqueezeMasks()),
-	})
-	return []*mil.Value{l.notScalar(v)}
+	})}
 }
 
 // sliceDynamic takes what describes the slice from its inputs, as far as there
-// are any.
+// are any. The lists of the layer itself may go on for more axes than there
+// are: some writers make them all for five.
 func sliceDynamic(l *lowering, in []*mil.Value) []*mil.Value {
 	if len(in) < 2 || len(in) > 7 {
 		return l.fail("want two to seven inputs, have %d", len(in))
 	}
-	p := l.layer.GetSliceDynamic()
+	p, rank := l.layer.GetSliceDynamic(), in[0].Type.Rank()
 	flags := func(i int, m []bool) *mil.Value {
 		if i < len(in) {
 			return op.CastIOS17.Add(l.Builder, op.CastIOS17Args{X: in[i], DType: "bool"})
 		}
 		if len(m) == 0 {
-			m = make([]bool, in[0].Type.Rank())
+			m = make([]bool, rank)
 		}
-		return l.flags(m...)
+		return l.flags(m[:min(rank, len(m))]...)
 	}
 	numbers := func(i int, n []int64, def int) *mil.Value {
 		switch {
 		case i < len(in):
-			return l.indices(in[i])
+			return l.list(in[i])
 		case len(n) == 0:
-			return l.ints(slices.Repeat([]int{def}, in[0].Type.Rank())...)
+			return l.ints(slices.Repeat([]int{def}, rank)...)
 		}
-		return l.ints(integers(n)...)
+		return l.ints(integers(n[:min(rank, len(n))])...)
 	}
 	end, stride := numbers(2, p.GetEndIds(), 0), numbers(3, p.GetStrides(), 1)
 	a := op.NetworkSliceArgs{
-		X: in[0], Begin: l.indices(in[1]), End: end, Stride: stride,
+		X: in[0], Begin: l.list(in[1]), End: end, Stride: stride,
 		BeginMask: flags(4, p.GetBeginMasks()), EndMask: flags(5, p.GetEndMasks()), SqueezeMask: flags(6, p.GetSqueezeMasks()),
 	}
 	if l.Err() != nil {
@@ -108,10 +100,10 @@ func sliceDynamic(l *lowering, in []*mil.Value) []*mil.Value {
 	if !ok || a.BeginMask.Const == nil || a.EndMask.Const == nil || a.SqueezeMask.Const == nil {
 		return []*mil.Value{op.NetworkSlice.Add(l.Builder, a)}
 	}
-	return []*mil.Value{l.notScalar(op.SliceByIndexIOS17.Add(l.Builder, op.SliceByIndexArgs{
+	return []*mil.Value{op.SliceByIndexIOS17.Add(l.Builder, op.SliceByIndexArgs{
 		X: a.X, Begin: a.Begin, End: a.End, Stride: strides,
 		BeginMask: a.BeginMask.Const.Bools(), EndMask: a.EndMask.Const.Bools(), SqueezeMask: a.SqueezeMask.Const.Bools(),
-	}))}
+	})}
 }
 
 // sliceBySize takes some elements along an axis, from the one that the second
