@@ -22,6 +22,7 @@ var floors = [][]string{
 	{"compress"},
 	{"internal/stream"},
 	{"internal/predict"},
+	{"internal/classic"},
 	{"internal/engine"},
 	{"internal/frontend"},
 	{"internal/kernel"},
@@ -43,6 +44,7 @@ var forbidden = map[string][]string{
 	"internal/kernel":   {"mil", "mlmodel", "tensor", "internal/media"},
 	"internal/frontend": {"internal/kernel", "internal/engine", "internal/media"},
 	"internal/engine":   {"mlmodel", "internal/frontend", "internal/media", "compress"},
+	"internal/classic":  {"internal", "mil", "compare", "compress"},
 	"mil":               {"mlmodel"},
 	"compare/metric":    {"mil", "mlmodel", "internal"},
 }

@@ -22,19 +22,15 @@ var arrayTypes = map[spec.ArrayFeatureType_ArrayDataType]tensor.DType{
 }
 
 // prepare brings features to the tensors that the model's program takes.
-func (m *Model) prepare(in Features) ([]coreml.Input, map[string]*tensor.Tensor, error) {
+func (n *network) prepare(in Features) ([]coreml.Input, map[string]*tensor.Tensor, error) {
 	var inputs []coreml.Input
 	values := map[string]*tensor.Tensor{}
-	for _, f := range m.inputs {
+	if err := n.check(in); err != nil {
+		return nil, nil, err
+	}
+	for _, f := range n.inputs {
 		name := f.GetName()
-		value, given := in[name]
-		if !given {
-			if !f.GetType().GetIsOptional() {
-				return nil, nil, fault.New(fault.BadValue, fmt.Sprintf("input %q", name), "is missing")
-			}
-			value = nil
-		}
-		t, err := m.tensorOf(f, value)
+		t, err := n.tensorOf(f, in[name]) // nil where an optional one is not given
 		if err != nil {
 			return nil, nil, atInput(name, err)
 		}
@@ -46,30 +42,7 @@ func (m *Model) prepare(in Features) ([]coreml.Input, map[string]*tensor.Tensor,
 		inputs = append(inputs, input)
 		values[name] = t
 	}
-	if len(in) > len(m.inputs) || slices.ContainsFunc(keys(in), func(name string) bool { return values[name] == nil }) {
-		for name := range in {
-			if values[name] == nil {
-				return nil, nil, fault.New(fault.BadValue, fmt.Sprintf("input %q", name), "the model has no such input, only %s", m.inputNames())
-			}
-		}
-	}
 	return inputs, values, nil
-}
-
-func keys(f Features) []string {
-	out := make([]string, 0, len(f))
-	for name := range f {
-		out = append(out, name)
-	}
-	return out
-}
-
-func (m *Model) inputNames() string {
-	var names []string
-	for _, f := range m.inputs {
-		names = append(names, fmt.Sprintf("%q", f.GetName()))
-	}
-	return strings.Join(names, ", ")
 }
 
 func atInput(name string, err error) error {
@@ -82,33 +55,38 @@ func atInput(name string, err error) error {
 
 // tensorOf brings one feature to the form that the program takes; nil asks
 // for the default of an optional one.
-func (m *Model) tensorOf(f *spec.FeatureDescription, value any) (*tensor.Tensor, error) {
+func (n *network) tensorOf(f *spec.FeatureDescription, value any) (*tensor.Tensor, error) {
 	t := f.GetType()
 	if image := t.GetImageType(); image != nil {
-		return m.picture(f.GetName(), image, value)
+		return n.picture(f.GetName(), image, value)
 	}
 	switch v := value.(type) {
 	case *tensor.Tensor:
-		return m.array(f, v)
+		return n.array(f, v)
 	case float64:
-		return m.array(f, tensor.New(tensor.Float64, []int{1}, []float64{v}))
+		return n.array(f, tensor.New(tensor.Float64, []int{1}, []float64{v}))
 	case int64:
-		return m.array(f, tensor.New(tensor.Int64, []int{1}, []int64{v}))
+		return n.array(f, tensor.New(tensor.Int64, []int{1}, []int64{v}))
 	case nil:
-		return m.absent(f)
+		zero, err := absent(t.GetMultiArrayType())
+		if err != nil {
+			return nil, err
+		}
+		return n.array(f, zero)
 	}
 	return nil, fmt.Errorf("want %s, have a %T", t.WhichType(), value)
 }
 
 // array converts an array to the element type that the program takes and
 // checks its shape against what the description allows.
-func (m *Model) array(f *spec.FeatureDescription, v *tensor.Tensor) (*tensor.Tensor, error) {
-	if err := m.allows(f, v.Shape()); err != nil {
-		return nil, fault.New(fault.BadShape, "", "%w", err)
+func (n *network) array(f *spec.FeatureDescription, v *tensor.Tensor) (*tensor.Tensor, error) {
+	a := f.GetType().GetMultiArrayType()
+	if err := checkShape(a, v.Shape()); err != nil && (n.fixed != nil || !rank5(sizeRanges(a), v.Shape())) {
+		return nil, err
 	}
 	d := tensor.Float32
-	if m.fixed != nil {
-		p := m.parameter(f.GetName())
+	if n.fixed != nil {
+		p := n.parameter(f.GetName())
 		if p == nil {
 			return nil, errors.New("the program has no such parameter")
 		}
@@ -121,8 +99,8 @@ func (m *Model) array(f *spec.FeatureDescription, v *tensor.Tensor) (*tensor.Ten
 }
 
 // parameter returns an input of the program.
-func (m *Model) parameter(name string) *mil.Value {
-	for _, v := range m.fixed.Func.Inputs {
+func (n *network) parameter(name string) *mil.Value {
+	for _, v := range n.fixed.Func.Inputs {
 		if v.Name == name {
 			return v
 		}
@@ -130,21 +108,15 @@ func (m *Model) parameter(name string) *mil.Value {
 	return nil
 }
 
-// allows checks a shape against an array's description.
-func (m *Model) allows(f *spec.FeatureDescription, shape []int) error {
-	a := f.GetType().GetMultiArrayType()
-	if a == nil {
-		return nil
-	}
+// checkShape checks a shape against what an array's description allows.
+func checkShape(a *spec.ArrayFeatureType, shape []int) error {
 	ranges := sizeRanges(a)
 	if len(ranges) == 0 {
 		return nil
 	}
-	if s := a.GetEnumeratedShapes().GetShapes(); len(s) > 0 {
-		for _, s := range s {
-			if slices.EqualFunc(s.GetShape(), shape, func(a int64, b int) bool { return a == int64(b) }) {
-				return nil
-			}
+	for _, s := range a.GetEnumeratedShapes().GetShapes() {
+		if slices.EqualFunc(s.GetShape(), shape, func(a int64, b int) bool { return a == int64(b) }) {
+			return nil
 		}
 	}
 	fits := len(ranges) == len(shape)
@@ -152,10 +124,10 @@ func (m *Model) allows(f *spec.FeatureDescription, shape []int) error {
 		d := int64(shape[i])
 		fits = fits && d >= ranges[i][0] && (ranges[i][1] < 0 || d <= ranges[i][1])
 	}
-	if fits || (m.fixed == nil && rank5(ranges, shape)) {
+	if fits {
 		return nil
 	}
-	return fmt.Errorf("want an array of shape %s, have %s", formatRanges(ranges), tensor.FormatShape(shape))
+	return fault.New(fault.BadShape, "", "want an array of shape %s, have %s", formatRanges(ranges), tensor.FormatShape(shape))
 }
 
 // rank5 tells whether an array for an old network is one of those described,
@@ -211,10 +183,13 @@ func formatRanges(ranges [][2]int64) string {
 	return strings.Join(parts, "×")
 }
 
-// absent returns the value of an optional input that is not given: its
+// maxAbsent bounds the elements of a default, which a model states by its shape
+// alone.
+const maxAbsent = 1 << 26
+
+// absent returns the value of an optional array that is not given: its
 // default, or zeros.
-func (m *Model) absent(f *spec.FeatureDescription) (*tensor.Tensor, error) {
-	a := f.GetType().GetMultiArrayType()
+func absent(a *spec.ArrayFeatureType) (*tensor.Tensor, error) {
 	if a == nil {
 		return nil, errors.New("is missing and has no default")
 	}
@@ -225,6 +200,9 @@ func (m *Model) absent(f *spec.FeatureDescription) (*tensor.Tensor, error) {
 	n, err := tensor.CheckShape(shape)
 	if err != nil {
 		return nil, err
+	}
+	if n > maxAbsent {
+		return nil, fault.New(fault.Limit, "", "is missing, and its default of shape %s too large", tensor.FormatShape(shape))
 	}
 	var value float64
 	switch a.WhichDefaultOptionalValue() {
@@ -239,12 +217,12 @@ func (m *Model) absent(f *spec.FeatureDescription) (*tensor.Tensor, error) {
 	for i := range data {
 		data[i] = value
 	}
-	return m.array(f, tensor.New(tensor.Float64, shape, data))
+	return tensor.New(tensor.Float64, shape, data), nil
 }
 
 // picture brings a picture to the model's size and colours: [1, C, H, W], values
 // 0 to 255.
-func (m *Model) picture(name string, t *spec.ImageFeatureType, value any) (*tensor.Tensor, error) {
+func (n *network) picture(name string, t *spec.ImageFeatureType, value any) (*tensor.Tensor, error) {
 	order, err := orderOf(t)
 	if err != nil {
 		return nil, err
@@ -259,13 +237,13 @@ func (m *Model) picture(name string, t *spec.ImageFeatureType, value any) (*tens
 	case image.Image:
 		img = media.FromStd(v)
 	case *tensor.Tensor:
-		return m.planes(name, t, order, v)
+		return n.planes(name, t, order, v)
 	default:
 		return nil, fmt.Errorf("want a picture, have a %T", value)
 	}
-	w, h := m.pictureSize(t, img.W, img.H)
+	w, h := n.pictureSize(t, img.W, img.H)
 	if img.W != w || img.H != h {
-		if img, err = fit(w, h, m.opts.Fit); err != nil {
+		if img, err = fit(w, h, n.opts.Fit); err != nil {
 			return nil, err
 		}
 	}
@@ -273,13 +251,13 @@ func (m *Model) picture(name string, t *spec.ImageFeatureType, value any) (*tens
 	if err := media.ToPlanar(img, order, data); err != nil {
 		return nil, err
 	}
-	return tensor.New(m.pictureType(name), []int{1, order.Channels(), h, w}, data), nil
+	return tensor.New(n.pictureType(name), []int{1, order.Channels(), h, w}, data), nil
 }
 
 // pictureType is the element type in which the program takes a picture.
-func (m *Model) pictureType(name string) tensor.DType {
-	if m.fixed != nil {
-		if p := m.parameter(name); p != nil && p.Type.DType.IsFloat() {
+func (n *network) pictureType(name string) tensor.DType {
+	if n.fixed != nil {
+		if p := n.parameter(name); p != nil && p.Type.DType.IsFloat() {
 			return p.Type.DType
 		}
 	}
@@ -287,7 +265,7 @@ func (m *Model) pictureType(name string) tensor.DType {
 }
 
 // planes takes a picture that already is an array [1, C, H, W] or [C, H, W].
-func (m *Model) planes(name string, t *spec.ImageFeatureType, order media.Order, v *tensor.Tensor) (*tensor.Tensor, error) {
+func (n *network) planes(name string, t *spec.ImageFeatureType, order media.Order, v *tensor.Tensor) (*tensor.Tensor, error) {
 	shape := v.Shape()
 	if len(shape) == 3 {
 		shape = append([]int{1}, shape...)
@@ -295,10 +273,10 @@ func (m *Model) planes(name string, t *spec.ImageFeatureType, order media.Order,
 	if len(shape) != 4 || shape[0] != 1 || shape[1] != order.Channels() {
 		return nil, fault.New(fault.BadShape, "", "want a picture or an array 1×%d×H×W, have %s", order.Channels(), v)
 	}
-	if w, h := m.pictureSize(t, shape[3], shape[2]); w != shape[3] || h != shape[2] {
+	if w, h := n.pictureSize(t, shape[3], shape[2]); w != shape[3] || h != shape[2] {
 		return nil, fault.New(fault.BadShape, "", "want %d×%d pixels, have %d×%d", w, h, shape[3], shape[2])
 	}
-	return v.Reshape(shape).ConvertTo(m.pictureType(name))
+	return v.Reshape(shape).ConvertTo(n.pictureType(name))
 }
 
 func orderOf(t *spec.ImageFeatureType) (media.Order, error) {
@@ -315,7 +293,7 @@ func orderOf(t *spec.ImageFeatureType) (media.Order, error) {
 
 // pictureSize is the size to which a picture of w×h is brought: its own where
 // the model allows that, otherwise the declared one.
-func (m *Model) pictureSize(t *spec.ImageFeatureType, w, h int) (int, int) {
+func (n *network) pictureSize(t *spec.ImageFeatureType, w, h int) (int, int) {
 	for _, s := range t.GetEnumeratedSizes().GetSizes() {
 		if s.GetWidth() == uint64(w) && s.GetHeight() == uint64(h) {
 			return w, h
@@ -331,41 +309,57 @@ func within(r *spec.SizeRange, n int) bool {
 	return uint64(n) >= r.GetLowerBound() && (r.GetUpperBound() < 0 || int64(n) <= r.GetUpperBound())
 }
 
-// sample returns inputs of the declared sizes, zeros or the declared defaults.
-func (m *Model) sample() (Features, error) {
+// sample returns inputs of the declared sizes: zeros or the declared defaults.
+func (f face) sample() (Features, error) {
 	in := Features{}
-	for _, f := range m.inputs {
-		t := f.GetType()
-		switch {
-		case t.GetImageType() != nil:
-			w, h := int(t.GetImageType().GetWidth()), int(t.GetImageType().GetHeight())
-			order, err := orderOf(t.GetImageType())
-			if err != nil {
-				return nil, err
-			}
-			if n, err := tensor.CheckShape([]int{order.Channels(), w, h}); err != nil || n > 1<<26 {
-				return nil, errors.New("no default size")
-			}
-			in[f.GetName()] = tensor.Zeros(tensor.Float32, []int{1, order.Channels(), h, w})
-		case t.GetMultiArrayType() != nil:
-			v, err := m.absent(f)
-			if err != nil {
-				return nil, err
-			}
-			in[f.GetName()] = v
-		default:
-			in[f.GetName()] = float64(0)
+	for _, d := range f.inputs {
+		v, err := sampleOf(d.GetType())
+		if err != nil {
+			return nil, err
 		}
+		in[d.GetName()] = v
 	}
 	return in, nil
 }
 
-// defaults returns the inputs at their declared sizes as a plan takes them.
-func (m *Model) defaults() ([]coreml.Input, error) {
-	in, err := m.sample()
+func sampleOf(t *spec.FeatureType) (any, error) {
+	switch t.WhichType() {
+	case spec.FeatureType_ImageType_case:
+		w, h := int(t.GetImageType().GetWidth()), int(t.GetImageType().GetHeight())
+		order, err := orderOf(t.GetImageType())
+		if err != nil {
+			return nil, err
+		}
+		if n, err := tensor.CheckShape([]int{order.Channels(), w, h}); err != nil || n > maxAbsent {
+			return nil, errors.New("no default size")
+		}
+		return tensor.Zeros(tensor.Float32, []int{1, order.Channels(), h, w}), nil
+	case spec.FeatureType_MultiArrayType_case:
+		return absent(t.GetMultiArrayType())
+	case spec.FeatureType_Int64Type_case:
+		return int64(0), nil
+	case spec.FeatureType_StringType_case:
+		return "", nil
+	case spec.FeatureType_DictionaryType_case:
+		if t.GetDictionaryType().HasInt64KeyType() {
+			return map[int64]float64{}, nil
+		}
+		return map[string]float64{}, nil
+	case spec.FeatureType_SequenceType_case:
+		if t.GetSequenceType().HasInt64Type() {
+			return []int64{}, nil
+		}
+		return []string{}, nil
+	}
+	return float64(0), nil
+}
+
+// defaults returns the inputs at their declared sizes as a plan takes then.
+func (n *network) defaults() ([]coreml.Input, error) {
+	in, err := n.sample()
 	if err != nil {
 		return nil, err
 	}
-	inputs, _, err := m.prepare(in)
+	inputs, _, err := n.prepare(in)
 	return inputs, err
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // dress turns the program's results into features as the model describes them.
-func (m *Model) dress(net *coreml.Network, outs []*tensor.Tensor) (Features, error) {
+func (n *network) dress(net *coreml.Network, outs []*tensor.Tensor) (Features, error) {
 	result := Features{}
 	if c := net.Classifier; c != nil {
 		if err := classify(c, outs[c.Probabilities], result); err != nil {
@@ -24,7 +24,7 @@ func (m *Model) dress(net *coreml.Network, outs []*tensor.Tensor) (Features, err
 			values[v.Name] = outs[i]
 		}
 	}
-	for _, f := range m.outputs {
+	for _, f := range n.outputs {
 		name := f.GetName()
 		if _, done := result[name]; done {
 			continue
