@@ -30,9 +30,24 @@ type layerCase struct {
 // evaluation of operators. Values may be off by a few roundings.
 func checkLayers(t *testing.T, cases []layerCase) {
 	t.Helper()
+	checkTyped(t, "", cases, mil.TypeOf)
+}
+
+// checkShapes is checkLayers, and does the same with shapes that are known only
+// when the network runs.
+func checkShapes(t *testing.T, cases []layerCase) {
+	t.Helper()
+	checkLayers(t, cases)
+	checkTyped(t, " of unknown shape", cases, func(x *tensor.Tensor) mil.Type {
+		return mil.TensorType(x.DType(), slices.Repeat([]int{mil.Unknown}, x.Rank())...)
+	})
+}
+
+func checkTyped(t *testing.T, suffix string, cases []layerCase, typ func(*tensor.Tensor) mil.Type) {
+	t.Helper()
 	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			got, err := c.run(max(len(c.want), 1))
+		t.Run(c.name+suffix, func(t *testing.T) {
+			got, err := c.typed(max(len(c.want), 1), typ)
 			if c.err != "" || err != nil {
 				if err == nil || c.err == "" || !strings.Contains(err.Error(), c.err) {
 					t.Fatalf("error %v, want one with %q", err, c.err)
@@ -55,7 +70,11 @@ func checkLayers(t *testing.T, cases []layerCase) {
 }
 
 // run computes a number of outputs.
-func (c layerCase) run(outputs int) ([]*tensor.Tensor, error) {
+func (c layerCase) run(outputs int) ([]*tensor.Tensor, error) { return c.typed(outputs, mil.TypeOf) }
+
+// typed computes outputs of a network that is lowered for inputs of the given
+// types.
+func (c layerCase) typed(outputs int, typ func(*tensor.Tensor) mil.Type) ([]*tensor.Tensor, error) {
 	layer := &spec.NeuralNetworkLayer{}
 	if err := prototext.Unmarshal([]byte(c.layer), layer); err != nil {
 		return nil, fmt.Errorf("the test's message: %w", err)
@@ -65,7 +84,7 @@ func (c layerCase) run(outputs int) ([]*tensor.Tensor, error) {
 	for i, x := range c.in {
 		name := fmt.Sprintf("x%d", i)
 		layer.SetInput(append(layer.GetInput(), name))
-		inputs = append(inputs, Input{Name: name, Type: mil.TypeOf(x)})
+		inputs = append(inputs, Input{Name: name, Type: typ(x)})
 	}
 	d := &spec.ModelDescription{}
 	for i := range outputs {
