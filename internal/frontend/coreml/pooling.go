@@ -36,6 +36,9 @@ func pooling(l *lowering, in []*mil.Value) []*mil.Value {
 		}
 	}
 	if p.GetGlobalPooling() {
+		if !x.Type.IsStatic() {
+			return []*mil.Value{back(l.poolAll(x, p.GetType()))}
+		}
 		a.KernelSizes, a.Strides, a.PadType, a.Pad, a.CeilMode = x.Type.Shape[2:], []int{1, 1}, "valid", nil, false
 	}
 	var y *mil.Value
@@ -50,6 +53,22 @@ func pooling(l *lowering, in []*mil.Value) []*mil.Value {
 		return l.fail("unknown pooling %s", p.GetType())
 	}
 	return []*mil.Value{back(y)}
+}
+
+// poolAll is a pooling of whole pictures whose size is only known when it is
+// run.
+func (l *lowering) poolAll(x *mil.Value, t spec.PoolingLayerParams_PoolingType) *mil.Value {
+	all := op.Reduction{X: x, Axes: []int{2, 3}, KeepDims: true}
+	switch t {
+	case spec.PoolingLayerParams_MAX:
+		return op.ReduceMax.Add(l.Builder, all)
+	case spec.PoolingLayerParams_AVERAGE:
+		return op.ReduceMean.Add(l.Builder, all)
+	case spec.PoolingLayerParams_L2:
+		return op.ReduceL2Norm.Add(l.Builder, all)
+	}
+	l.fail("unknown pooling %s", t)
+	return x
 }
 
 // pooling3D lowers a pooling in space.

@@ -6,7 +6,6 @@ import (
 	"github.com/smelt-ml/smelt/mil"
 	"github.com/smelt-ml/smelt/mil/op"
 	"github.com/smelt-ml/smelt/mlmodel/spec"
-	"github.com/smelt-ml/smelt/tensor"
 )
 
 var productKinds = map[string]layerFunc{
@@ -43,16 +42,14 @@ func innerProduct(l *lowering, in []*mil.Value) []*mil.Value {
 		}
 	}
 	x := in[0]
-	shape := x.Type.Shape
-	lead := shape[:max(len(shape)-3, 0)]
-	if len(shape) > 3 {
-		x = l.reshape(x, append(slices.Clone(lead), tensor.Size(shape[len(lead):]))...)
+	rank := x.Type.Rank()
+	if rank <= 3 {
+		return []*mil.Value{l.dense(x, p.GetOutputChannels(), p.GetInputChannels(), p.GetWeights(), bias)}
 	}
+	s := l.sizes(x)
+	x = l.reshapeTo(x, append(slices.Clone(s[:rank-3]), l.product(s[rank-3:])))
 	y := l.dense(x, p.GetOutputChannels(), p.GetInputChannels(), p.GetWeights(), bias)
-	if len(shape) > 3 && l.Err() == nil {
-		y = l.reshape(y, append(slices.Clone(lead), y.Type.Shape[len(lead)], 1, 1)...)
-	}
-	return []*mil.Value{y}
+	return []*mil.Value{op.ExpandDimsIOS17.Add(l.Builder, op.ExpandDimsArgs{X: y, Axes: []int{rank - 2, rank - 1}})}
 }
 
 // batchedMatmul lowers a product of matrices; a single input is multiplied by
@@ -71,11 +68,11 @@ func batchedMatmul(l *lowering, in []*mil.Value) []*mil.Value {
 		return []*mil.Value{l.dense(in[0], p.GetWeightMatrixSecondDimension(), p.GetWeightMatrixFirstDimension(), p.GetWeights(), bias)}
 	case 2:
 		x, y := in[0], in[1]
-		if s := x.Type.Shape; len(s) == 1 {
-			x = l.reshape(x, 1, s[0])
+		if x.Type.Rank() == 1 {
+			x = op.ExpandDimsIOS17.Add(l.Builder, op.ExpandDimsArgs{X: x, Axes: []int{0}})
 		}
-		if s := y.Type.Shape; len(s) == 1 {
-			y = l.reshape(y, s[0], 1)
+		if y.Type.Rank() == 1 {
+			y = op.ExpandDimsIOS17.Add(l.Builder, op.ExpandDimsArgs{X: y, Axes: []int{1}})
 		}
 		return []*mil.Value{op.Matmul.Add(l.Builder, op.MatmulArgs{
 			X: x, Y: y, TransposeX: p.GetTransposeA(), TransposeY: p.GetTransposeB(),

@@ -111,38 +111,36 @@ func saturates(names ...string) bool {
 // sequence brings the input of a recurrent layer, [S, B, C, 1, 1], to [S, B, C]
 // and returns it with its states, [1, B, C, 1, 1], as [B, C]; those that are
 // not given are zeros. It comes after the weights, which bound the sizes.
-func (l *lowering) sequence(in []*mil.Value, size, hidden, states int) (x *mil.Value, hs []*mil.Value) {
+func (l *lowering) sequence(in []*mil.Value, width, hidden, states int) (x *mil.Value, hs []*mil.Value) {
 	if len(in) < 1 || len(in) > states+1 {
 		l.fail("want an input and at most %d states, have %d inputs", states, len(in))
 		return nil, nil
 	}
 	for i, v := range in {
-		if s := v.Type.Shape; len(s) != 5 || !v.Type.IsStatic() {
+		if v.Type.Rank() != 5 {
 			l.Fail(fault.New(fault.BadShape, "", "input %d is %s, want rank 5", i, v.Type))
 			return nil, nil
 		}
 	}
-	s := in[0].Type.Shape
-	if tensor.Size(s[2:]) != size {
-		l.Fail(fault.New(fault.BadShape, "", "the input is %s, want vectors of %d numbers", in[0].Type, size))
+	s := l.sizes(in[0])
+	if n := l.product(s[2:]); n.v == nil && n.n != width {
+		l.Fail(fault.New(fault.BadShape, "", "the input is %s, want vectors of %d numbers", in[0].Type, width))
 		return nil, nil
 	}
-	x = l.reshape(in[0], s[0], s[1], size)
+	x = l.reshapeTo(in[0], append(s[:2:2], fixed(width)...))
 	for i := range states {
-		if i+1 >= len(in) {
-			if _, err := tensor.CheckShape([]int{s[1], hidden}); err != nil {
-				l.Fail(err)
+		if i+1 < len(in) {
+			n := l.product(l.sizes(in[i+1]))
+			if hidden == 0 || n.v == nil && n.n%hidden != 0 {
+				l.Fail(fault.New(fault.BadShape, "", "state %d is %s, want vectors of %d numbers", i, in[i+1].Type, hidden))
 				return nil, nil
 			}
-			hs = append(hs, l.constant(make([]float32, s[1]*hidden), s[1], hidden))
+			hs = append(hs, l.reshape(in[i+1], -1, hidden))
 			continue
 		}
-		n := tensor.Size(in[i+1].Type.Shape)
-		if hidden == 0 || n%hidden != 0 {
-			l.Fail(fault.New(fault.BadShape, "", "state %d is %s, want vectors of %d numbers", i, in[i+1].Type, hidden))
-			return nil, nil
-		}
-		hs = append(hs, l.reshape(in[i+1], n/hidden, hidden))
+		hs = append(hs, op.Fill.Add(l.Builder, op.FillArgs{
+			Shape: l.shapeOf([]size{s[1], {n: hidden}}), Value: tensor.Scalar[float32](tensor.Float32, 0),
+		}))
 	}
 	return x, hs
 }
@@ -155,11 +153,11 @@ func (l *lowering) states(vs []*mil.Value) []*mil.Value {
 	}
 	out := make([]*mil.Value, len(vs))
 	for i, v := range vs {
-		s := v.Type.Shape
-		if len(s) == 2 {
-			s = append([]int{1}, s...)
+		axes := []int{3, 4}
+		if v.Type.Rank() == 2 {
+			axes = []int{0, 3, 4}
 		}
-		out[i] = l.reshape(v, append(slices.Clone(s), 1, 1)...)
+		out[i] = op.ExpandDimsIOS17.Add(l.Builder, op.ExpandDimsArgs{X: v, Axes: axes})
 	}
 	return out
 }
