@@ -20,6 +20,7 @@ type depthwise struct {
 	weights []float32
 	bias    []float32
 	act     gemm.Act
+	filter  *window.Filter // instead of the layout, if there is one
 	slide   *window.Funcs
 	vec     *vec.Funcs
 	jobs    sync.Pool // of *depthwiseJob
@@ -30,6 +31,7 @@ func newDepthwise(l cpu.Level, s Shape, weights, bias []float32, act gemm.Act) *
 		Shape: s, layout: window.NewLayout(l, s.Shape), weights: weights, bias: bias, act: act,
 		slide: window.For(l), vec: vec.For(l),
 	}
+	d.filter = window.NewFilter(l, s.Shape)
 	d.out = window.Size(d.layout.Out)
 	return d
 }
@@ -38,7 +40,12 @@ type depthwiseJob struct {
 	*depthwise
 	pool          *par.Pool
 	dst, src, add []float32
-	slides        []window.Rows // by worker
+	work          []depthwiseWork // by worker
+}
+
+type depthwiseWork struct {
+	slide  window.Rows
+	filter window.FilterScratch
 }
 
 func (d *depthwise) run(pool *par.Pool, batch int, dst, src, add []float32) {
@@ -46,34 +53,29 @@ func (d *depthwise) run(pool *par.Pool, batch int, dst, src, add []float32) {
 	if j == nil {
 		j = &depthwiseJob{depthwise: d}
 	}
-	if n := pool.Threads(); len(j.slides) < n {
-		j.slides = make([]window.Rows, n)
+	if n := pool.Threads(); len(j.work) < n {
+		j.work = make([]depthwiseWork, n)
 	}
 	j.pool, j.dst, j.src, j.add = pool, dst, src, add
 	pool.Run(batch*d.Filters, j)
 	j.pool, j.dst, j.src, j.add = nil, nil, nil, nil
-	clear(j.slides)
+	for i := range j.work {
+		j.work[i].slide = window.Rows{}
+	}
 	d.jobs.Put(j)
 }
 
-// Run slides over the channels of some filters, counted through the batch.
+// Run computes some filters, counted through the batch.
 func (j *depthwiseJob) Run(worker, lo, hi int) {
 	l := j.layout
 	in := window.Size(l.In)
 	scratch := j.pool.Scratch(worker, l.Plane+j.out)
-	var plane []float32
+	var plane []float32 // what to slide over
 	last := -1
 	for f := lo; f < hi; f++ {
 		filter := f % j.Filters
-		if ch := f / (j.Filters / j.Channels); ch != last { // counted through the batch, too
-			last = ch
-			plane = j.src[ch*in : (ch+1)*in]
-			if !l.Direct {
-				plane = scratch[:l.Plane]
-				l.Copy(plane, j.src[ch*in:], 0)
-			}
-		}
-		dst := j.dst[f*j.out : (f+1)*j.out]
+		ch := f / (j.Filters / j.Channels) // counted through the batch, too
+		src, dst := j.src[ch*in:(ch+1)*in], j.dst[f*j.out:(f+1)*j.out]
 		var add []float32
 		if j.add != nil {
 			add = j.add[f*j.out : (f+1)*j.out]
@@ -82,21 +84,25 @@ func (j *depthwiseJob) Run(worker, lo, hi int) {
 				copy(add, dst)
 			}
 		}
-		lo, hi, clamps := j.act.Bounds()
+		low, high, clamps := j.act.Bounds()
 		if clamps = clamps && add == nil; !clamps {
-			lo, hi = float32(math.Inf(-1)), float32(math.Inf(1))
+			low, high = float32(math.Inf(-1)), float32(math.Inf(1))
 		}
-		r := &j.slides[worker]
-		*r = window.Rows{
-			DstStep: l.Out[2], SrcStep: l.Row, Rows: l.Out[1], Cols: l.Out[2],
-			Taps: l.Taps, Weights: j.weights[filter*len(l.Taps):], Lo: lo, Hi: hi,
-		}
+		weights, bias := j.weights[filter*len(l.Taps):], float32(0)
 		if j.bias != nil {
-			r.Bias = j.bias[filter]
+			bias = j.bias[filter]
 		}
-		for z := range l.Out[0] {
-			r.Dst, r.Src = dst[z*l.Out[1]*l.Out[2]:], plane[z*l.Slice:]
-			j.slide.Sum(r)
+		if j.filter != nil {
+			j.filter.Run(&j.work[worker].filter, dst, src, weights, bias, low, high)
+		} else {
+			if ch != last {
+				last = ch
+				if plane = src; !l.Direct {
+					plane = scratch[:l.Plane]
+					l.Copy(plane, src, 0)
+				}
+			}
+			j.slideOver(&j.work[worker].slide, dst, plane, weights, bias, low, high)
 		}
 		if add != nil {
 			j.vec.Add(dst, dst, add)
@@ -104,5 +110,17 @@ func (j *depthwiseJob) Run(worker, lo, hi int) {
 		if !clamps {
 			j.act.Apply(j.vec, dst, filter)
 		}
+	}
+}
+
+func (j *depthwiseJob) slideOver(r *window.Rows, dst, plane, weights []float32, bias, low, high float32) {
+	l := j.layout
+	*r = window.Rows{
+		DstStep: l.Out[2], SrcStep: l.Row, Rows: l.Out[1], Cols: l.Out[2],
+		Taps: l.Taps, Weights: weights, Bias: bias, Lo: low, Hi: high,
+	}
+	for z := range l.Out[0] {
+		r.Dst, r.Src = dst[z*l.Out[1]*l.Out[2]:], plane[z*l.Slice:]
+		j.slide.Sum(r)
 	}
 }

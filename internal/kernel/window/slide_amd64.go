@@ -28,6 +28,8 @@ var funcs = [cpu.Levels]*Funcs{
 	},
 }
 
+var filters = [cpu.Levels][]filterFunc{cpu.AVX2: filtersAVX2, cpu.AVX512: filtersAVX512}
+
 // slide cuts outputs into tiles of four vectors in a row, then single vectors
 // in four rows, then single ones.
 func slide(q *Rows, by *[3]slideFunc, lanes int) {

@@ -15,7 +15,35 @@ var (
 	_ = [1]int{}[unsafe.Offsetof(Rows{}.Bias)-128]
 	_ = [1]int{}[unsafe.Offsetof(Rows{}.Lo)-132]
 	_ = [1]int{}[unsafe.Offsetof(Rows{}.Hi)-136]
+	_ = [1]int{}[unsafe.Offsetof(filterBand{}.rows)-0]
+	_ = [1]int{}[unsafe.Offsetof(filterBand{}.dst)-88]
+	_ = [1]int{}[unsafe.Offsetof(filterBand{}.weights)-120]
+	_ = [1]int{}[unsafe.Offsetof(filterBand{}.masks)-128]
+	_ = [1]int{}[unsafe.Offsetof(filterBand{}.blocks)-136]
+	_ = [1]int{}[unsafe.Offsetof(filterBand{}.start)-144]
+	_ = [1]int{}[unsafe.Offsetof(filterBand{}.bias)-152]
+	_ = [1]int{}[unsafe.Offsetof(filterBand{}.lo)-156]
+	_ = [1]int{}[unsafe.Offsetof(filterBand{}.hi)-160]
 )
+
+var filtersAVX2 = []filterFunc{
+	{3, 1, filter3stride1AVX2},
+	{3, 2, filter3stride2AVX2},
+	{5, 1, filter5stride1AVX2},
+	{5, 2, filter5stride2AVX2},
+}
+
+//go:noescape
+func filter3stride1AVX2(q *filterBand)
+
+//go:noescape
+func filter3stride2AVX2(q *filterBand)
+
+//go:noescape
+func filter5stride1AVX2(q *filterBand)
+
+//go:noescape
+func filter5stride2AVX2(q *filterBand)
 
 var sumAVX2 = [3]slideFunc{sum1x4AVX2, sum4x1AVX2, sum1x1AVX2}
 
@@ -47,6 +75,25 @@ func evensAVX2(dst *float32, dstStep int, src *float32, srcStep, rows, n int)
 
 //go:noescape
 func zipAVX2(dst, a, b *float32, blocks int)
+
+var filtersAVX512 = []filterFunc{
+	{3, 1, filter3stride1AVX512},
+	{3, 2, filter3stride2AVX512},
+	{5, 1, filter5stride1AVX512},
+	{5, 2, filter5stride2AVX512},
+}
+
+//go:noescape
+func filter3stride1AVX512(q *filterBand)
+
+//go:noescape
+func filter3stride2AVX512(q *filterBand)
+
+//go:noescape
+func filter5stride1AVX512(q *filterBand)
+
+//go:noescape
+func filter5stride2AVX512(q *filterBand)
 
 var sumAVX512 = [3]slideFunc{sum1x4AVX512, sum4x1AVX512, sum1x1AVX512}
 

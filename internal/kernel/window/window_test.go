@@ -158,6 +158,60 @@ func TestLayout(t *testing.T) {
 	})
 }
 
+func TestFilter(t *testing.T) {
+	levels(t, func(t *testing.T, l cpu.Level) {
+		r := rand.New(rand.NewPCG(7, 8))
+		var scratch FilterScratch
+		for n := range 400 {
+			size, stride := 3+n%2*2, 1+n/2%2
+			s := Flat(1+r.IntN(14), 1+r.IntN(70), size, size)
+			s.Stride[1], s.Stride[2] = stride, stride
+			for d := 1; d < 3; d++ {
+				s.Pad[d] = [2]int{r.IntN(size+1) - 1, r.IntN(size + 1)}
+				if r.IntN(4) == 0 {
+					s.Out[d] = 1 + r.IntN(40)
+				}
+			}
+			f := NewFilter(l, s)
+			if f == nil {
+				if l != cpu.Generic {
+					t.Fatalf("no filter for %+v", s)
+				}
+				continue
+			}
+			out := s.Windows()
+			src, weights, dst := random(r, Size(s.In)), random(r, size*size), make([]float32, Size(out)+1)
+			if n%5 == 0 {
+				src[r.IntN(len(src))] = nan
+				src[r.IntN(len(src))] = inf
+			}
+			dst[len(dst)-1] = 12345
+			f.Run(&scratch, dst, src, weights, 0.5, -2, 3)
+			if dst[len(dst)-1] != 12345 {
+				t.Fatalf("%+v: wrote beyond", s)
+			}
+			i := 0
+			for y := range out[1] {
+				for x := range out[2] {
+					want, abs := 0.5, 0.5
+					for k, w := range weights {
+						at, from := y*stride+k/size-s.Pad[1][0], x*stride+k%size-s.Pad[2][0]
+						if at >= 0 && at < s.In[1] && from >= 0 && from < s.In[2] {
+							v := float64(w) * float64(src[at*s.In[2]+from])
+							want, abs = want+v, abs+math.Abs(v)
+						}
+					}
+					want = min(max(want, -2), 3)
+					if got := float64(dst[i]); got != want && !(math.Abs(got-want) <= float64(size*size+2)*eps*abs) && !(got != got && want != want) {
+						t.Fatalf("%+v: (%d,%d) = %v, want %v", s, y, x, got, want)
+					}
+					i++
+				}
+			}
+		}
+	})
+}
+
 func TestZip(t *testing.T) {
 	levels(t, func(t *testing.T, l cpu.Level) {
 		r := rand.New(rand.NewPCG(5, 6))

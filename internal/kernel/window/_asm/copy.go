@@ -41,11 +41,7 @@ func copies(l level, evens bool) {
 		MOVQ(d, count)
 		l.mask(count, reg.K2, load[1])
 		if l.wide {
-			t := GLOBL("evenLanes", 8|16)
-			for i := range 16 {
-				DATA(4*i, operand.U32(2*i))
-			}
-			VMOVDQU32(t, index)
+			VMOVDQU32(halves, index)
 		}
 	}
 	pick := func() { // the even lanes of a and b
@@ -121,12 +117,8 @@ func zip(l level) {
 	Load(Param("b"), b)
 	Load(Param("blocks"), n)
 	if l.wide { // lanes 16 and up are of b
-		t := GLOBL("zipLanes", 8|16)
-		for i := range 32 {
-			DATA(4*i, operand.U32(i/2+i%2*16))
-		}
-		VMOVDQU32(t, lowLanes)
-		VMOVDQU32(t.Offset(64), highLanes)
+		VMOVDQU32(turns, lowLanes)
+		VMOVDQU32(turns.Offset(64), highLanes)
 	}
 	Label("block")
 	VMOVUPS(operand.Mem{Base: a}, x)

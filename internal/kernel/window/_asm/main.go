@@ -57,8 +57,10 @@ func (l level) reg(i int) reg.VecPhysical {
 var tiles = [][2]int{{1, 4}, {4, 1}, {1, 1}}
 
 // masks is 8 words of ones and 8 of zeros: from word 8-n on, it is the mask
-// of n floats for AVX2. negInf is -Inf.
-var masks, negInf operand.Mem
+// of n floats for AVX2. negInf is -Inf. halves and turns are lanes of two vectors
+// for permutations: the even ones and the odd ones; and those of the first and of
+// the second by turns.
+var masks, negInf, halves, turns operand.Mem
 
 func main() {
 	table := flag.String("table", "", "Go file to write the declarations to")
@@ -74,6 +76,14 @@ func main() {
 	}
 	negInf = GLOBL("negInf", 8|16)
 	DATA(0, operand.U32(0xff800000))
+	halves = GLOBL("halves", 8|16)
+	for i := range 32 {
+		DATA(4*i, operand.U32(i%16*2+i/16))
+	}
+	turns = GLOBL("turns", 8|16)
+	for i := range 32 {
+		DATA(4*i, operand.U32(i/2+i%2*16))
+	}
 	for _, l := range levels {
 		for _, t := range tiles {
 			slide(l, "sum", t[0], t[1])
@@ -82,6 +92,10 @@ func main() {
 		copies(l, false)
 		copies(l, true)
 		zip(l)
+		for _, size := range []int{3, 5} {
+			filter(l, size, 1)
+			filter(l, size, 2)
+		}
 	}
 	if err := os.WriteFile(*table, goTable(), 0o644); err != nil {
 		log.Fatal(err)
@@ -109,8 +123,23 @@ func goTable() []byte {
 	for _, o := range offsets {
 		p("_ = [1]int{}[unsafe.Offsetof(Rows{}.%s)-%d]", o.field, o.at)
 	}
+	for _, o := range bandOffsets {
+		p("_ = [1]int{}[unsafe.Offsetof(filterBand{}.%s)-%d]", o.field, o.at)
+	}
 	p(")\n")
 	for _, l := range levels {
+		p("var filters%s = []filterFunc{", l.name)
+		for _, size := range []int{3, 5} {
+			for stride := 1; stride <= 2; stride++ {
+				p("{%d, %d, %s},", size, stride, filterName(l, size, stride))
+			}
+		}
+		p("}\n")
+		for _, size := range []int{3, 5} {
+			for stride := 1; stride <= 2; stride++ {
+				p("//go:noescape\nfunc %s(q *filterBand)\n", filterName(l, size, stride))
+			}
+		}
 		for _, op := range []string{"sum", "max"} {
 			var names []string
 			for _, t := range tiles {
