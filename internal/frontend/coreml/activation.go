@@ -124,9 +124,13 @@ func gelu(l *lowering, in []*mil.Value) []*mil.Value {
 	return []*mil.Value{op.Gelu.Add(l.Builder, op.GeluArgs{X: l.one(in), Mode: mode.String()})}
 }
 
-// softmax normalizes over the channels.
+// softmax normalizes over the channels. A vector has nothing else: the format
+// wants three dimensions, but classifiers that end in a vector are in use.
 func softmax(l *lowering, in []*mil.Value) []*mil.Value {
 	x := l.one(in)
+	if x.Type.Rank() == 1 {
+		return []*mil.Value{op.Softmax.Add(l.Builder, op.SoftmaxArgs{X: x, Axis: 0})}
+	}
 	if !l.atLeast(x, 3) {
 		return nil
 	}
@@ -134,5 +138,5 @@ func softmax(l *lowering, in []*mil.Value) []*mil.Value {
 }
 
 func softmaxND(l *lowering, in []*mil.Value) []*mil.Value {
-	return []*mil.Value{op.Softmax.Add(l.Builder, op.SoftmaxArgs{X: l.one(in), Axis: integer(l.layer.GetSoftmaxND().GetAxis())})}
+	return []*mil.Value{op.Softmax.Add(l.Builder, op.SoftmaxArgs{X: l.axial(l.one(in)), Axis: integer(l.layer.GetSoftmaxND().GetAxis())})}
 }

@@ -30,7 +30,7 @@ var compareKinds = map[string]layerFunc{
 		return []*mil.Value{op.Select.Add(l.Builder, op.SelectArgs{Cond: l.truths(in[0]), A: in[1], B: in[2]})}
 	},
 	"whereNonZero": func(l *lowering, in []*mil.Value) []*mil.Value {
-		return []*mil.Value{l.floats(op.NonZero.Add(l.Builder, op.Unary{X: l.one(in)}))}
+		return []*mil.Value{l.floats(op.NonZero.Add(l.Builder, op.Unary{X: l.axial(l.one(in))}))}
 	},
 }
 

@@ -33,6 +33,15 @@ var reduceKinds = map[string]layerFunc{
 	"cumSum":  cumSum,
 }
 
+// axial returns a blob of a layer that has axes: a number, which a layer before
+// may have squeezed out of a list, has one.
+func (l *lowering) axial(v *mil.Value) *mil.Value {
+	if l.Err() == nil && v.Type.Rank() == 0 && !v.Type.AnyRank {
+		return l.reshape(v, 1)
+	}
+	return v
+}
+
 // reduction is what the layers of reductions have in common.
 type reduction interface {
 	GetAxes() []int64
@@ -45,7 +54,7 @@ type reduction interface {
 func reduce(f *op.Def[op.Reduction], params func(*lowering) reduction) layerFunc {
 	return func(l *lowering, in []*mil.Value) []*mil.Value {
 		p := params(l)
-		a := op.Reduction{X: l.one(in), KeepDims: p.GetKeepDims()}
+		a := op.Reduction{X: l.axial(l.one(in)), KeepDims: p.GetKeepDims()}
 		if !p.GetReduceAll() {
 			a.Axes = integers(p.GetAxes())
 		}
@@ -102,13 +111,13 @@ func reduceOld(l *lowering, in []*mil.Value) []*mil.Value {
 
 // extremum lowers the place of the best element along an axis.
 func (l *lowering) extremum(in []*mil.Value, f *op.Def[op.ArgReductionIOS17], axis int64, remove bool) []*mil.Value {
-	at := f.Add(l.Builder, op.ArgReductionIOS17{X: l.one(in), Axis: integer(axis), KeepDims: !remove})
+	at := f.Add(l.Builder, op.ArgReductionIOS17{X: l.axial(l.one(in)), Axis: integer(axis), KeepDims: !remove})
 	return []*mil.Value{l.floats(at)}
 }
 
 func argSort(l *lowering, in []*mil.Value) []*mil.Value {
 	p := l.layer.GetArgSort()
-	at := op.Argsort.Add(l.Builder, op.ArgsortArgs{X: l.one(in), Axis: integer(p.GetAxis()), Ascending: !p.GetDescending()})
+	at := op.Argsort.Add(l.Builder, op.ArgsortArgs{X: l.axial(l.one(in)), Axis: integer(p.GetAxis()), Ascending: !p.GetDescending()})
 	return []*mil.Value{l.floats(at)}
 }
 
@@ -120,7 +129,7 @@ func topK(l *lowering, in []*mil.Value) []*mil.Value {
 	if len(in) == 2 {
 		n, ok := known(in[1])
 		if !ok {
-			return l.topUnknown(in[0], in[1], axis, p.GetUseBottomK())
+			return l.topUnknown(l.axial(in[0]), in[1], axis, p.GetUseBottomK())
 		}
 		if len(n) != 1 {
 			return l.fail("a number of elements that is %s", in[1].Type)
@@ -128,7 +137,7 @@ func topK(l *lowering, in []*mil.Value) []*mil.Value {
 		k, in = n[0], in[:1]
 	}
 	a := op.TopkIOS17.Defaults()
-	a.X, a.K, a.Axis, a.Ascending = l.one(in), k, axis, p.GetUseBottomK()
+	a.X, a.K, a.Axis, a.Ascending = l.axial(l.one(in)), k, axis, p.GetUseBottomK()
 	out := op.TopkIOS17.AddN(b, a)
 	if len(out) != 2 {
 		return nil
@@ -170,10 +179,10 @@ func cumSum(l *lowering, in []*mil.Value) []*mil.Value {
 	p := l.layer.GetCumSum()
 	a := op.CumsumArgs{Axis: integer(p.GetAxis()), Exclusive: p.GetExcludeFinalSum(), Reverse: p.GetReverse()}
 	if len(in) != 2 {
-		a.X = l.one(in)
+		a.X = l.axial(l.one(in))
 		return []*mil.Value{op.Cumsum.Add(l.Builder, a)}
 	}
-	a.X = in[0]
+	a.X = l.axial(in[0])
 	if n, ok := known(in[1]); ok && len(n) == 1 {
 		a.Axis = n[0]
 		return []*mil.Value{op.Cumsum.Add(l.Builder, a)}

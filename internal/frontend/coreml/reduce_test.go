@@ -114,3 +114,23 @@ func TestCumSum(t *testing.T) {
 		{"two axes", "cumSum {}", arrays(x, array(dims{2}, 0, 1)), nil, "reshape"},
 	})
 }
+
+// TestNumbers gives layers with axes what a squeeze may have left of a list.
+func TestNumbers(t *testing.T) {
+	five := array(dims{}, 5)
+	checkLayers(t, []layerCase{
+		{"sum", "reduceSum { axes: 0 }", arrays(five), arrays(five), ""},
+		{"greatest", "argMax { axis: -1 }", arrays(five), arrays(array(dims{1}, 0)), ""},
+		{"order", "argSort {}", arrays(five), arrays(array(dims{1}, 0)), ""},
+		{"top", "topK { K: 1 }", arrays(five), arrays(array(dims{1}, 5), array(dims{1}, 0)), ""},
+		{"top of a given number", "topK {}", arrays(five, array(dims{}, 1)), arrays(array(dims{1}, 5), array(dims{1}, 0)), ""},
+		{"running sum", "cumSum {}", arrays(five), arrays(array(dims{1}, 5)), ""},
+		{"running sum along a given axis", "cumSum {}", arrays(five, array(dims{}, 0)), arrays(array(dims{1}, 5)), ""},
+		{"softmax", "softmaxND { axis: -1 }", arrays(five), arrays(array(dims{1}, 1)), ""},
+		{"not zero", "whereNonZero {}", arrays(five), arrays(array(dims{1, 1}, 0)), ""},
+		{"fill", "fillDynamic { value: 2 }", arrays(array(dims{}, 1)), arrays(array(dims{1}, 2)), ""},
+		{"range", "rangeDynamic { stepSizeValue: 4 }", arrays(five), arrays(array(dims{2}, 0, 4)), ""},
+		{"where", "whereBroadcastable {}", arrays(five, five, array(dims{2}, 1, 2)), arrays(array(dims{2}, 5, 5)), ""},
+		{"one hot", "oneHot { oneHotVectorSize: 2 onValue: 1 }", arrays(array(dims{}, 1)), arrays(array(dims{2}, 0, 1)), ""},
+	})
+}
