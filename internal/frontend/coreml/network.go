@@ -114,6 +114,9 @@ func (l *lowering) layers(layers []*spec.NeuralNetworkLayer) error {
 			if in[i] = l.values[blob]; in[i] == nil {
 				return fault.New(fault.Corrupt, fmt.Sprintf("layer %q", name), "the input %q is made nowhere before", blob)
 			}
+			if in[i].Type.AnyRank && layer.WhichLayer() != spec.NeuralNetworkLayer_Copy_case {
+				return fault.New(fault.Unsupported, fmt.Sprintf("layer %q", name), "cannot be run: the rank of its input %q depends on data", blob)
+			}
 		}
 		out := lower(l, in)
 		if l.Err() == nil && len(out) < len(layer.GetOutput()) {
@@ -237,13 +240,12 @@ func (l *lowering) outputs(m *spec.Model, net *Network) error {
 		if shape != nil {
 			v = l.reshape(v, shape...)
 		}
-		v = op.Identity.Add(l.Builder, op.IdentityArgs{X: v})
-		if l.Err() != nil {
-			return l.Err()
-		}
-		v.Name = name
-		l.Block.Outputs = append(l.Block.Outputs, v)
-		return nil
+		out := &mil.Value{Name: name, Type: v.Type}
+		l.Append(&mil.Node{
+			Op: op.Identity.Name, Name: l.Unique(name), Inputs: []mil.Input{{Name: "x", Values: []*mil.Value{v}}}, Outputs: []*mil.Value{out},
+		})
+		l.Block.Outputs = append(l.Block.Outputs, out)
+		return l.Err()
 	}
 	for _, f := range m.GetDescription().GetOutput() {
 		name := f.GetName()
@@ -263,7 +265,7 @@ func (l *lowering) outputs(m *spec.Model, net *Network) error {
 		if v == nil {
 			return fault.New(fault.Corrupt, fmt.Sprintf("output %q", probs), "is made by no layer")
 		}
-		return add(blob, blob, []int{tensor.Size(v.Type.Shape)})
+		return add(blob, blob, []int{-1})
 	}
 	return nil
 }
