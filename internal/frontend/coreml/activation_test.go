@@ -51,6 +51,10 @@ func TestActivations(t *testing.T) {
 			arrays(array(dims{1, 2, 1, 2}, 0.26894142, 0.5, 0.73105858, 0.5)), "",
 		},
 		{
+			"softmax of a vector", "softmax {}", arrays(array(dims{2}, 0, 1)),
+			arrays(array(dims{2}, 0.26894142, 0.73105858)), "",
+		},
+		{
 			"softmax of any axis", "softmaxND { axis: 0 }", arrays(array(dims{2, 2}, 0, 1, 1, 1)),
 			arrays(array(dims{2, 2}, 0.26894142, 0.5, 0.73105858, 0.5)), "",
 		},
@@ -62,7 +66,7 @@ func TestActivations(t *testing.T) {
 		{"prelu without numbers", act("PReLU {}"), arrays(picture), nil, "weights are missing"},
 		{"prelu with too many numbers", act("PReLU { alpha { floatValue: [1, 2, 3] } }"), arrays(picture), nil, "alpha"},
 		{"softplus without numbers", act("parametricSoftplus { alpha { floatValue: 1 } }"), arrays(picture), nil, "beta"},
-		{"softmax of a vector", "softmax {}", arrays(x), nil, "rank 3"},
+		{"softmax of a matrix", "softmax {}", arrays(array(dims{1, 2}, 1, 2)), nil, "rank 3"},
 		{"softmax axis", "softmaxND { axis: 9223372036854775807 }", arrays(x), nil, "axis"},
 		{"gelu mode", "gelu { mode: 7 }", arrays(x), nil, "mode"},
 	})
