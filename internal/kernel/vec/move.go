@@ -61,6 +61,25 @@ func transposePart(dst []float32, dstStep int, src []float32, srcStep, i, iEnd, 
 	}
 }
 
+// CopyRows copies rows of n elements, which are dstStep and srcStep apart, as
+// joining and cutting tensors does.
+func CopyRows(dst []float32, dstStep int, src []float32, srcStep, rows, n int) {
+	if rows < 0 || n < 0 || rows > 1 && (dstStep < n || srcStep < 0) {
+		panic(fmt.Sprintf("vec: copy of %d rows of %d, %d apart, to rows %d apart", rows, n, srcStep, dstStep))
+	}
+	for r := range rows {
+		copy(dst[r*dstStep:][:n], src[r*srcStep:][:n])
+	}
+}
+
+// GatherRows copies the rows of n elements that index names, in its order, as
+// an embedding does.
+func GatherRows(dst, src []float32, n int, index []int32) {
+	for i, at := range index {
+		copy(dst[i*n:][:n], src[int(at)*n:][:n])
+	}
+}
+
 // maxRank bounds the dimensions that Permute keeps apart.
 const maxRank = 8
 

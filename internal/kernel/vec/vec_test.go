@@ -40,14 +40,17 @@ func ulp(x float64) float64 {
 	return math.Ldexp(1, e-24)
 }
 
-// sweep is arguments from -1000 to 1000 of all magnitudes, the special ones, and
-// every 5000th float32 between.
+// sweep is the special arguments, every 5000th float32 of either sign up to 1000,
+// which has all the exponents, and some of each beyond, where functions saturate.
 func sweep() []float32 {
 	x := []float32{
 		0, float32(math.Copysign(0, -1)), 1, -1, inf, -inf, nan, math.MaxFloat32, -math.MaxFloat32,
 		math.SmallestNonzeroFloat32, -math.SmallestNonzeroFloat32, 0x1p-126, -0x1p-126, 88.72283, 88.72284, -87.33655, -103.97, -103.98, -104, -88, 0.625, 0.9375, 4, -4, 9.01, 9.02,
 	}
 	for b := uint32(0); b < math.Float32bits(1000); b += 4999 {
+		x = append(x, math.Float32frombits(b), -math.Float32frombits(b))
+	}
+	for b := math.Float32bits(1000); b < math.Float32bits(inf); b += 1<<20 - 1 {
 		x = append(x, math.Float32frombits(b), -math.Float32frombits(b))
 	}
 	return x
@@ -389,6 +392,40 @@ func testPermute(t *testing.T, permute func(dst, src []float32, shape, perm []in
 	}
 }
 
+func TestRows(t *testing.T) {
+	r := rand.New(rand.NewPCG(15, 16))
+	for range 100 {
+		rows, n := r.IntN(10), r.IntN(20)
+		dstStep, srcStep := n+r.IntN(4), n+r.IntN(4)
+		src := random(r, rows*srcStep+1)
+		dst := make([]float32, rows*dstStep)
+		CopyRows(dst, dstStep, src, srcStep, rows, n)
+		for i, got := range dst {
+			want := float32(0)
+			if i%dstStep < n {
+				want = src[i/dstStep*srcStep+i%dstStep]
+			}
+			if got != want {
+				t.Fatalf("%d rows of %d, %d and %d apart: [%d] = %v, want %v", rows, n, srcStep, dstStep, i, got, want)
+			}
+		}
+		if rows == 0 {
+			continue
+		}
+		index := make([]int32, r.IntN(30))
+		for i := range index {
+			index[i] = int32(r.IntN(rows))
+		}
+		dst = make([]float32, len(index)*n)
+		GatherRows(dst, src[:rows*n], n, index)
+		for i, at := range index {
+			if got, want := dst[i*n:(i+1)*n], src[int(at)*n:(int(at)+1)*n]; !slices.Equal(got, want) {
+				t.Fatalf("row %d of %v: %v, want %v", i, index, got, want)
+			}
+		}
+	}
+}
+
 // TestTransposeStrided holds that nothing is written between the rows.
 func TestTransposeStrided(t *testing.T) {
 	levels(t, func(t *testing.T, v *Funcs) {
@@ -428,6 +465,10 @@ func TestBadArgumentsPanic(t *testing.T) {
 		"order":         func() { Permute(two, two, []int{1, 2}, []int{1, 1}) },
 		"range":         func() { Permute(two, two, []int{1, 2}, []int{1, 2}) },
 		"rank":          func() { Permute(two, two, []int{1, 2}, []int{0}) },
+		"copy":          func() { CopyRows(three, 1, three, 2, 3, 1) },
+		"overlap":       func() { CopyRows(three, 1, three, 2, 2, 2) },
+		"gather":        func() { GatherRows(three, three, 1, []int32{0, 3}) },
+		"gather before": func() { GatherRows(three, three, 1, []int32{-1}) },
 		"apart":         func() { v.TransposeStrided(three, 1, three, 1, 2, 2) },
 		"strided short": func() { v.TransposeStrided(three, 2, three, 2, 2, 2) },
 		"dot":           func() { v.Dot(three, two) },
