@@ -92,6 +92,7 @@ func (l *level) copySign(r, x vreg) {
 const (
 	less      = 1
 	unordered = 3
+	notLess   = 5 // or unordered
 )
 
 // choose sets no to yes where x < c.

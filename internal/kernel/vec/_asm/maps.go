@@ -130,10 +130,19 @@ func (l *level) mapped(name, signature, doc string, vectors, scalars []string, u
 	end()
 }
 
-// exp returns e^x, in x.
+// exp returns e^x, in x. Where the result is 0 it computes that of 0 and clears
+// it: an underflow takes some hundred times as long.
 func (l *level) exp(x vreg) vreg {
 	m, r2 := l.v(), l.v()
-	l.atLeast(x, "expMin", x)
+	var keep vreg
+	if l.wide {
+		l.with("expMin", 0, func(c operand.Op) { VCMPPS(imm(notLess), c, x, reg.K6) })
+		VMOVAPS_Z(x, reg.K6, x)
+	} else {
+		keep = l.v()
+		l.with("expMin", 0, func(c operand.Op) { VCMPPS(imm(notLess), c, x, keep) })
+		VANDPS(keep, x, x)
+	}
 	l.atMost(x, "expMax", x)
 	l.arith(VMULPS, VMULPS_BCST, x, "log2e", m)
 	const nearest = 8
@@ -152,7 +161,7 @@ func (l *level) exp(x vreg) vreg {
 	l.arith(VADDPS, VADDPS_BCST, p, "one", x)
 	l.put(p, r2)
 	if l.wide {
-		VSCALEFPS(m, x, x)
+		VSCALEFPS_Z(m, x, reg.K6, x)
 		l.put(m)
 		return x
 	}
@@ -168,7 +177,8 @@ func (l *level) exp(x vreg) vreg {
 			VMULPS(n, x, x)
 		}
 	})
-	l.put(m, half)
+	VANDPS(keep, x, x)
+	l.put(m, half, keep)
 	return x
 }
 
