@@ -19,8 +19,7 @@ type NetworkSliceArgs struct {
 }
 
 // NetworkSlice is SliceByIndex as the layer sliceDynamic of neural networks
-// has it: which axes remain may only be known when it is run. At least one
-// does.
+// has it: which axes remain may only be known when it is run.
 var NetworkSlice = Define(Spec[NetworkSliceArgs]{
 	Name: "network_slice", Since: mil.IOS13, Internal: true, Types: Types{"T": Any},
 	Infer: func(a *NetworkSliceArgs) ([]mil.Type, error) {
@@ -28,7 +27,7 @@ var NetworkSlice = Define(Spec[NetworkSliceArgs]{
 		if err != nil {
 			return nil, err
 		}
-		if shape == nil {
+		if a.SqueezeMask.Const == nil {
 			return anyShape(a.X.Type.DType)
 		}
 		return result(a.X.Type.DType, shape...)
@@ -59,8 +58,9 @@ var NetworkSlice = Define(Spec[NetworkSliceArgs]{
 	},
 })
 
-// cuts returns what is taken along each axis, and the shape of the result, nil
-// where not even its rank is known.
+// cuts returns the shape of the result and what is taken along each axis, as
+// far as that is known: nil where it is not. The shape says nothing where the
+// squeeze mask is not known.
 func (a *NetworkSliceArgs) cuts() (shape []int, cs []cut, err error) {
 	n := len(dims(a.X))
 	b := &SliceByIndexArgs{X: a.X, Begin: a.Begin, End: a.End}
@@ -75,24 +75,17 @@ func (a *NetworkSliceArgs) cuts() (shape []int, cs []cut, err error) {
 	if a.SqueezeMask.Const == nil {
 		return nil, nil, nil
 	}
-	strides, known := knownInts(a.Stride)
-	if b.SqueezeMask = a.SqueezeMask.Const.Bools(); !known || a.BeginMask.Const == nil || a.EndMask.Const == nil {
+	b.SqueezeMask = a.SqueezeMask.Const.Bools()
+	var known bool
+	if b.Stride, known = knownInts(a.Stride); !known || a.BeginMask.Const == nil || a.EndMask.Const == nil {
 		for _, s := range b.SqueezeMask {
 			if !s {
 				shape = append(shape, mil.Unknown)
 			}
 		}
-		if shape == nil {
-			shape = []int{1}
-		}
 		return shape, nil, nil
 	}
-	b.Stride, b.BeginMask, b.EndMask = strides, a.BeginMask.Const.Bools(), a.EndMask.Const.Bools()
-	if cs, err = cuts(b, dims(a.X)); err != nil {
-		return nil, nil, err
-	}
-	if shape = sliceShape(cs); shape == nil {
-		shape = []int{1}
-	}
-	return shape, cs, nil
+	b.BeginMask, b.EndMask = a.BeginMask.Const.Bools(), a.EndMask.Const.Bools()
+	cs, err = cuts(b, dims(a.X))
+	return sliceShape(cs), cs, err
 }

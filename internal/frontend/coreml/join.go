@@ -73,23 +73,53 @@ func splitND(l *lowering, in []*mil.Value) []*mil.Value {
 	if n != len(l.layer.GetOutput()) || n == 0 {
 		return l.fail("%d parts for %d outputs", n, len(l.layer.GetOutput()))
 	}
-	if len(a.SplitSizes) == 0 {
-		a.SplitSizes, a.NumSplits = nil, n
-		rank := v.Type.Rank()
-		if axis := a.Axis; axis >= -rank && axis < rank {
-			if d := v.Type.Shape[(axis+rank)%rank]; d >= 0 && d%n != 0 {
-				a.NumSplits = 0
-				for i := range n {
-					part := d / n
-					if i < d%n {
-						part++
-					}
-					a.SplitSizes = append(a.SplitSizes, part)
-				}
-			}
+	if len(a.SplitSizes) > 0 {
+		return op.Split.AddN(l.Builder, a)
+	}
+	rank := v.Type.Rank()
+	if a.Axis < -rank || a.Axis >= rank {
+		return l.fail("axis %d of %s", a.Axis, v.Type)
+	}
+	whole := l.sizes(v)[(a.Axis+rank)%rank]
+	if whole.v != nil {
+		return l.parts(v, a.Axis, whole.v, n)
+	}
+	a.SplitSizes = nil
+	for i := range n {
+		part := whole.n / n
+		if i < whole.n%n {
+			part++
 		}
+		a.SplitSizes = append(a.SplitSizes, part)
 	}
 	return op.Split.AddN(l.Builder, a)
+}
+
+// parts cuts a dimension whose size is only known when it is run: part i
+// starts at i·⌊size/n⌋ + min(i, size mod n).
+func (l *lowering) parts(v *mil.Value, axis int, whole *mil.Value, n int) []*mil.Value {
+	each := op.FloorDiv.Add(l.Builder, op.Binary{X: whole, Y: l.ints(n)})
+	larger := op.Mod.Add(l.Builder, op.Binary{X: whole, Y: l.ints(n)})
+	rank := v.Type.Rank()
+	axis = (axis + rank) % rank
+	corner := func(i int) *mil.Value {
+		start := op.Add.Add(l.Builder, op.Binary{
+			X: op.Mul.Add(l.Builder, op.Binary{X: each, Y: l.ints(i)}),
+			Y: op.Minimum.Add(l.Builder, op.Binary{X: larger, Y: l.ints(i)}),
+		})
+		before, after := l.ints(make([]int, axis)...), l.ints(make([]int, rank-axis-1)...)
+		return op.Concat.Add(l.Builder, op.ConcatArgs{Values: []*mil.Value{before, start, after}})
+	}
+	all := slices.Repeat([]bool{true}, rank)
+	all[axis] = false
+	var out []*mil.Value
+	begin := corner(0)
+	for i := range n {
+		end := corner(i + 1)
+		out = append(out, op.SliceByIndexIOS17.Add(l.Builder, op.SliceByIndexArgs{X: v, Begin: begin, End: end, BeginMask: all, EndMask: all}))
+		begin = end
+	}
+	return out
 }
 
 // sequenceRepeat repeats the sequence as a whole.

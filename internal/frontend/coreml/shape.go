@@ -84,7 +84,7 @@ func reshape(l *lowering, in []*mil.Value) []*mil.Value {
 	lead := slices.Clone(s[:len(s)-3])
 	sequence := len(target) == 4 && (lead[len(lead)-2].n != target[0] || target[0] < 0)
 	if len(target) == 4 {
-		lead[len(lead)-2].n = target[0]
+		lead[len(lead)-2] = size{n: target[0]}
 		target = target[1:]
 	}
 	last := p.GetMode() == spec.ReshapeLayerParams_CHANNEL_LAST
@@ -208,7 +208,10 @@ func permute(l *lowering, in []*mil.Value) []*mil.Value {
 // the last: it was made for a picture without the dimension of the batch.
 func transpose(l *lowering, in []*mil.Value) []*mil.Value {
 	v, perm := l.one(in), integers(l.layer.GetTranspose().GetAxes())
-	lead := max(v.Type.Rank()-len(perm), 0)
+	lead := v.Type.Rank() - len(perm)
+	if lead < 0 {
+		return l.fail("%d axes of %s", len(perm), v.Type)
+	}
 	for _, d := range v.Type.Shape[:lead] {
 		if d != 1 {
 			return l.fail("%d axes of %s", len(perm), v.Type)
