@@ -151,10 +151,11 @@ func (j *job) packLeft() {
 // all of B for itself.
 func (j *job) grid(n int) [2]int {
 	rows, cols := ceilDiv(j.M, j.kn.mr), ceilDiv(j.N, j.kn.nr)
-	best, cost := [2]int{1, 1}, rows*cols
+	vecs := ceilDiv(j.N, j.kn.lanes) // the last panel may have less than others
+	best, cost := [2]int{1, 1}, rows*vecs
 	for r := 1; r <= min(n, rows); r++ {
 		c := min(n/r, cols)
-		if t := ceilDiv(rows, r) * ceilDiv(cols, c); t < cost {
+		if t := ceilDiv(rows, r) * min(ceilDiv(cols, c)*j.kn.nr/j.kn.lanes, vecs); t < cost {
 			best, cost = [2]int{r, c}, t
 		}
 	}
