@@ -187,22 +187,11 @@ func cumSum(l *lowering, in []*mil.Value) []*mil.Value {
 		a.Axis = n[0]
 		return []*mil.Value{op.Cumsum.Add(l.Builder, a)}
 	}
-	given, rank := l.reshape(in[1], 1), a.X.Type.Rank()
-	var out *mil.Value
-	for axis := range rank {
-		a.Axis = axis
-		sums := op.Cumsum.Add(l.Builder, a)
-		if out == nil {
-			out = sums
-			continue
-		}
-		places := l.constant([]float32{float32(axis), float32(axis - rank)}, 2)
-		is := l.floats(op.Equal.Add(l.Builder, op.Binary{X: given, Y: places}))
-		is = op.ReduceMax.Add(l.Builder, op.Reduction{X: is, KeepDims: true})
-		out = op.Select.Add(l.Builder, op.SelectArgs{Cond: l.truths(is), A: sums, B: out})
+	var all []*mil.Value
+	for a.Axis = range a.X.Type.Rank() {
+		all = append(all, op.Cumsum.Add(l.Builder, a))
 	}
-	if out == nil {
-		return l.fail("running sums of %s", a.X.Type)
-	}
-	return []*mil.Value{out}
+	stacked := op.Stack.Add(l.Builder, op.StackArgs{Values: all})
+	axis := l.reshape(l.indices(in[1]))
+	return []*mil.Value{op.GatherIOS17.Add(l.Builder, op.GatherIOS17Args{X: stacked, Indices: axis})}
 }

@@ -111,6 +111,7 @@ func TestCumSum(t *testing.T) {
 	checkLayers(t, []layerCase{
 		{"axis", "cumSum { axis: 2 }", arrays(x), nil, "axis 2"},
 		{"no input", "cumSum {}", nil, nil, "have 0"},
+		{"given axis that is not there", "cumSum {}", arrays(x, array(dims{1}, 2)), nil, "index 2"},
 		{"two axes", "cumSum {}", arrays(x, array(dims{2}, 0, 1)), nil, "reshape"},
 	})
 }
