@@ -1,5 +1,10 @@
 package engine
 
+import (
+	"maps"
+	"slices"
+)
+
 // kernels is the table of fast operators: a row makes the step of a node for
 // the cases that it serves, and everything else falls to the operator's
 // reference evaluation.
@@ -15,3 +20,6 @@ func init() {
 		}
 	}
 }
+
+// Kernels returns the names of the operators that have a kernel, sorted.
+func Kernels() []string { return slices.Sorted(maps.Keys(kernels)) }

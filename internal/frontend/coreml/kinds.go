@@ -1,6 +1,9 @@
 package coreml
 
-import "maps"
+import (
+	"maps"
+	"slices"
+)
 
 // kinds is the table of layer kinds: the field of the layer message, and how
 // it is lowered. A family of kinds has its own file with its rows.
@@ -15,3 +18,6 @@ func init() {
 		maps.Copy(kinds, family)
 	}
 }
+
+// Kinds returns the names of the layer kinds that are lowered, sorted.
+func Kinds() []string { return slices.Sorted(maps.Keys(kinds)) }
