@@ -15,7 +15,7 @@ func BenchmarkModels(b *testing.B) {
 		"basic-pitch/nmp.mlpackage", "minilm/MiniLM_int8.mlpackage",
 	} {
 		b.Run(strings.Split(file, "/")[0], func(b *testing.B) {
-			m := load(b, Options{Threads: 1}, strings.Split(file, "/")...)
+			m := loadShared(b, Options{Threads: 1}, strings.Split(file, "/")...)
 			in, err := m.sample()
 			if err != nil {
 				b.Fatal(err)

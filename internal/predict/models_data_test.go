@@ -26,7 +26,7 @@ func data(parts ...string) string {
 	return filepath.Join(append([]string{root}, parts...)...)
 }
 
-func load(t testing.TB, o Options, parts ...string) *Model {
+func loadShared(t testing.TB, o Options, parts ...string) *Model {
 	t.Helper()
 	doc, err := mlmodel.Open(data(append([]string{"models"}, parts...)...))
 	if err != nil {
@@ -165,7 +165,7 @@ func TestClassifiers(t *testing.T) {
 		{"mobilenet-v1-025/MobileNetV1_025_fp16.mlpackage", mobile, 5e-3, media.Bilinear, false, 0.97},
 	} {
 		t.Run(c.file, func(t *testing.T) {
-			m := load(t, Options{Fit: media.FitOptions{Filter: c.filter}}, strings.Split(c.file, "/")...)
+			m := loadShared(t, Options{Fit: media.FitOptions{Filter: c.filter}}, strings.Split(c.file, "/")...)
 			if c.png {
 				same, n, worst := agree(t, m, c.want, "imagenet-227")
 				t.Logf("exact pictures: top-1 equal %d of %d, largest error of its probability %.2g", same, n, worst)
@@ -207,7 +207,7 @@ func TestProbabilities(t *testing.T) {
 	pictures, probs := want("image_rgb_uint8"), want("prob")
 	names := labels(t)
 	for file, tolerance := range map[string]float64{"SqueezeNet.mlmodel": 1e-4, "SqueezeNet_fp16.mlpackage": 5e-3} {
-		m := load(t, Options{}, "squeezenet", file)
+		m := loadShared(t, Options{}, "squeezenet", file)
 		worst := 0.0
 		for i := range pictures.Shape()[0] {
 			_, got := classes(predictOne(t, m, Features{"image": pictureOf(row(pictures, i))}))
@@ -225,7 +225,7 @@ func TestProbabilities(t *testing.T) {
 func TestStyleWave(t *testing.T) {
 	want := expected(t, "style-wave")
 	pictures, styled := want("image_rgb_uint8"), want("stylized_rgb_uint8")
-	m := load(t, Options{}, "style-wave", "StyleWave.mlmodel")
+	m := loadShared(t, Options{}, "style-wave", "StyleWave.mlmodel")
 	close, n, worst := 0, 0, 0
 	for i := range pictures.Shape()[0] {
 		got := predictOne(t, m, Features{"image": pictureOf(row(pictures, i))})["stylizedImage"].(*media.Image)
@@ -247,7 +247,7 @@ func TestStyleWave(t *testing.T) {
 func TestBasicPitch(t *testing.T) {
 	want := expected(t, "basic-pitch")
 	input := want("input")
-	m := load(t, Options{}, "basic-pitch", "nmp.mlpackage")
+	m := loadShared(t, Options{}, "basic-pitch", "nmp.mlpackage")
 	for name, key := range map[string]string{"Identity": "StatefulPartitionedCall_0", "Identity_1": "StatefulPartitionedCall_1", "Identity_2": "StatefulPartitionedCall_2"} {
 		worst := 0.0
 		for i := range input.Shape()[0] {
@@ -266,7 +266,7 @@ func TestBasicPitch(t *testing.T) {
 func TestMiniLM(t *testing.T) {
 	want := expected(t, "minilm")
 	ids, mask, embedding := want("input_ids"), want("attention_mask"), want("embedding_int8_weights")
-	m := load(t, Options{}, "minilm", "MiniLM_int8.mlpackage")
+	m := loadShared(t, Options{}, "minilm", "MiniLM_int8.mlpackage")
 	least := 1.0
 	for i := range ids.Shape()[0] {
 		out := predictOne(t, m, Features{"input_ids": row(ids, i), "attention_mask": row(mask, i)})
