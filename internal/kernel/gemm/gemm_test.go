@@ -348,19 +348,6 @@ func TestShortSlicesPanic(t *testing.T) {
 	}
 }
 
-func TestMulDoesNotAllocate(t *testing.T) {
-	levels(t, func(t *testing.T, kn *Kernel) {
-		p := par.New(2)
-		defer p.Close()
-		const n = 64
-		q := Product{M: n, N: n, K: n, A: RowMajor(make([]float32, n*n), n), B: RowMajor(make([]float32, n*n), n), C: make([]float32, n*n), LDC: n}
-		kn.Mul(p, &q)
-		if a := testing.AllocsPerRun(50, func() { kn.Mul(p, &q) }); a >= 1 {
-			t.Errorf("%v allocations a product", a)
-		}
-	})
-}
-
 // BenchmarkTile is the micro-kernel alone, with operands in the first-level cache:
 // what the instructions can do.
 func BenchmarkTile(b *testing.B) {

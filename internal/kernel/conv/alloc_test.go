@@ -1,0 +1,46 @@
+//go:build !race
+
+// The race detector makes sync.Pool forget, which allocates.
+
+package conv
+
+import (
+	"testing"
+
+	"github.com/smelt-ml/smelt/internal/kernel/cpu"
+	"github.com/smelt-ml/smelt/internal/kernel/gemm"
+	"github.com/smelt-ml/smelt/internal/kernel/par"
+	"github.com/smelt-ml/smelt/internal/kernel/window"
+)
+
+func TestRunDoesNotAllocate(t *testing.T) {
+	levels(t, func(t *testing.T, l cpu.Level) {
+		p := par.New(2)
+		defer p.Close()
+		for _, groups := range []int{1, 8} {
+			s := Shape{Channels: 8, Filters: 8, Groups: groups, Shape: window.Flat(20, 20, 3, 3)}
+			s.Pad = [3][2]int{{}, {1, 1}, {1, 1}}
+			c := New(l, s, make([]float32, 8*8/groups*9), nil, gemm.Relu)
+			dst, src := make([]float32, 8*400), make([]float32, 8*400)
+			c.Run(p, 1, dst, src, nil)
+			if a := testing.AllocsPerRun(50, func() { c.Run(p, 1, dst, src, dst) }); a >= 1 {
+				t.Errorf("groups %d: %v allocations a run", groups, a)
+			}
+			s.Stride = [3]int{1, 2, 2}
+			up := NewTransposed(l, s, make([]float32, 8*8/groups*9), nil, gemm.Relu)
+			dst = make([]float32, 8*window.Size(up.Out()))
+			up.Run(p, 1, dst, src)
+			if a := testing.AllocsPerRun(50, func() { up.Run(p, 1, dst, src) }); a >= 1 {
+				t.Errorf("transposed, groups %d: %v allocations a run", groups, a)
+			}
+		}
+		s := Shape{Channels: 16, Filters: 8, Groups: 1, Shape: window.Flat(100, 100, 3, 3)} // in bands
+		s.Pad = [3][2]int{{}, {1, 1}, {1, 1}}
+		c := New(l, s, make([]float32, 16*8*9), nil, gemm.Relu)
+		dst, src := make([]float32, 8*10000), make([]float32, 16*10000)
+		c.Run(p, 1, dst, src, nil)
+		if a := testing.AllocsPerRun(20, func() { c.Run(p, 1, dst, src, nil) }); a >= 1 {
+			t.Errorf("in bands: %v allocations a run", a)
+		}
+	})
+}

@@ -1,0 +1,24 @@
+//go:build !race
+
+// The race detector makes sync.Pool forget, which allocates.
+
+package gemm
+
+import (
+	"testing"
+
+	"github.com/smelt-ml/smelt/internal/kernel/par"
+)
+
+func TestMulDoesNotAllocate(t *testing.T) {
+	levels(t, func(t *testing.T, kn *Kernel) {
+		p := par.New(2)
+		defer p.Close()
+		const n = 64
+		q := Product{M: n, N: n, K: n, A: RowMajor(make([]float32, n*n), n), B: RowMajor(make([]float32, n*n), n), C: make([]float32, n*n), LDC: n}
+		kn.Mul(p, &q)
+		if a := testing.AllocsPerRun(50, func() { kn.Mul(p, &q) }); a >= 1 {
+			t.Errorf("%v allocations a product", a)
+		}
+	})
+}
