@@ -45,8 +45,15 @@ func TestExp(t *testing.T) {
 		t.Errorf("%d of %d values are not the nearest", off, n)
 	}
 	for _, c := range []struct{ x, want float64 }{
-		{0, 1}, {math.Copysign(0, -1), 1}, {1, math.E}, {math.Inf(1), math.Inf(1)}, {math.Inf(-1), 0}, {710, math.Inf(1)}, {-746, 0},
-		{-740, math.Exp(-740)}, {1e-320, 1},
+		{0, 1},
+		{math.Copysign(0, -1), 1},
+		{1, math.E},
+		{math.Inf(1), math.Inf(1)},
+		{math.Inf(-1), 0},
+		{710, math.Inf(1)},
+		{-746, 0},
+		{-740, math.Exp(-740)},
+		{1e-320, 1},
 	} {
 		if got := exp(c.x); got != c.want {
 			t.Errorf("exp(%v) = %v, want %v", c.x, got, c.want)

@@ -26,7 +26,8 @@ var embeddingKinds = map[string]layerFunc{
 func (l *lowering) embed(in []*mil.Value, ones int, size, vocabulary uint64, hasBias bool, p interface {
 	GetWeights() *spec.WeightParams
 	GetBias() *spec.WeightParams
-}) []*mil.Value {
+},
+) []*mil.Value {
 	x, b := l.one(in), l.Builder
 	if !l.atLeast(x, ones+1) {
 		return nil

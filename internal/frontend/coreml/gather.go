@@ -59,7 +59,8 @@ func (l *lowering) gathered(in []*mil.Value, gather func(b *mil.Builder, x, at *
 
 // scattered lowers a layer that changes a blob at indices.
 func (l *lowering) scattered(in []*mil.Value, mode spec.ScatterMode,
-	scatter func(b *mil.Builder, x, at, updates *mil.Value, mode string) *mil.Value) []*mil.Value {
+	scatter func(b *mil.Builder, x, at, updates *mil.Value, mode string) *mil.Value,
+) []*mil.Value {
 	if len(in) != 3 {
 		return l.fail("want three inputs, have %d", len(in))
 	}

@@ -48,7 +48,8 @@ func (l *lowering) normal(shape *mil.Value, p interface {
 	GetSeed() int64
 	GetMean() float32
 	GetStdDev() float32
-}) []*mil.Value {
+},
+) []*mil.Value {
 	return []*mil.Value{op.RandomNormal.Add(l.Builder, op.RandomNormalArgs{
 		Shape: shape, Mean: number(p.GetMean()), StdDev: number(p.GetStdDev()), Seed: integer(p.GetSeed()),
 	})}
@@ -58,7 +59,8 @@ func (l *lowering) uniform(shape *mil.Value, p interface {
 	GetSeed() int64
 	GetMinVal() float32
 	GetMaxVal() float32
-}) []*mil.Value {
+},
+) []*mil.Value {
 	return []*mil.Value{op.RandomUniform.Add(l.Builder, op.RandomUniformArgs{
 		Shape: shape, Low: number(p.GetMinVal()), High: number(p.GetMaxVal()), Seed: integer(p.GetSeed()),
 	})}
@@ -67,7 +69,8 @@ func (l *lowering) uniform(shape *mil.Value, p interface {
 func (l *lowering) bernoulli(shape *mil.Value, p interface {
 	GetSeed() int64
 	GetProb() float32
-}) []*mil.Value {
+},
+) []*mil.Value {
 	return []*mil.Value{op.RandomBernoulli.Add(l.Builder, op.RandomBernoulliArgs{
 		Shape: shape, Prob: number(p.GetProb()), Seed: integer(p.GetSeed()),
 	})}
