@@ -20,7 +20,7 @@ func Compile(f *mil.Func, inputs []mil.Type, o Options) (*Plan, error) {
 	}
 	c := &compiler{
 		Plan: &Plan{Inputs: g.Inputs, Outputs: g.Body.Outputs, opts: o, places: map[*mil.Value]place{}},
-		fn:   g, uses: map[*mil.Value]int{}, users: map[*mil.Value]*mil.Node{}, fused: map[*mil.Node]bool{},
+		fn:   g, ends: map[int]int{}, uses: map[*mil.Value]int{}, users: map[*mil.Value]*mil.Node{}, fused: map[*mil.Node]bool{},
 		gemm: gemm.For(o.Level), vec: vec.For(o.Level),
 	}
 	for _, n := range g.Body.Nodes {
@@ -38,17 +38,40 @@ func Compile(f *mil.Func, inputs []mil.Type, o Options) (*Plan, error) {
 		}
 	}
 	for _, n := range g.Body.Nodes {
-		if c.fused[n] {
-			continue
+		if !c.fused[n] {
+			if err := c.node(n); err != nil {
+				return nil, wrap(n, err)
+			}
 		}
-		if err := c.node(n); err != nil {
-			return nil, wrap(n, err)
-		}
+		c.touch(n)
 	}
 	for _, v := range g.Body.Outputs {
 		c.in(v)
 	}
+	c.free(g.Body.Outputs)
 	return c.Plan, c.assign()
+}
+
+// touch notes that the objects of n are in use up to the step that was made
+// last.
+func (c *compiler) touch(n *mil.Node) {
+	for _, v := range append(outer(n), n.Outputs...) {
+		if at, ok := c.places[v]; ok && at.buffer < 0 && len(c.steps) > 0 {
+			c.ends[at.object] = len(c.steps) - 1
+		}
+	}
+}
+
+// free lets go of objects after their last step, but for those given out.
+func (c *compiler) free(outputs []*mil.Value) {
+	for _, v := range outputs {
+		if at := c.places[v]; at.buffer < 0 {
+			delete(c.ends, at.object)
+		}
+	}
+	for object, last := range c.ends {
+		c.steps[last].frees = append(c.steps[last].frees, object)
+	}
 }
 
 // fuses tells whether nodes may be merged: not where each one's own result,
@@ -63,6 +86,7 @@ type compiler struct {
 	uses  map[*mil.Value]int
 	users map[*mil.Value]*mil.Node // a user of each value; the only one where uses is 1
 	fused map[*mil.Node]bool       // done by an earlier step
+	ends  map[int]int              // the last step that needs an object
 	gemm  *gemm.Kernel
 	vec   *vec.Funcs
 }

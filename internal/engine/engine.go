@@ -37,12 +37,14 @@ type Options struct {
 // DefaultMaxBytes bounds a prediction's memory unless Options say otherwise.
 const DefaultMaxBytes = 8 << 30
 
-func (o *Options) maxElements() int {
+func (o *Options) maxBytes() int {
 	if o.MaxBytes > 0 {
-		return o.MaxBytes / 4
+		return o.MaxBytes
 	}
-	return DefaultMaxBytes / 4
+	return DefaultMaxBytes
 }
+
+func (o *Options) maxElements() int { return o.maxBytes() / 4 }
 
 // Plan is a program compiled for one set of input types. It is immutable:
 // goroutines may share it, each with its own Run.
@@ -60,8 +62,9 @@ type Plan struct {
 
 // step is one action of a prediction.
 type step struct {
-	node *mil.Node
-	run  stepFunc
+	node  *mil.Node
+	run   stepFunc
+	frees []int // objects that nobody reads after it
 }
 
 // place says where a value lives while the program runs.
@@ -87,6 +90,7 @@ type Run struct {
 	arena   []float32
 	buffers [][]float32
 	objects []object
+	held    int // bytes of objects and states
 	ctx     context.Context
 	state   State
 }
@@ -119,7 +123,10 @@ func (r *Run) Do(ctx context.Context, inputs []*tensor.Tensor, state State) ([]*
 		return nil, fmt.Errorf("the program has %d inputs, not %d", len(p.Inputs), len(inputs))
 	}
 	r.ctx, r.state = ctx, state
-	defer func() { r.ctx, r.state = nil, nil }()
+	defer func() {
+		clear(r.objects)
+		r.ctx, r.state, r.held = nil, nil, 0
+	}()
 	for i, v := range p.Inputs {
 		if v.Type.Kind == mil.State {
 			if err := r.openState(v); err != nil {
@@ -152,6 +159,10 @@ func (r *Run) Do(ctx context.Context, inputs []*tensor.Tensor, state State) ([]*
 				}
 			}
 		}
+		for _, i := range s.frees {
+			r.held -= r.objects[i].bytes()
+			r.objects[i] = object{}
+		}
 	}
 	outputs := make([]*tensor.Tensor, len(p.Outputs))
 	for i, v := range p.Outputs {
@@ -162,6 +173,14 @@ func (r *Run) Do(ctx context.Context, inputs []*tensor.Tensor, state State) ([]*
 		outputs[i] = clone(t)
 	}
 	return outputs, nil
+}
+
+// hold counts bytes that are held outside of the arena.
+func (r *Run) hold(n int) error {
+	if r.held += n; r.held > r.plan.opts.maxBytes()-r.plan.ArenaBytes() {
+		return fault.New(fault.Limit, "", "a prediction takes more than %d bytes", r.plan.opts.maxBytes())
+	}
+	return nil
 }
 
 // wrap names the node of an error.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -18,6 +19,36 @@ type object struct {
 	list   []*tensor.Tensor
 	unset  *tensor.Tensor // an element of the list that was never written, if its shape is known
 	state  string
+}
+
+// bytes is what an object takes. Elements that a list shares with others
+// count each time.
+func (o object) bytes() int {
+	n := 8 * len(o.list)
+	for _, t := range append(o.list[:len(o.list):len(o.list)], o.tensor) {
+		if t != nil {
+			n += bytesOf(mil.TypeOf(t))
+		}
+	}
+	return n
+}
+
+// bytesOf is what the elements of a tensor of that type take, 0 where the
+// shape is not known.
+func bytesOf(t mil.Type) int {
+	if !t.IsStatic() {
+		return 0
+	}
+	size := 4
+	switch {
+	case t.DType == tensor.Bool:
+		size = 1
+	case t.DType == tensor.String:
+		size = 16
+	case t.DType.Bits() == 64 || t.DType == tensor.Uint32:
+		size = 8
+	}
+	return size * tensor.Size(t.Shape)
 }
 
 // evaluate makes the step of a node that has no kernel.
@@ -38,17 +69,23 @@ func (c *compiler) evaluate(n *mil.Node) stepFunc {
 			return err
 		}
 		for i, at := range places {
-			switch t := outs[i].tensor; {
-			case t == nil:
-				r.objects[at.object] = outs[i]
-			case at.buffer >= 0:
-				if copied := copy(r.buffers[at.buffer], t.F32()); copied != t.Len() || copied != len(r.buffers[at.buffer]) {
-					return fmt.Errorf("output %d has %d elements, want %d", i, t.Len(), len(r.buffers[at.buffer]))
+			out, want := outs[i], n.Outputs[i].Type
+			if t := out.tensor; t != nil {
+				if !accepts(want, mil.TypeOf(t)) {
+					return fmt.Errorf("output %d is %s, want %s", i, t, want)
 				}
-			default:
-				r.objects[at.object] = object{tensor: clone(t)} // it may lie in the arena
+				if at.buffer >= 0 {
+					copy(r.buffers[at.buffer], t.F32())
+					continue
+				}
+				out.tensor = clone(t) // it may lie in the arena
 			}
+			if err := r.hold(out.bytes()); err != nil {
+				return err
+			}
+			r.objects[at.object] = out
 		}
+		r.held -= in.held
 		return nil
 	}
 }
@@ -59,6 +96,14 @@ type interpreter struct {
 	maxElements int
 	run         *Run
 	made        map[*mil.Value]object // what nested blocks have made
+	held        int                   // bytes of that
+}
+
+// note keeps what a nested block has made.
+func (in *interpreter) note(v *mil.Value, o object) error {
+	n := o.bytes() - in.made[v].bytes()
+	in.made[v], in.held = o, in.held+n
+	return in.run.hold(n)
 }
 
 // get returns a value: a constant, one made inside, or one of the plan.
@@ -75,16 +120,20 @@ func (in *interpreter) get(v *mil.Value) object {
 	return in.run.object(v)
 }
 
-// known returns v with its tensor, as the operator's arguments want it.
+// known returns v with its tensor, as the operator's arguments want it. Only
+// what was known before the run has no node.
 func (in *interpreter) known(v *mil.Value) *mil.Value {
 	if v.Const != nil {
-		return v
+		return &mil.Value{Name: v.Name, Type: v.Type, Const: v.Const}
 	}
 	if t := in.get(v).tensor; t != nil {
-		return &mil.Value{Name: v.Name, Type: mil.TypeOf(t), Const: t, Node: v.Node}
+		return &mil.Value{Name: v.Name, Type: mil.TypeOf(t), Const: t, Node: cmp.Or(v.Node, given)}
 	}
 	return v
 }
+
+// given makes the values that a program or a block is given.
+var given = &mil.Node{Op: "input"}
 
 // node computes the results of one node.
 func (in *interpreter) node(n *mil.Node) ([]object, error) {
@@ -104,8 +153,8 @@ func (in *interpreter) node(n *mil.Node) ([]object, error) {
 		return nil, err
 	}
 	for _, t := range types {
-		if size, err := tensor.CheckShape(t.Shape); t.IsStatic() && (err != nil || size > in.maxElements) {
-			return nil, fault.New(fault.Limit, "", "a result of type %s takes more than %d bytes", t, 4*in.maxElements)
+		if err := in.limit(t); err != nil {
+			return nil, err
 		}
 	}
 	if !o.HasEval {
@@ -125,10 +174,20 @@ func (in *interpreter) node(n *mil.Node) ([]object, error) {
 	return objects, nil
 }
 
+// limit refuses a result too large for the memory that a prediction may use.
+func (in *interpreter) limit(t mil.Type) error {
+	if size, err := tensor.CheckShape(t.Shape); t.IsStatic() && (err != nil || size > in.maxElements) {
+		return fault.New(fault.Limit, "", "a value of type %s takes more than %d bytes", t, 4*in.maxElements)
+	}
+	return nil
+}
+
 // block runs a nested block and returns its outputs.
 func (in *interpreter) block(b *mil.Block, inputs []object) ([]object, error) {
 	for i, v := range b.Inputs {
-		in.made[v] = inputs[i]
+		if err := in.note(v, inputs[i]); err != nil {
+			return nil, err
+		}
 	}
 	for _, n := range b.Nodes {
 		if err := in.run.ctx.Err(); err != nil {
@@ -139,7 +198,9 @@ func (in *interpreter) block(b *mil.Block, inputs []object) ([]object, error) {
 			return nil, wrap(n, err)
 		}
 		for i, v := range n.Outputs {
-			in.made[v] = outs[i]
+			if err := in.note(v, outs[i]); err != nil {
+				return nil, wrap(n, err)
+			}
 		}
 	}
 	outs := make([]object, len(b.Outputs))
@@ -194,6 +255,9 @@ func (in *interpreter) while(n *mil.Node) ([]object, error) {
 		vars = append(vars, in.get(v))
 	}
 	for {
+		if err := in.run.ctx.Err(); err != nil { // blocks may be empty
+			return nil, err
+		}
 		c, err := in.block(n.Blocks[0], vars)
 		if err != nil {
 			return nil, err
@@ -214,7 +278,7 @@ func (in *interpreter) makeList(n *mil.Node) ([]object, error) {
 	if t := in.get(n.Input("init_length")).tensor; t != nil && t.Len() == 1 {
 		length = int(t.Float64s()[0])
 	}
-	if length < 0 || length > in.maxElements {
+	if length < 0 || length > in.maxElements/2 { // of 8 bytes
 		return nil, fmt.Errorf("a list of %d elements", length)
 	}
 	d := tensor.Float32
@@ -293,20 +357,19 @@ func (in *interpreter) listWrite(n *mil.Node) ([]object, error) {
 	if err != nil {
 		return nil, err
 	}
+	ls.list = slices.Clone(ls.list) // other values may be the list as it was
 	err = in.put(&ls, i, in.get(n.Input("value")).tensor)
 	return []object{ls}, err
 }
 
-// put replaces element i of a list, which grows if need be. The elements are
-// copied: other values may be the list as it was.
+// put replaces element i of a list, which grows if need be.
 func (in *interpreter) put(ls *object, i int, t *tensor.Tensor) error {
 	if i < 0 {
 		i += len(ls.list)
 	}
-	if i < 0 || i >= in.maxElements || t == nil {
+	if i < 0 || i >= in.maxElements/2 || t == nil {
 		return fmt.Errorf("element %d of a list of %d", i, len(ls.list))
 	}
-	ls.list = slices.Clone(ls.list)
 	for len(ls.list) <= i {
 		ls.list = append(ls.list, ls.unset)
 	}
@@ -326,7 +389,7 @@ func (in *interpreter) listGather(n *mil.Node) ([]object, error) {
 			return nil, err
 		}
 	}
-	t, err := stack(parts)
+	t, err := in.stack(parts)
 	return []object{{tensor: t}}, err
 }
 
@@ -335,6 +398,7 @@ func (in *interpreter) listScatter(n *mil.Node) ([]object, error) {
 	if at == nil || !at.DType().IsInt() || value == nil || value.Rank() == 0 || value.Shape()[0] != at.Len() {
 		return nil, errors.New("want one slice of value for each index")
 	}
+	ls.list = slices.Clone(ls.list)
 	for i, x := range at.Float64s() {
 		if err := in.put(&ls, int(x), slice(value, i)); err != nil {
 			return nil, err
@@ -344,7 +408,7 @@ func (in *interpreter) listScatter(n *mil.Node) ([]object, error) {
 }
 
 // stack joins tensors of one type along a new first axis.
-func stack(parts []*tensor.Tensor) (*tensor.Tensor, error) {
+func (in *interpreter) stack(parts []*tensor.Tensor) (*tensor.Tensor, error) {
 	if len(parts) == 0 {
 		return nil, errors.New("gathers no element")
 	}
@@ -355,6 +419,9 @@ func stack(parts []*tensor.Tensor) (*tensor.Tensor, error) {
 		}
 	}
 	shape := append([]int{len(parts)}, first.Shape...)
+	if err := in.limit(mil.TensorType(first.DType, shape...)); err != nil {
+		return nil, err
+	}
 	switch {
 	case first.DType == tensor.Bool:
 		return joined[bool](first.DType, shape, parts), nil
@@ -397,8 +464,14 @@ func (r *Run) openState(v *mil.Value) error {
 		if !v.Type.Elem.IsStatic() {
 			return fault.New(fault.Unsupported, fmt.Sprintf("state %q", v.Name), "of type %s", v.Type)
 		}
+		if n, err := tensor.CheckShape(v.Type.Elem.Shape); err != nil || n > r.plan.opts.maxElements() {
+			return fault.New(fault.Limit, fmt.Sprintf("state %q", v.Name), "of type %s takes more than %d bytes", v.Type, r.plan.opts.maxBytes())
+		}
 		t = tensor.Zeros(v.Type.Elem.DType, v.Type.Elem.Shape)
 		r.state[v.Name] = t
+	}
+	if err := r.hold(bytesOf(mil.TypeOf(t))); err != nil {
+		return err
 	}
 	if !mil.TypeOf(t).Equal(*v.Type.Elem) {
 		return fault.New(fault.BadShape, fmt.Sprintf("state %q", v.Name), "want %s, have %s", v.Type.Elem, t)

@@ -26,6 +26,11 @@ func Specialize(f *mil.Func, inputs []mil.Type, o Options) (*mil.Func, error) {
 		v.Type = inputs[i]
 	}
 	s := &specializer{opset: f.Opset, opts: o}
+	for _, v := range g.Inputs {
+		if err := s.limit(v.Type); err != nil {
+			return nil, fault.New(fault.Limit, fmt.Sprintf("input %q", v.Name), "%w", err)
+		}
+	}
 	return g, s.block(g.Body)
 }
 
@@ -43,8 +48,16 @@ func accepts(want, have mil.Type) bool {
 type specializer struct {
 	opset mil.Opset
 	opts  Options
-	folds int // elements computed ahead of time
+	nodes int // seen so far
+	folds int // bytes computed ahead of time
 }
+
+// Bounds of what a file can ask for before its program runs, that is, before
+// anybody can cancel it. Loops in loops are looked at several times each.
+const (
+	maxNodes    = 1 << 18
+	maxProducts = 1 << 30 // of a node computed ahead of time
+)
 
 func (s *specializer) block(b *mil.Block) error {
 	kept := b.Nodes[:0]
@@ -62,11 +75,17 @@ func (s *specializer) block(b *mil.Block) error {
 }
 
 func (s *specializer) node(n *mil.Node) error {
+	if s.nodes++; s.nodes > maxNodes {
+		return fault.New(fault.Limit, "", "more than %d nodes, those of loops in loops counting each time", maxNodes)
+	}
 	switch n.Op {
 	case "cond":
 		return s.cond(n)
 	case "while_loop":
 		return s.while(n)
+	}
+	if len(n.Blocks) > 0 {
+		return errors.New("has blocks")
 	}
 	o, err := op.For(n.Op, s.opset)
 	if err != nil {
@@ -92,9 +111,17 @@ func (s *specializer) node(n *mil.Node) error {
 			}
 		}
 	}
-	if !o.HasEval || o.Random || !static || !foldable(n) {
+	if !o.HasEval || o.Random || !static || !foldable(n) || products(n) > maxProducts {
 		return nil
 	}
+	size := 0
+	for _, v := range n.Outputs {
+		size += bytesOf(v.Type)
+	}
+	if s.folds+size > s.opts.maxBytes() {
+		return nil // in each run, which frees it again
+	}
+	s.folds += size
 	outs, err := o.Eval(args)
 	if err != nil {
 		return err
@@ -126,8 +153,8 @@ func (s *specializer) limit(t mil.Type) error {
 	if err != nil {
 		return fault.New(fault.Limit, "", "%w", err)
 	}
-	if s.folds += n; n > s.opts.maxElements() {
-		return fault.New(fault.Limit, "", "a result of type %s takes more than %d bytes", t, 4*s.opts.maxElements())
+	if n > s.opts.maxElements() {
+		return fault.New(fault.Limit, "", "a value of type %s takes more than %d bytes", t, s.opts.maxBytes())
 	}
 	return nil
 }
@@ -138,6 +165,9 @@ func (s *specializer) cond(n *mil.Node) error {
 		return errors.New("want a predicate and two blocks")
 	}
 	for _, b := range n.Blocks {
+		if len(b.Inputs) > 0 {
+			return errors.New("a branch has inputs")
+		}
 		if len(b.Outputs) != len(n.Outputs) {
 			return fmt.Errorf("a branch gives %d values, the operator %d", len(b.Outputs), len(n.Outputs))
 		}
@@ -163,6 +193,9 @@ func (s *specializer) while(n *mil.Node) error {
 		if in.Name == "loop_vars" {
 			vars = in.Values
 		}
+	}
+	if len(n.Inputs) > 1 {
+		return errors.New("want no arguments but loop_vars")
 	}
 	if len(n.Blocks) != 2 || len(vars) != len(n.Outputs) {
 		return fmt.Errorf("want two blocks and as many outputs as loop variables (%d), have %d and %d", len(vars), len(n.Blocks), len(n.Outputs))
