@@ -27,7 +27,7 @@ func explained(t *testing.T) string {
 // explained must still fail with the kernels, so that the list stays true.
 func TestEngine(t *testing.T) {
 	list, strictly, _ := strings.Cut(explained(t), "## Only by reference evaluation")
-	for _, name := range []string{"mil", "torch", "tf", "compress"} {
+	for _, name := range []string{"nn", "mil", "torch", "tf", "compress"} {
 		for _, reference := range []bool{false, true} {
 			s := sharedCases(t, name)
 			report, err := Run(context.Background(), s, Engine(predict.Options{Reference: reference}), Options{})
@@ -35,9 +35,6 @@ func TestEngine(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, c := range report.Cases {
-				if c.Kind != "mlProgram" {
-					continue
-				}
 				id := "`" + c.ID + "`"
 				known := strings.Contains(list, id) || (reference && strings.Contains(strictly, id))
 				switch {
