@@ -8,16 +8,21 @@ import (
 
 // deadCode removes nodes whose results nobody uses. Writing a state is a use.
 func deadCode(f *mil.Func) {
-	for {
-		uses := f.Body.Uses()
-		before := len(f.Body.Nodes)
-		f.Body.Nodes = slices.DeleteFunc(f.Body.Nodes, func(n *mil.Node) bool {
-			return !effect(n) && !slices.ContainsFunc(n.Outputs, func(v *mil.Value) bool { return uses[v] > 0 })
-		})
-		if len(f.Body.Nodes) == before {
-			return
+	uses := f.Body.Uses()
+	nodes := f.Body.Nodes
+	kept := len(nodes) // nodes[kept:] are alive
+	for i := len(nodes) - 1; i >= 0; i-- {
+		n := nodes[i]
+		if !effect(n) && !slices.ContainsFunc(n.Outputs, func(v *mil.Value) bool { return uses[v] > 0 }) {
+			for v, times := range (&mil.Block{Nodes: nodes[i : i+1]}).Uses() {
+				uses[v] -= times
+			}
+			continue
 		}
+		kept--
+		nodes[kept] = n
 	}
+	f.Body.Nodes = nodes[kept:]
 }
 
 // effect tells a node that does more than make its results.
