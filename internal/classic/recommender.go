@@ -16,8 +16,8 @@ type similarities struct {
 	names   labels
 	similar map[int][]similarItem // of item i
 	shift   map[int]float64
-	byText  map[string]int
-	byInt   map[int64]int
+	byText  map[string]int // nil where items are named by integers
+	byInt   map[int64]int  // nil also where their names are 0, 1, 2, …
 }
 
 // similarItem is an item k with its similarity to i.
@@ -27,39 +27,13 @@ type similarItem struct {
 }
 
 // maxItems bounds the items of a recommender that does not list them.
-const maxItems = 1 << 24
+const maxItems = 1 << 22
 
 func similaritiesOf(m *spec.ItemSimilarityRecommender) (*similarities, error) {
 	r := &similarities{similar: map[int][]similarItem{}, shift: map[int]float64{}}
-	r.names = labels{strings: m.GetItemStringIds().GetVector(), ints: m.GetItemInt64Ids().GetVector()}
-	n := uint64(r.names.len())
-	if len(r.names.strings) > 0 && len(r.names.ints) > 0 {
-		return nil, fault.New(fault.Corrupt, "itemStringIds", "stand beside itemInt64Ids")
-	}
-	if n == 0 {
-		for _, i := range m.GetItemItemSimilarities() {
-			n = max(n, min(i.GetItemId(), maxItems)+1)
-			for _, k := range i.GetSimilarItemList() {
-				n = max(n, min(k.GetItemId(), maxItems)+1)
-			}
-		}
-		if n > maxItems {
-			return nil, fault.New(fault.Limit, "itemItemSimilarities", "an item has a number of %d or more", maxItems)
-		}
-		ints := make([]int64, n)
-		for i := range ints {
-			ints[i] = int64(i)
-		}
-		r.names = labels{ints: ints}
-	}
-	if len(r.names.strings) > 0 {
-		r.byText = indexOf(r.names.strings)
-	} else {
-		r.names.strings = nil
-		r.byInt = indexOf(r.names.ints)
-	}
-	if uint64(max(len(r.byText), len(r.byInt))) != n {
-		return nil, fault.New(fault.Corrupt, "itemIds", "%d of %d stand more than once", int(n)-max(len(r.byText), len(r.byInt)), n)
+	n, err := r.name(m)
+	if err != nil {
+		return nil, err
 	}
 	for at, i := range m.GetItemItemSimilarities() {
 		place := fmt.Sprintf("itemItemSimilarities[%d]", at)
@@ -80,6 +54,52 @@ func similaritiesOf(m *spec.ItemSimilarityRecommender) (*similarities, error) {
 	return r, nil
 }
 
+// name gives the items their names and returns their number.
+func (r *similarities) name(m *spec.ItemSimilarityRecommender) (uint64, error) {
+	texts, ints := m.GetItemStringIds().GetVector(), m.GetItemInt64Ids().GetVector()
+	switch {
+	case len(texts) > 0 && len(ints) > 0:
+		return 0, fault.New(fault.Corrupt, "itemStringIds", "stand beside itemInt64Ids")
+	case len(texts) > 0:
+		r.names, r.byText = labels{strings: texts}, indexOf(texts)
+		if len(r.byText) != len(texts) {
+			return 0, fault.New(fault.Corrupt, "itemStringIds", "%d of %d stand more than once", len(texts)-len(r.byText), len(texts))
+		}
+		return uint64(len(texts)), nil
+	case len(ints) > 0:
+		r.names, r.byInt = labels{ints: ints}, indexOf(ints)
+		if len(r.byInt) != len(ints) {
+			return 0, fault.New(fault.Corrupt, "itemInt64Ids", "%d of %d stand more than once", len(ints)-len(r.byInt), len(ints))
+		}
+		return uint64(len(ints)), nil
+	}
+	var last uint64
+	for _, i := range m.GetItemItemSimilarities() {
+		last = max(last, i.GetItemId())
+		for _, k := range i.GetSimilarItemList() {
+			last = max(last, k.GetItemId())
+		}
+	}
+	if last >= maxItems {
+		return 0, fault.New(fault.Limit, "itemItemSimilarities", "item %d, where %d is the last allowed", last, maxItems-1)
+	}
+	ints = make([]int64, last+1)
+	for i := range ints {
+		ints[i] = int64(i)
+	}
+	r.names = labels{ints: ints}
+	return last + 1, nil
+}
+
+// index returns the item of an integer name.
+func (r *similarities) index(k int64) (int, bool) {
+	if r.byInt == nil {
+		return int(k), k >= 0 && k < int64(len(r.names.ints))
+	}
+	i, ok := r.byInt[k]
+	return i, ok
+}
+
 // rated is an item and how somebody likes it.
 type rated struct {
 	item  int
@@ -96,7 +116,7 @@ func (r *similarities) read(in Features, name string) ([]rated, error) {
 		}
 	}
 	addInt := func(k int64, score float64) {
-		if i, ok := r.byInt[k]; ok {
+		if i, ok := r.index(k); ok {
 			items = append(items, rated{i, score})
 		}
 	}
@@ -135,7 +155,7 @@ func (r *similarities) read(in Features, name string) ([]rated, error) {
 	default:
 		return nil, badInput(name, "want items, have a %T", v)
 	}
-	if integers != (r.byInt != nil) {
+	if integers != (r.byText == nil) {
 		return nil, badInput(name, "the items of the model have names of the other kind than those in a %T", in[name])
 	}
 	slices.SortStableFunc(items, func(a, b rated) int { return a.item - b.item })

@@ -66,14 +66,23 @@ func nonMaximumSuppression(s *spec.Model) (Func, error) {
 		if n != n2 || four != 4 {
 			return nil, fault.New(fault.BadShape, fmt.Sprintf("input %q", m.GetCoordinatesInputFeatureName()), "want %d×4 values for confidences %d×%d, have %d×%d", n, n, classes, n2, four)
 		}
-		kept := p.pick(conf, boxes, n, classes)
+		kept, err := p.pick(conf, boxes, n, classes)
+		if err != nil {
+			return nil, err
+		}
 		rows := max(len(kept), p.least)
+		if max(classes, 4) > tensor.MaxElements/max(rows, 1) {
+			return nil, fault.New(fault.Limit, "", "the outputs have %d rows of %d classes", rows, classes)
+		}
 		return Features{
 			m.GetConfidenceOutputFeatureName():  gather(conf, kept, rows, classes),
 			m.GetCoordinatesOutputFeatureName(): gather(boxes, kept, rows, 4),
 		}, nil
 	}, nil
 }
+
+// maxPairs bounds the pairs of boxes that are compared: some seconds' worth.
+const maxPairs int64 = 1 << 32
 
 // maxRows bounds the rows that an output is filled up to.
 const maxRows = 1 << 20
@@ -120,7 +129,7 @@ func matrix(in Features, name string) (v []float64, rows, columns int, err error
 }
 
 // pick returns the boxes that stay, the most confident first.
-func (p suppression) pick(conf, boxes []float64, n, classes int) []int {
+func (p suppression) pick(conf, boxes []float64, n, classes int) ([]int, error) {
 	best := make([]int, n)
 	top := make([]float64, n)
 	var order []int
@@ -144,9 +153,13 @@ func (p suppression) pick(conf, boxes []float64, n, classes int) []int {
 		return 0
 	})
 	var kept []int
+	var pairs int64
 	for _, i := range order {
 		if p.most >= 0 && len(kept) == p.most {
 			break
+		}
+		if pairs += int64(len(kept)); pairs > maxPairs {
+			return nil, fault.New(fault.Limit, "", "%d boxes above the confidence threshold take more than %d comparisons", len(order), maxPairs)
 		}
 		if !slices.ContainsFunc(kept, func(k int) bool {
 			return (!p.perClass || best[k] == best[i]) && overlap(boxes[4*k:4*k+4], boxes[4*i:4*i+4]) > p.iou
@@ -154,7 +167,7 @@ func (p suppression) pick(conf, boxes []float64, n, classes int) []int {
 			kept = append(kept, i)
 		}
 	}
-	return kept
+	return kept, nil
 }
 
 // overlap is the area that two boxes share over the area that they cover.

@@ -17,16 +17,15 @@ type ensemble struct {
 	base   []float64
 	roots  []int32
 	nodes  []treeNode
+	leaves []int32 // where the values of each leaf begin, and the end
 	values []leafValue
 }
 
-// treeNode is a branch, or a leaf whose feature is -1: values[yes:no].
+// treeNode is a branch or a leaf. The yes side of a branch is the next node.
 type treeNode struct {
 	threshold float64
-	feature   int32
-	yes, no   int32
-	compare   comparison
-	missing   bool // NaN goes to yes
+	feature   uint32 // of a branch, with a comparison in the upper bits
+	no        int32  // the position of the no side, of a leaf ^number
 }
 
 type leafValue struct {
@@ -34,14 +33,17 @@ type leafValue struct {
 	value float64
 }
 
-// comparison is what a branch asks of its feature. The other three that a file
-// may ask for are the opposites of these, with yes and no exchanged.
-type comparison uint8
-
+// What a branch asks of its feature. The other three comparisons that a file
+// may ask for are the opposites of these, with yes and no exchanged. For the
+// most usual one all bits are 0.
 const (
-	lessEqual comparison = iota
+	lessEqual uint32 = iota << featureBits
 	less
 	equal
+	missingYes uint32 = 1 << 30 // NaN goes to yes
+
+	featureBits = 28
+	featureMask = 1<<featureBits - 1
 )
 
 // nodeKey names a node in a file.
@@ -77,6 +79,7 @@ func ensembleOf(inputs []*spec.FeatureDescription, p *spec.TreeEnsembleParameter
 		return nil, err
 	}
 	e.nodes = make([]treeNode, 0, len(p.GetNodes()))
+	e.leaves = []int32{0}
 	for _, root := range roots {
 		e.roots = append(e.roots, int32(len(e.nodes)))
 		if err := e.compile(root, index); err != nil {
@@ -143,13 +146,15 @@ func treesOf(nodes []*fileNode) (index map[nodeKey]*fileNode, roots []*fileNode,
 func (e *ensemble) compile(root *fileNode, index map[nodeKey]*fileNode) error {
 	type visit struct {
 		*fileNode
-		from *int32 // where the node's position is to be written
+		parent int32 // of a no side, where its position is written; -1 for none
 	}
-	var position int32
-	for stack := []visit{{root, &position}}; len(stack) > 0; {
+	for stack := []visit{{root, -1}}; len(stack) > 0; {
 		v := stack[len(stack)-1]
 		stack = stack[:len(stack)-1]
-		*v.from = int32(len(e.nodes))
+		at := int32(len(e.nodes))
+		if v.parent >= 0 {
+			e.nodes[v.parent].no = at
+		}
 		if v.GetNodeBehavior() == spec.TreeEnsembleParameters_TreeNode_LeafNode {
 			if err := e.leaf(v.fileNode); err != nil {
 				return err
@@ -160,14 +165,13 @@ func (e *ensemble) compile(root *fileNode, index map[nodeKey]*fileNode) error {
 		if err != nil {
 			return err
 		}
-		n := &e.nodes[len(e.nodes)-1] // nodes has the room that it needs
 		yes, no := v.GetTrueChildNodeId(), v.GetFalseChildNodeId()
 		if swapped {
 			yes, no = no, yes
 		}
 		stack = append(stack,
-			visit{index[nodeKey{v.GetTreeId(), no}], &n.no},
-			visit{index[nodeKey{v.GetTreeId(), yes}], &n.yes})
+			visit{index[nodeKey{v.GetTreeId(), no}], at},
+			visit{index[nodeKey{v.GetTreeId(), yes}], -1})
 	}
 	return nil
 }
@@ -175,34 +179,38 @@ func (e *ensemble) compile(root *fileNode, index map[nodeKey]*fileNode) error {
 // branch appends a branch and tells whether its children change places.
 func (e *ensemble) branch(n *fileNode) (swapped bool, err error) {
 	key := nodeKey{n.GetTreeId(), n.GetNodeId()}
-	b := treeNode{threshold: n.GetBranchFeatureValue(), missing: n.GetMissingValueTracksTrueChild()}
+	b := treeNode{threshold: n.GetBranchFeatureValue()}
+	missing := n.GetMissingValueTracksTrueChild()
 	switch behavior := n.GetNodeBehavior(); behavior {
 	case spec.TreeEnsembleParameters_TreeNode_BranchOnValueLessThanEqual:
-		b.compare = lessEqual
+		b.feature = lessEqual
 	case spec.TreeEnsembleParameters_TreeNode_BranchOnValueLessThan:
-		b.compare = less
+		b.feature = less
 	case spec.TreeEnsembleParameters_TreeNode_BranchOnValueGreaterThanEqual:
-		b.compare, swapped = less, true
+		b.feature, swapped = less, true
 	case spec.TreeEnsembleParameters_TreeNode_BranchOnValueGreaterThan:
-		b.compare, swapped = lessEqual, true
+		b.feature, swapped = lessEqual, true
 	case spec.TreeEnsembleParameters_TreeNode_BranchOnValueEqual:
-		b.compare = equal
+		b.feature = equal
 	case spec.TreeEnsembleParameters_TreeNode_BranchOnValueNotEqual:
-		b.compare, swapped = equal, true
+		b.feature, swapped = equal, true
 	default:
 		return false, unknown(key.String(), behavior)
 	}
-	if math.IsNaN(b.threshold) && b.compare != equal {
+	if math.IsNaN(b.threshold) && b.feature != equal {
 		swapped = false // nothing is greater than NaN, nor is it less or equal
 	}
-	if swapped {
-		b.missing = !b.missing
+	if missing != swapped {
+		b.feature |= missingYes
 	}
 	f := n.GetBranchFeatureIndex()
-	if f >= math.MaxInt32 || e.total >= 0 && f >= uint64(e.total) {
+	switch {
+	case e.total >= 0 && f >= uint64(e.total):
 		return false, fault.New(fault.Corrupt, key.String(), "asks for value %d, the inputs have %d", f, e.total)
+	case f > featureMask:
+		return false, fault.New(fault.Limit, key.String(), "asks for value %d", f)
 	}
-	b.feature = int32(f)
+	b.feature |= uint32(f)
 	if e.total < 0 {
 		e.width = max(e.width, int(f)+1)
 	}
@@ -215,15 +223,14 @@ func (e *ensemble) leaf(n *fileNode) error {
 	if len(n.GetEvaluationInfo()) > math.MaxInt32-len(e.values) {
 		return fault.New(fault.Limit, key.String(), "too many values")
 	}
-	l := treeNode{feature: -1, yes: int32(len(e.values))}
 	for _, v := range n.GetEvaluationInfo() {
 		if v.GetEvaluationIndex() >= uint64(len(e.base)) {
 			return fault.New(fault.Corrupt, key.String(), "adds to dimension %d, there are %d", v.GetEvaluationIndex(), len(e.base))
 		}
 		e.values = append(e.values, leafValue{int32(v.GetEvaluationIndex()), v.GetEvaluationValue()})
 	}
-	l.no = int32(len(e.values))
-	e.nodes = append(e.nodes, l)
+	e.nodes = append(e.nodes, treeNode{no: ^int32(len(e.leaves) - 1)})
+	e.leaves = append(e.leaves, int32(len(e.values)))
 	return nil
 }
 
@@ -238,32 +245,74 @@ func (e *ensemble) sum(in Features) ([]float64, error) {
 		return nil, fault.New(fault.BadShape, "", "want at least %d values, have %d", e.width, len(x))
 	}
 	out := append([]float64(nil), e.base...)
-	for _, at := range e.roots {
-		n := &e.nodes[at]
-		for n.feature >= 0 {
-			v := x[n.feature]
-			yes := false
-			switch {
-			case v != v:
-				yes = n.missing
-			case n.compare == lessEqual:
-				yes = v <= n.threshold
-			case n.compare == less:
-				yes = v < n.threshold
-			default:
-				yes = v == n.threshold
-			}
-			if yes {
-				n = &e.nodes[n.yes]
-			} else {
-				n = &e.nodes[n.no]
-			}
-		}
-		for _, v := range e.values[n.yes:n.no] {
-			out[v.index] += v.value
-		}
+	roots := e.roots
+	for ; len(roots) >= 4; roots = roots[4:] {
+		a, b, c, d := e.walk(roots[0], roots[1], roots[2], roots[3], x)
+		e.add(a, out)
+		e.add(b, out)
+		e.add(c, out)
+		e.add(d, out)
+	}
+	for _, root := range roots {
+		leaf, _, _, _ := e.walk(root, root, root, root, x)
+		e.add(leaf, out)
 	}
 	return out, nil
+}
+
+// add adds the values of the leaf at a position.
+func (e *ensemble) add(at int32, out []float64) {
+	leaf := ^e.nodes[at].no
+	for _, v := range e.values[e.leaves[leaf]:e.leaves[leaf+1]] {
+		out[v.index] += v.value
+	}
+}
+
+// walk returns the positions of the leaves that four trees lead to. Nodes of
+// large ensembles come from memory: four at a time do so in little more than
+// the time of one.
+func (e *ensemble) walk(a, b, c, d int32, x []float64) (_, _, _, _ int32) {
+	for {
+		a2, b2, c2, d2 := e.next(a, x), e.next(b, x), e.next(c, x), e.next(d, x)
+		if a2 == a && b2 == b && c2 == c && d2 == d {
+			return a, b, c, d
+		}
+		a, b, c, d = a2, b2, c2, d2
+	}
+}
+
+// next returns the position after that of a branch; a leaf stays.
+func (e *ensemble) next(at int32, x []float64) int32 {
+	n := &e.nodes[at]
+	if n.no < 0 {
+		return at
+	}
+	v := x[n.feature&featureMask]
+	to := n.no
+	if v <= n.threshold { // never for NaN
+		to = at + 1
+	}
+	if n.feature > featureMask {
+		return n.unusual(at, v)
+	}
+	return to
+}
+
+// unusual is next for branches that do more than ask for less or equal.
+func (n *treeNode) unusual(at int32, v float64) int32 {
+	yes := v <= n.threshold
+	switch {
+	case v != v:
+		yes = n.feature&missingYes != 0
+	case n.feature&less != 0:
+		yes = v < n.threshold
+	case n.feature&equal != 0:
+		yes = v == n.threshold
+	}
+	if yes {
+		return at + 1
+	}
+	return n.no
 }
 
 // transform is what becomes of the sums of an ensemble.
