@@ -14,6 +14,7 @@ type suppression struct {
 	iou, confidence float64
 	perClass        bool
 	least, most     int // rows of the outputs; most is -1 for any number
+	pairs           int // the most that are compared
 }
 
 // nonMaximumSuppression takes confidences N×C and boxes N×4 (centre x and y,
@@ -23,7 +24,7 @@ type suppression struct {
 // threshold. What is left is given in that order.
 func nonMaximumSuppression(s *spec.Model) (Func, error) {
 	m, d := s.GetNonMaximumSuppression(), s.GetDescription()
-	fixed := suppression{iou: m.GetIouThreshold(), confidence: m.GetConfidenceThreshold(), perClass: m.GetPickTop().GetPerClass()}
+	fixed := suppression{iou: m.GetIouThreshold(), confidence: m.GetConfidenceThreshold(), perClass: m.GetPickTop().GetPerClass(), pairs: maxPairs}
 	var err error
 	for _, name := range []string{m.GetConfidenceOutputFeatureName(), m.GetCoordinatesOutputFeatureName()} {
 		i := slices.IndexFunc(d.GetOutput(), func(f *spec.FeatureDescription) bool { return f.GetName() == name })
@@ -82,7 +83,7 @@ func nonMaximumSuppression(s *spec.Model) (Func, error) {
 }
 
 // maxPairs bounds the pairs of boxes that are compared: some seconds' worth.
-const maxPairs int64 = 1 << 32
+const maxPairs = 1 << 30
 
 // maxRows bounds the rows that an output is filled up to.
 const maxRows = 1 << 20
@@ -153,13 +154,13 @@ func (p suppression) pick(conf, boxes []float64, n, classes int) ([]int, error) 
 		return 0
 	})
 	var kept []int
-	var pairs int64
+	pairs := 0
 	for _, i := range order {
 		if p.most >= 0 && len(kept) == p.most {
 			break
 		}
-		if pairs += int64(len(kept)); pairs > maxPairs {
-			return nil, fault.New(fault.Limit, "", "%d boxes above the confidence threshold take more than %d comparisons", len(order), maxPairs)
+		if pairs += len(kept); pairs > p.pairs {
+			return nil, fault.New(fault.Limit, "", "%d boxes above the confidence threshold take more than %d comparisons", len(order), p.pairs)
 		}
 		if !slices.ContainsFunc(kept, func(k int) bool {
 			return (!p.perClass || best[k] == best[i]) && overlap(boxes[4*k:4*k+4], boxes[4*i:4*i+4]) > p.iou

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/smelt-ml/smelt/fault"
+	"github.com/smelt-ml/smelt/internal/engine"
 	"github.com/smelt-ml/smelt/mlmodel"
 	"github.com/smelt-ml/smelt/mlmodel/spec"
 	"github.com/smelt-ml/smelt/tensor"
@@ -14,7 +15,8 @@ import (
 // a model may take what the pipeline takes and what the models before it give.
 type pipeline struct {
 	face
-	stages []stage
+	stages   []stage
+	maxBytes int // of all arrays that the models hand on
 }
 
 type stage struct {
@@ -29,7 +31,10 @@ func newPipeline(doc *mlmodel.Model, s *spec.Model, o Options, depth int) (_ *pi
 	if depth == maxNesting {
 		return nil, fault.New(fault.Limit, "", "pipelines are nested more than %d deep", maxNesting)
 	}
-	p := &pipeline{face: faceOf(s.GetDescription())}
+	p := &pipeline{face: faceOf(s.GetDescription()), maxBytes: o.MaxBytes}
+	if p.maxBytes <= 0 {
+		p.maxBytes = engine.DefaultMaxBytes
+	}
 	defer func() {
 		if err != nil {
 			p.close()
@@ -137,6 +142,7 @@ func (p *pipeline) flow(in Features, step func(s stage, in Features) (Features, 
 	for name, v := range in {
 		values[name] = v
 	}
+	bytes := 0
 	for _, s := range p.stages {
 		taken := make(Features, len(s.inputs))
 		for _, d := range s.inputs {
@@ -150,6 +156,12 @@ func (p *pipeline) flow(in Features, step func(s stage, in Features) (Features, 
 		}
 		for name, v := range made {
 			values[name] = v
+			if t, ok := v.(*tensor.Tensor); ok {
+				bytes += t.Len() * max(t.DType().Bits()/8, 1)
+			}
+		}
+		if bytes > p.maxBytes {
+			return nil, fault.New(fault.Limit, s.place, "the models have made arrays of more than %d bytes", p.maxBytes)
 		}
 	}
 	return values, nil
