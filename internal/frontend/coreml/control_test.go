@@ -65,6 +65,7 @@ func l(params, in, out string) string {
 
 // put gives a blob the value of another.
 func put(in, out string) string { return l("copy {}", in, out) }
+
 func plus(in string, v int) string {
 	return l(fmt.Sprintf("add { alpha: %d }", v), in, in+"'") + put(in+"'", in)
 }
