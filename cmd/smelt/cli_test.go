@@ -396,3 +396,37 @@ func npy(t *testing.T, v *tensor.Tensor) []byte {
 	}
 	return b.Bytes()
 }
+
+func TestRecord(t *testing.T) {
+	dir := t.TempDir()
+	ones, wrong := strings.TrimSuffix(strings.Repeat("1,", 64), ","), strings.TrimSuffix(strings.Repeat("9,", 64), ",")
+	v := object(t, nil, "test", dir, "--record", sums, "--input", "a="+ones, "--input", "b="+ones)
+	if at(t, v, "case") != filepath.Join(dir, "sums") || at(t, v, "computed", 1) != "total" || len(at(t, v, "given").([]any)) != 0 {
+		t.Errorf("have %v", v)
+	}
+	ok(t, "test", dir, "--record", classifier, "--input", photos+"/yellow.png")
+	ok(t, "test", dir, "--record", style, "--input", photos+"/yellow.png", "--rtol", "0")
+	if v := object(t, nil, "test", dir); at(t, v, "passed") != 3.0 || at(t, v, "failed") != 0.0 {
+		t.Errorf("have %v", v)
+	}
+	// What is given is what is expected, right or wrong.
+	ok(t, "test", dir, "--record", sums, "--id", "wrong", "--input", "a="+ones, "--input", "b="+ones, "--output", "total="+wrong)
+	r := call(t, "test", dir)
+	if r.code != exitFailed || !strings.Contains(r.stderr, "1 of 4 cases failed") {
+		t.Errorf("exit code %d: %s", r.code, r.stderr)
+	}
+	for _, c := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"--record", sums, "--input", "a=" + ones, "--input", "b=" + ones}, exitFailed, "is there already"},
+		{[]string{"--record", sums, "--input", "a=" + ones}, exitFailed, "\"b\""},
+		{[]string{"--record", sums, "--output", "sum=1"}, exitFailed, "no such output"},
+		{[]string{"--input", "a=1"}, exitUsage, "--record"},
+	} {
+		if r := call(t, append([]string{"test", dir}, c.args...)...); r.code != c.code || !strings.Contains(r.stderr, c.want) {
+			t.Errorf("%v: exit code %d, %s, want %d, %s", c.args, r.code, r.stderr, c.code, c.want)
+		}
+	}
+}

@@ -19,30 +19,36 @@ type modelInterface = mlmodel.Interface
 
 // readInputs makes one input of --input flags.
 func readInputs(given []string, face modelInterface) (compare.Source, error) {
-	in := smelt.Features{}
-	for _, text := range given {
-		f, value, err := inputOf(text, face)
-		if err != nil {
-			return compare.Source{}, err
-		}
-		if _, ok := in[f.Name]; ok {
-			return compare.Source{}, misuse("--input %s: it is given twice", f.Name)
-		}
-		if in[f.Name], err = readValue(f, value); err != nil {
-			return compare.Source{}, fmt.Errorf("input %q: %w", f.Name, err)
-		}
-	}
+	in, err := readFeatures("input", given, face.Inputs)
 	return compare.Source{Len: 1, All: func(yield func(compare.Input) bool) {
 		yield(compare.Input{Name: strings.Join(given, " "), Open: func() (smelt.Features, error) { return in, nil }})
-	}}, nil
+	}}, err
 }
 
-// inputOf finds the input that a flag is for. Names may hold "=".
-func inputOf(text string, face modelInterface) (mlmodel.Feature, string, error) {
+// readFeatures reads what the flags --input or --output (side says which) give.
+func readFeatures(side string, given []string, features []mlmodel.Feature) (smelt.Features, error) {
+	values := smelt.Features{}
+	for _, text := range given {
+		f, value, err := featureOf(side, text, features)
+		if err != nil {
+			return nil, err
+		}
+		if _, ok := values[f.Name]; ok {
+			return nil, misuse("--%s %s: it is given twice", side, f.Name)
+		}
+		if values[f.Name], err = readValue(f, value); err != nil {
+			return nil, fmt.Errorf("%s %q: %w", side, f.Name, err)
+		}
+	}
+	return values, nil
+}
+
+// featureOf finds the input or output that a flag is for. Names may hold "=".
+func featureOf(side, text string, features []mlmodel.Feature) (mlmodel.Feature, string, error) {
 	var names []string
 	var best mlmodel.Feature
 	value, found := "", false
-	for _, f := range face.Inputs {
+	for _, f := range features {
 		if v, ok := strings.CutPrefix(text, f.Name+"="); ok && len(f.Name) >= len(best.Name) {
 			best, value, found = f, v, true
 		}
@@ -51,14 +57,14 @@ func inputOf(text string, face modelInterface) (mlmodel.Feature, string, error) 
 	switch {
 	case found:
 		return best, value, nil
-	case len(face.Inputs) == 1 && !strings.Contains(text, "="):
-		return face.Inputs[0], text, nil
+	case len(features) == 1 && !strings.Contains(text, "="):
+		return features[0], text, nil
 	}
 	name, _, ok := strings.Cut(text, "=")
 	if !ok {
-		return best, "", misuse("--input %s: want NAME=FILE", text)
+		return best, "", misuse("--%s %s: want NAME=FILE", side, text)
 	}
-	return best, "", fmt.Errorf("input %q: the model has no such input, only %s", name, strings.Join(names, ", "))
+	return best, "", fmt.Errorf("%s %q: the model has no such %s, only %s", side, name, side, strings.Join(names, ", "))
 }
 
 // readValue reads the value of an input.

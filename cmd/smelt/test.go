@@ -21,6 +21,7 @@ func (a *app) test() *cobra.Command {
 		engine  predict.Options
 		timeout time.Duration
 		list    bool
+		rec     recordFlags
 	)
 	cmd := &cobra.Command{
 		Use:   "test CASES",
@@ -28,9 +29,14 @@ func (a *app) test() *cobra.Command {
 		Long: `Run golden cases, each a model with inputs and the outputs they should give.
 
 CASES is a zip archive of cases, a folder of cases or of such archives, or one
-case. The exit code is 1 if a case fails.`,
+case. The exit code is 1 if a case fails.
+
+With --record, a case is written into the folder CASES: the model, the given
+inputs and the outputs. Outputs that --output does not give are computed by the
+definition of each operator.`,
 		Example: `  smelt test conformance/nn.zip
-  smelt test conformance --suite mil --run '^conv' --json`,
+  smelt test conformance --suite mil --run '^conv' --json
+  smelt test golden --record net.mlpackage --input x=x.npy --output y=expected.npy`,
 		Args: wants(1, 1, "one CASES"),
 	}
 	f := cmd.Flags()
@@ -42,7 +48,14 @@ case. The exit code is 1 if a case fails.`,
 	f.BoolVar(&engine.Reference, "reference", false, "run every operator by its definition, without fast kernels")
 	f.BoolVar(&engine.Strict, "strict", false, "round every float16 result to float16")
 	f.BoolVar(&list, "list", false, "list every case that fails, not only counts")
+	rec.add(cmd)
 	cmd.RunE = a.verb(func(ctx context.Context, args []string) error {
+		if rec.model != "" {
+			return a.record(ctx, args[0], &rec)
+		}
+		if err := rec.unused(cmd); err != nil {
+			return err
+		}
 		if o.Parallelism < 0 || timeout <= 0 {
 			return misuse("--parallel wants 0 or more, --timeout more than 0")
 		}

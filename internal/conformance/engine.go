@@ -68,11 +68,18 @@ func (s *session) Predict(ctx context.Context, inputs map[string]Value) (map[str
 	if err != nil {
 		return nil, err
 	}
+	return Values(out)
+}
+
+// Values are a model's features as cases hold them.
+func Values(features predict.Features) (map[string]Value, error) {
 	values := map[string]Value{}
-	for name, f := range out {
-		if values[name], err = value(f); err != nil {
-			return nil, fmt.Errorf("output %q: %w", name, err)
+	for name, f := range features {
+		v, err := value(f)
+		if err != nil {
+			return nil, fmt.Errorf("%q: %w", name, err)
 		}
+		values[name] = v
 	}
 	return values, nil
 }

@@ -27,7 +27,7 @@ func explained(t *testing.T) string {
 // explained must still fail with the kernels, so that the list stays true.
 func TestEngine(t *testing.T) {
 	list, strictly, _ := strings.Cut(explained(t), "## Only by reference evaluation")
-	for _, name := range []string{"nn", "mil", "torch", "tf", "compress"} {
+	for _, name := range []string{"nn", "mil", "torch", "tf", "compress", "trees"} {
 		for _, reference := range []bool{false, true} {
 			s := sharedCases(t, name)
 			report, err := Run(context.Background(), s, Engine(predict.Options{Reference: reference}), Options{})
