@@ -14,6 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/smelt-ml/smelt/internal/engine"
+	"github.com/smelt-ml/smelt/internal/kernel/cpu"
 	"github.com/smelt-ml/smelt/internal/media"
 	"github.com/smelt-ml/smelt/internal/predict"
 	"github.com/smelt-ml/smelt/mlmodel"
@@ -34,6 +36,7 @@ that convolutions, linear layers, matrix products and recurrent layers add up,
 and is the rate of the median run.`,
 		Example: `  smelt bench SqueezeNet.mlmodel
   smelt bench SqueezeNet.mlmodel --threads 1 --runs 100 --json
+  smelt bench SqueezeNet.mlmodel --threads 1 --profile --trace trace.json
   smelt bench flexible.mlpackage --shape x=1x3x512x512 --batch 8`,
 		Args: wants(1, 1, "one MODEL"),
 	}
@@ -43,6 +46,7 @@ and is the rate of the median run.`,
 	f.IntVar(&b.batch, "batch", 1, "inputs of a run")
 	f.StringArrayVar(&shapes, "shape", nil, "shape of an input, as `NAME=1x3x224x224`; may be repeated")
 	f.StringVar(&b.function, "function", "", "function of an ML Program that has several")
+	b.profile.add(cmd)
 	cmd.RunE = a.verb(func(ctx context.Context, args []string) error {
 		if b.threads < 0 || b.runs < 1 || b.batch < 1 {
 			return misuse("--runs and --batch want 1 or more, --threads 0 or more")
@@ -70,6 +74,7 @@ type benchmark struct {
 	threads, runs, batch int
 	function             string
 	shapes               map[string][]int
+	profile              profileFlags
 }
 
 type benchReport struct {
@@ -84,6 +89,8 @@ type benchReport struct {
 	Load    float64 `json:"load_ms"`
 	First   float64 `json:"first_ms"` // of the first run
 	PeakRSS int64   `json:"peak_rss_bytes"`
+
+	Profile *profileReport `json:"profile,omitempty"`
 }
 
 func (r *benchReport) write(w io.Writer) {
@@ -99,6 +106,9 @@ func (r *benchReport) write(w io.Writer) {
 	if r.PeakRSS > 0 {
 		fmt.Fprintf(w, "most memory\t%s\n", bytesText(r.PeakRSS))
 	}
+	if r.Profile != nil {
+		r.Profile.write(w)
+	}
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
@@ -110,7 +120,12 @@ func (b *benchmark) measure(ctx context.Context, path string, show func(done, to
 		return nil, err
 	}
 	defer doc.Close()
-	m, err := predict.Load(doc, predict.Options{Threads: b.threads, Function: b.function})
+	o := predict.Options{Threads: b.threads, Function: b.function}
+	var prof profiler
+	if b.profile.any() {
+		o.Profile = prof.step
+	}
+	m, err := predict.Load(doc, o)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +137,14 @@ func (b *benchmark) measure(ctx context.Context, path string, show func(done, to
 	}
 	const warm = 2
 	var times []time.Duration
+	stop := func() error { return nil }
 	for i := range warm + b.runs {
+		if i == warm && b.profile.any() {
+			prof.begin(b.profile.trace != "")
+			if stop, err = cpuProfile(b.profile.cpu); err != nil {
+				return nil, err
+			}
+		}
 		start = time.Now()
 		if b.batch > 1 {
 			_, err = m.Batch(ctx, batch)
@@ -136,6 +158,21 @@ func (b *benchmark) measure(ctx context.Context, path string, show func(done, to
 		if show != nil {
 			show(i+1, warm+b.runs)
 		}
+	}
+	if err := stop(); err != nil {
+		return nil, err
+	}
+	if b.profile.trace != "" {
+		if err := prof.writeTrace(b.profile.trace); err != nil {
+			return nil, err
+		}
+	}
+	if b.profile.table {
+		level, err := cpu.Active()
+		if err != nil {
+			return nil, err
+		}
+		r.Profile = prof.report(b.runs, engine.Peak(level, b.threads))
 	}
 	r.First = milliseconds(times[0])
 	times = times[warm:]

@@ -430,3 +430,37 @@ func TestRecord(t *testing.T) {
 		}
 	}
 }
+
+func TestProfile(t *testing.T) {
+	dir := t.TempDir()
+	trace, cpu := filepath.Join(dir, "trace.json"), filepath.Join(dir, "cpu.prof")
+	v := object(t, nil, "bench", sums, "--runs", "3", "--profile", "--trace", trace, "--cpuprofile", cpu)
+	if peak := at(t, v, "profile", "peak_gflops").(float64); peak <= 0 {
+		t.Errorf("peak %v", peak)
+	}
+	steps := len(at(t, v, "profile", "layers").([]any))
+	share := 0.0
+	for i := range at(t, v, "profile", "ops").([]any) {
+		share += at(t, v, "profile", "ops", i, "percent").(float64)
+	}
+	if steps == 0 || share < 99.9 || share > 100.1 {
+		t.Errorf("%d steps take %v %%", steps, share)
+	}
+	b, err := os.ReadFile(trace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var events any
+	if err := json.Unmarshal(b, &events); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(at(t, events, "traceEvents").([]any)); n != 3*steps {
+		t.Errorf("%d events of %d steps in 3 runs", n, steps)
+	}
+	if info, err := os.Stat(cpu); err != nil || info.Size() == 0 {
+		t.Errorf("profile: %v, %v", info, err)
+	}
+	if text := ok(t, "bench", sums, "--runs", "1", "--profile"); !strings.Contains(text, "linear") || !strings.Contains(text, "% of peak") {
+		t.Errorf("bench says\n%s", text)
+	}
+}

@@ -86,6 +86,7 @@ type compiler struct {
 	uses  map[*mil.Value]int
 	users map[*mil.Value]*mil.Node // a user of each value; the only one where uses is 1
 	fused map[*mil.Node]bool       // done by an earlier step
+	taken []*mil.Node              // those of the step that is being made
 	ends  map[int]int              // the last step that needs an object
 	gemm  *gemm.Kernel
 	vec   *vec.Funcs
@@ -100,6 +101,7 @@ type stepFunc func(r *Run) error
 type kernel func(c *compiler, n *mil.Node, args any) (stepFunc, bool)
 
 func (c *compiler) node(n *mil.Node) error {
+	c.taken = nil
 	run, ok, err := c.fast(n)
 	if err != nil {
 		return err
@@ -113,8 +115,18 @@ func (c *compiler) node(n *mil.Node) error {
 	if c.opts.Strict {
 		run = rounding(n, run)
 	}
-	c.steps = append(c.steps, step{node: n, run: run})
+	s := step{node: n, run: run, fast: ok, merged: c.taken}
+	if c.opts.Profile != nil {
+		s.told = c.describe(&s)
+	}
+	c.steps = append(c.steps, s)
 	return nil
+}
+
+// merge lets the step that is being made do node n, too.
+func (c *compiler) merge(n *mil.Node) {
+	c.fused[n] = true
+	c.taken = append(c.taken, n)
 }
 
 // fast looks for a kernel: there must be one, and all shapes must be known.

@@ -84,7 +84,7 @@ func (c *compiler) residual(v *mil.Value) (add, sum *mil.Value) {
 	if at, there := c.places[y]; !there || at.buffer < 0 {
 		return nil, v
 	}
-	c.fused[n] = true
+	c.merge(n)
 	return y, n.Outputs[0]
 }
 

@@ -160,7 +160,7 @@ func (c *compiler) activation(v *mil.Value) (gemm.Act, *mil.Value) {
 		}
 		act = gemm.Func(f)
 	}
-	c.fused[n] = true
+	c.merge(n)
 	return act, n.Outputs[0]
 }
 

@@ -30,6 +30,8 @@ type Options struct {
 	// Observe sees every value as it is made, by name. Nothing is fused or
 	// computed in place then. The tensor is only valid during the call.
 	Observe func(name string, t *tensor.Tensor)
+	// Profile is told of every step as it is done.
+	Profile Profile
 	// MaxBytes bounds the memory of a Run; 0 means DefaultMaxBytes.
 	MaxBytes int
 }
@@ -62,9 +64,12 @@ type Plan struct {
 
 // step is one action of a prediction.
 type step struct {
-	node  *mil.Node
-	run   stepFunc
-	frees []int // objects that nobody reads after it
+	node   *mil.Node
+	run    stepFunc
+	fast   bool        // by a kernel
+	merged []*mil.Node // nodes that it does, too
+	told   *Step       // nil unless there is a Profile
+	frees  []int       // objects that nobody reads after it
 }
 
 // place says where a value lives while the program runs.
@@ -149,7 +154,13 @@ func (r *Run) Do(ctx context.Context, inputs []*tensor.Tensor, state State) ([]*
 			return nil, context.Cause(ctx)
 		}
 		s := &p.steps[i]
-		if err := s.run(r); err != nil {
+		var err error
+		if s.told != nil {
+			err = s.timed(r, p.opts.Profile)
+		} else {
+			err = s.run(r)
+		}
+		if err != nil {
 			return nil, wrap(s.node, err)
 		}
 		if p.opts.Observe != nil {

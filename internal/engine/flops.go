@@ -14,10 +14,15 @@ import (
 func (p *Plan) FLOPs() int64 {
 	var sum int64
 	for _, s := range p.steps {
-		sum += 2 * products(s.node)
-		for _, b := range s.node.Blocks {
-			b.Walk(func(n *mil.Node) { sum += 2 * products(n) })
-		}
+		sum += flops(s.node)
+	}
+	return sum
+}
+
+func flops(n *mil.Node) int64 {
+	sum := 2 * products(n)
+	for _, b := range n.Blocks {
+		b.Walk(func(n *mil.Node) { sum += 2 * products(n) })
 	}
 	return sum
 }

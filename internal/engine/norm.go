@@ -142,7 +142,7 @@ func instanceNorm(c *compiler, n *mil.Node, args any) (stepFunc, bool) {
 	out := n.Outputs[0]
 	relu := c.next(out, "relu")
 	if relu != nil {
-		c.fused[relu] = true
+		c.merge(relu)
 		out = relu.Outputs[0]
 	}
 	x := c.in(a.X)

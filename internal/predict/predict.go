@@ -35,6 +35,7 @@ type Options struct {
 	Reference bool   // see engine.Options
 	Strict    bool
 	Observe   func(name string, t *tensor.Tensor)
+	Profile   engine.Profile
 	Fit       media.FitOptions // how pictures are brought to the model's size
 	MaxBytes  int
 }
