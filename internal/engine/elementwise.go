@@ -79,9 +79,9 @@ func functionOf(v *vec.Funcs, args any, name string) function {
 	case "leaky_relu":
 		switch a := args.(type) {
 		case *op.Alpha:
-			return leaky(a.Alpha)
+			return func(dst, src []float32) { v.Leaky(dst, src, a.Alpha) }
 		case *op.AlphaIOS17:
-			return leaky(a.Alpha)
+			return func(dst, src []float32) { v.Leaky(dst, src, a.Alpha) }
 		}
 	case "gelu":
 		switch args.(*op.GeluArgs).Mode {
@@ -92,15 +92,6 @@ func functionOf(v *vec.Funcs, args any, name string) function {
 		}
 	}
 	return nil
-}
-
-func leaky(alpha float32) function {
-	return each(func(x float32) float32 {
-		if x < 0 {
-			return alpha * x
-		}
-		return x
-	})
 }
 
 // each lifts a function of one element.
@@ -148,12 +139,8 @@ func (c *compiler) activation(v *mil.Value) (gemm.Act, *mil.Value) {
 	if err != nil {
 		return gemm.Act{}, v
 	}
-	act := gemm.Relu
-	switch n.Op {
-	case "relu":
-	case "relu6":
-		act = gemm.Clamp(0, 6)
-	default:
+	act, ok := actOf(n.Op, args)
+	if !ok {
 		f := functionOf(c.vec, args, n.Op)
 		if f == nil {
 			return gemm.Act{}, v
@@ -162,6 +149,36 @@ func (c *compiler) activation(v *mil.Value) (gemm.Act, *mil.Value) {
 	}
 	c.merge(n)
 	return act, n.Outputs[0]
+}
+
+// actOf returns the activation of an operator that micro-kernels compute while
+// the results are in registers.
+func actOf(name string, args any) (gemm.Act, bool) {
+	switch name {
+	case "relu":
+		return gemm.Relu, true
+	case "relu6":
+		return gemm.Clamp(0, 6), true
+	}
+	switch a := args.(type) {
+	case *op.AlphaBeta:
+		if name == "clip" {
+			return gemm.Clamp(a.Alpha, a.Beta), true
+		}
+	case *op.AlphaBetaIOS17:
+		if name == "clip" {
+			return gemm.Clamp(a.Alpha, a.Beta), true
+		}
+	case *op.Alpha:
+		if name == "leaky_relu" {
+			return gemm.Leaky(a.Alpha), true
+		}
+	case *op.AlphaIOS17:
+		if name == "leaky_relu" {
+			return gemm.Leaky(a.Alpha), true
+		}
+	}
+	return gemm.Act{}, false
 }
 
 // arithmetic is one broadcasting operator on vectors: both operands vectors,
