@@ -32,12 +32,9 @@ var Resize = Define(Spec[ResizeArgs]{
 			return nil, err
 		}
 		x := a.X.Const
-		sizes, mode := shape[len(shape)-a.ResizedDims:], a.SamplingMode
+		sizes := shape[len(shape)-a.ResizedDims:]
 		var t *tensor.Tensor
-		if a.InterpolationMode == "NEAREST_NEIGHBOR" {
-			if mode == "DEFAULT" {
-				mode = "UNALIGN_CORNERS"
-			}
+		if mode, nearest := a.mode(); nearest {
 			t, err = resizeNearest(x, lastAxes(x, mode, sizes...), true)
 		} else {
 			t, err = resizeLinear(x, lastAxes(x, mode, sizes...))
@@ -52,6 +49,18 @@ var Resize = Define(Spec[ResizeArgs]{
 		return a
 	},
 })
+
+// mode is what gridPoints calls the choice of points, and whether elements are
+// taken as they are.
+func (a *ResizeArgs) mode() (mode string, nearest bool) {
+	if a.InterpolationMode != "NEAREST_NEIGHBOR" {
+		return a.SamplingMode, false
+	}
+	if a.SamplingMode == "DEFAULT" {
+		return "UNALIGN_CORNERS", true
+	}
+	return a.SamplingMode, true
+}
 
 func inferResize(a *ResizeArgs) ([]mil.Type, error) {
 	shape := dims(a.X)

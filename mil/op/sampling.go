@@ -168,16 +168,12 @@ func narrowed(d tensor.DType, shape []int, data []float64) *tensor.Tensor {
 // with rounding the nearest one, of two the later.
 func resizeNearest(x *tensor.Tensor, axes []resizing, round bool) (*tensor.Tensor, error) {
 	for _, a := range axes {
-		last := float64(x.Shape()[a.axis] - 1)
-		index := make([]int, a.size)
-		for i, p := range a.points {
-			if round {
-				p += 0.5
-			}
-			index[i] = int(min(max(math.Floor(p), 0), last))
+		half := 0.0
+		if round {
+			half = 0.5
 		}
 		var err error
-		if x, err = taken(x, a.axis, index); err != nil {
+		if x, err = taken(x, a.axis, nearestTaps(a.points, half, x.Shape()[a.axis])); err != nil {
 			return nil, err
 		}
 	}

@@ -69,13 +69,18 @@ func evalUpsampleBilinear(a *UpsampleBilinearIOS16Args) ([]*tensor.Tensor, error
 	if err != nil {
 		return nil, err
 	}
-	mode := "UNALIGN_CORNERS"
-	if a.AlignCorners {
-		mode = "STRICT_ALIGN_CORNERS"
-	} else if a.HalfPixelCenters != nil && !a.HalfPixelCenters.Bools()[0] {
-		mode = "DEFAULT"
-	}
 	x := a.X.Const
-	t, err := resizeLinear(x, lastAxes(x, mode, shape[len(shape)-2:]...))
+	t, err := resizeLinear(x, lastAxes(x, a.mode(), shape[len(shape)-2:]...))
 	return []*tensor.Tensor{t}, err
+}
+
+// mode is what gridPoints calls the choice of points.
+func (a *UpsampleBilinearIOS16Args) mode() string {
+	switch {
+	case a.AlignCorners:
+		return "STRICT_ALIGN_CORNERS"
+	case a.HalfPixelCenters != nil && !a.HalfPixelCenters.Bools()[0]:
+		return "DEFAULT"
+	}
+	return "UNALIGN_CORNERS"
 }
