@@ -10,29 +10,6 @@ import (
 	"github.com/smelt-ml/smelt/tensor"
 )
 
-// grain is the least number of elements worth a thread's while.
-const grain = 8192
-
-// parallel splits n elements over the pool in pieces of at least a grain.
-func (r *Run) parallel(n int, f func(lo, hi int)) {
-	if n <= grain || r.pool.Threads() == 1 {
-		f(0, n)
-		return
-	}
-	pieces := min((n+grain-1)/grain, 4*r.pool.Threads())
-	size := ((n+pieces-1)/pieces + align - 1) / align * align
-	r.pool.For((n+size-1)/size, func(_, lo, hi int) { f(lo*size, min(hi*size, n)) })
-}
-
-// rows splits work on rows of the given size over the pool.
-func (r *Run) rows(rows, size int, f func(lo, hi int)) {
-	if rows*size <= grain || r.pool.Threads() == 1 {
-		f(0, rows)
-		return
-	}
-	r.pool.For(rows, func(_, lo, hi int) { f(lo, hi) })
-}
-
 // function computes dst = f(src), element by element; dst may be src.
 type function func(dst, src []float32)
 
@@ -112,11 +89,10 @@ func unary(c *compiler, n *mil.Node, args any) (stepFunc, bool) {
 	}
 	x := c.in(v)
 	y := c.out(n.Outputs[0], v)
-	return func(r *Run) error {
+	return over(tensor.Size(v.Type.Shape), func(r *Run, lo, hi int) {
 		dst, src := r.at(y), r.at(x)
-		r.parallel(len(dst), func(lo, hi int) { f(dst[lo:hi], src[lo:hi]) })
-		return nil
-	}, true
+		f(dst[lo:hi], src[lo:hi])
+	}), true
 }
 
 var unaryKernels = map[string]kernel{
@@ -229,25 +205,23 @@ func binary(c *compiler, n *mil.Node, args any) (stepFunc, bool) {
 	last := len(dims) - 1
 	inner, outer := dims[last], dims[:last]
 	total := tensor.Size(outer)
-	return func(r *Run) error {
+	if total == 1 {
+		return over(inner, func(r *Run, lo, hi int) {
+			f.apply(r.at(z)[lo:hi], r.at(x), r.at(y), lo, hi, xs[last], ys[last])
+		}), true
+	}
+	return overRows(total, inner, func(r *Run, lo, hi int) {
 		dst, a, b := r.at(z), r.at(x), r.at(y)
-		if total == 1 {
-			r.parallel(inner, func(lo, hi int) { f.apply(dst[lo:hi], a, b, lo, hi, xs[last], ys[last]) })
-			return nil
-		}
-		r.rows(total, inner, func(lo, hi int) {
-			for i := lo; i < hi; i++ {
-				ai, bi, rest := 0, 0, i
-				for d := last - 1; d >= 0; d-- {
-					at := rest % outer[d]
-					rest /= outer[d]
-					ai, bi = ai+at*xs[d], bi+at*ys[d]
-				}
-				f.apply(dst[i*inner:(i+1)*inner], a[ai:], b[bi:], 0, inner, xs[last], ys[last])
+		for i := lo; i < hi; i++ {
+			ai, bi, rest := 0, 0, i
+			for d := last - 1; d >= 0; d-- {
+				at := rest % outer[d]
+				rest /= outer[d]
+				ai, bi = ai+at*xs[d], bi+at*ys[d]
 			}
-		})
-		return nil
-	}, true
+			f.apply(dst[i*inner:(i+1)*inner], a[ai:], b[bi:], 0, inner, xs[last], ys[last])
+		}
+	}), true
 }
 
 // apply computes dst from elements lo to hi; a stride of 0 is one number.

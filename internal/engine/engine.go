@@ -98,6 +98,7 @@ type Run struct {
 	held    int // bytes of objects and states
 	ctx     context.Context
 	state   State
+	loop    loop
 }
 
 // State holds the values of a program's states by name. They are zero at

@@ -28,18 +28,15 @@ func softmax(c *compiler, n *mil.Node, args any) (stepFunc, bool) {
 	outer, size, inner := around(a.X.Type.Shape, a.Axis)
 	x := c.in(a.X)
 	y := c.out(n.Outputs[0], a.X)
-	return func(r *Run) error {
+	return overRows(outer, size*inner, func(r *Run, lo, hi int) {
 		dst, src := r.at(y), r.at(x)
-		r.rows(outer, size*inner, func(lo, hi int) {
-			d, s := dst[lo*size*inner:hi*size*inner], src[lo*size*inner:hi*size*inner]
-			if inner == 1 {
-				c.vec.Softmax(d, s, hi-lo, size)
-			} else {
-				c.vec.SoftmaxStrided(d, s, hi-lo, size, inner)
-			}
-		})
-		return nil
-	}, true
+		d, s := dst[lo*size*inner:hi*size*inner], src[lo*size*inner:hi*size*inner]
+		if inner == 1 {
+			c.vec.Softmax(d, s, hi-lo, size)
+		} else {
+			c.vec.SoftmaxStrided(d, s, hi-lo, size, inner)
+		}
+	}), true
 }
 
 // layerNorm serves the usual case: normalization over the last axes.
@@ -74,15 +71,12 @@ func layerNorm(c *compiler, n *mil.Node, args any) (stepFunc, bool) {
 	gamma, beta := floats(a.Gamma), floats(a.Beta)
 	x := c.in(a.X)
 	y := c.out(n.Outputs[0], a.X)
-	return func(r *Run) error {
+	return overRows(rows, size, func(r *Run, lo, hi int) {
 		dst, src := r.at(y), r.at(x)
-		r.rows(rows, size, func(lo, hi int) {
-			for i := lo; i < hi; i++ {
-				c.vec.Normalize(dst[i*size:(i+1)*size], src[i*size:(i+1)*size], gamma, beta, a.Epsilon)
-			}
-		})
-		return nil
-	}, true
+		for i := lo; i < hi; i++ {
+			c.vec.Normalize(dst[i*size:(i+1)*size], src[i*size:(i+1)*size], gamma, beta, a.Epsilon)
+		}
+	}), true
 }
 
 // batchNorm is a scale and a shift for each channel.
@@ -110,15 +104,12 @@ func batchNorm(c *compiler, n *mil.Node, args any) (stepFunc, bool) {
 	}
 	x := c.in(a.X)
 	y := c.out(n.Outputs[0], a.X)
-	return func(r *Run) error {
+	return overRows(shape[0]*channels, size, func(r *Run, lo, hi int) {
 		dst, src := r.at(y), r.at(x)
-		r.rows(shape[0]*channels, size, func(lo, hi int) {
-			for i := lo; i < hi; i++ {
-				c.vec.Affine(dst[i*size:(i+1)*size], src[i*size:(i+1)*size], scale[i%channels], shift[i%channels])
-			}
-		})
-		return nil
-	}, true
+		for i := lo; i < hi; i++ {
+			c.vec.Affine(dst[i*size:(i+1)*size], src[i*size:(i+1)*size], scale[i%channels], shift[i%channels])
+		}
+	}), true
 }
 
 // instanceNorm normalizes each channel of each picture, merged with a ReLU
@@ -147,17 +138,14 @@ func instanceNorm(c *compiler, n *mil.Node, args any) (stepFunc, bool) {
 	}
 	x := c.in(a.X)
 	y := c.out(out, a.X)
-	return func(r *Run) error {
+	return overRows(shape[0]*channels, size, func(r *Run, lo, hi int) {
 		dst, src := r.at(y), r.at(x)
-		r.rows(shape[0]*channels, size, func(lo, hi int) {
-			for i := lo; i < hi; i++ {
-				d := dst[i*size : (i+1)*size]
-				c.vec.NormalizeChannel(d, src[i*size:(i+1)*size], at(a.Gamma, i%channels, 1), at(a.Beta, i%channels, 0), a.Epsilon)
-				if relu != nil {
-					c.vec.Relu(d, d)
-				}
+		for i := lo; i < hi; i++ {
+			d := dst[i*size : (i+1)*size]
+			c.vec.NormalizeChannel(d, src[i*size:(i+1)*size], at(a.Gamma, i%channels, 1), at(a.Beta, i%channels, 0), a.Epsilon)
+			if relu != nil {
+				c.vec.Relu(d, d)
 			}
-		})
-		return nil
-	}, true
+		}
+	}), true
 }

@@ -42,13 +42,10 @@ func reduce(c *compiler, n *mil.Node, args any) (stepFunc, bool) {
 	}
 	x := c.in(a.X)
 	y := c.out(n.Outputs[0])
-	return func(r *Run) error {
+	return overRows(rows, size, func(r *Run, lo, hi int) {
 		dst, src := r.at(y), r.at(x)
-		r.rows(rows, size, func(lo, hi int) {
-			for i := lo; i < hi; i++ {
-				dst[i] = f(src[i*size : (i+1)*size])
-			}
-		})
-		return nil
-	}, true
+		for i := lo; i < hi; i++ {
+			dst[i] = f(src[i*size : (i+1)*size])
+		}
+	}), true
 }

@@ -30,15 +30,12 @@ func resized(c *compiler, n *mil.Node, args any) (stepFunc, bool) {
 	planes, to := tensor.Size(shape[:len(shape)-2]), len(rows.Lo)*len(cols.Lo)
 	x := c.in(a.Image())
 	y := c.out(out)
-	return func(r *Run) error {
+	return overRows(planes, to, func(r *Run, lo, hi int) {
 		dst, src := r.at(y), r.at(x)
-		r.rows(planes, to, func(lo, hi int) {
-			for i := lo; i < hi; i++ {
-				k.Plane(dst[i*to:(i+1)*to], src[i*from:(i+1)*from], width)
-			}
-		})
-		return nil
-	}, true
+		for i := lo; i < hi; i++ {
+			k.Plane(dst[i*to:(i+1)*to], src[i*from:(i+1)*from], width)
+		}
+	}), true
 }
 
 // padded adds a border: of a constant, of the mirrored image or of its edges.
@@ -68,13 +65,10 @@ func padded(c *compiler, n *mil.Node, args any) (stepFunc, bool) {
 	planes, from, to := tensor.Size(in[:at]), in[at]*in[at+1], shape[at]*shape[at+1]
 	x := c.in(a.X)
 	y := c.out(n.Outputs[0])
-	return func(r *Run) error {
+	return overRows(planes, to, func(r *Run, lo, hi int) {
 		dst, src := r.at(y), r.at(x)
-		r.rows(planes, to, func(lo, hi int) {
-			for i := lo; i < hi; i++ {
-				border.Plane(dst[i*to:(i+1)*to], src[i*from:(i+1)*from])
-			}
-		})
-		return nil
-	}, true
+		for i := lo; i < hi; i++ {
+			border.Plane(dst[i*to:(i+1)*to], src[i*from:(i+1)*from])
+		}
+	}), true
 }
