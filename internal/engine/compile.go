@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"slices"
+
 	"github.com/smelt-ml/smelt/internal/kernel/gemm"
 	"github.com/smelt-ml/smelt/internal/kernel/vec"
 	"github.com/smelt-ml/smelt/mil"
@@ -132,16 +134,14 @@ func (c *compiler) merge(n *mil.Node) {
 // fast looks for a kernel: there must be one, and all shapes must be known.
 func (c *compiler) fast(n *mil.Node) (run stepFunc, ok bool, err error) {
 	make := kernels[n.Op]
+	if slices.ContainsFunc(n.Outputs, func(v *mil.Value) bool { return !inArena(v.Type) }) {
+		make = objectKernels[n.Op]
+	}
 	if make == nil || c.opts.Reference {
 		return nil, false, nil
 	}
 	for _, v := range append(n.Values(), n.Outputs...) {
 		if !v.Type.IsStatic() {
-			return nil, false, nil
-		}
-	}
-	for _, v := range n.Outputs {
-		if !inArena(v.Type) {
 			return nil, false, nil
 		}
 	}

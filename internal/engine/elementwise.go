@@ -287,8 +287,11 @@ var viewKernels = map[string]kernel{
 // is rounded to it; what enters keeps its digits, unless rounding is strict.
 func cast(c *compiler, n *mil.Node, args any) (stepFunc, bool) {
 	v := n.Input("x")
-	if v == nil || !inArena(v.Type) {
+	if v == nil {
 		return nil, false
+	}
+	if !inArena(v.Type) {
+		return castOf(c, n)
 	}
 	from, to := v.Type.DType, n.Outputs[0].Type.DType
 	if from == to || (to == tensor.Float16 && !c.opts.Strict) {

@@ -9,6 +9,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/smelt-ml/smelt/fault"
 	"github.com/smelt-ml/smelt/internal/kernel/cpu"
@@ -214,7 +215,11 @@ func (r *Run) object(v *mil.Value) object {
 	if at.buffer >= 0 {
 		return object{tensor: tensor.New(v.Type.DType, v.Type.Shape, r.buffers[at.buffer][:tensor.Size(v.Type.Shape)])}
 	}
-	return r.objects[at.object]
+	o := r.objects[at.object]
+	if t := o.tensor; t != nil && v.Type.IsStatic() && !slices.Equal(t.Shape(), v.Type.Shape) {
+		o.tensor = t.Reshape(v.Type.Shape) // see sameObject
+	}
+	return o
 }
 
 // clone copies a tensor that may lie in the arena or belong to the caller.
