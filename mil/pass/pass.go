@@ -11,6 +11,12 @@ var passes = []struct {
 	Name string
 	Run  func(f *mil.Func)
 }{
+	{"reshape", reshapes},
+	{"dead_code", deadCode}, // a reshape that nobody reads is no reader, either
+	{"affine", affine},
+	{"pad", pads},
+	{"clamp", clamps},
+	{"attention", attentions},
 	{"dead_code", deadCode},
 }
 
