@@ -17,7 +17,7 @@ const align = 16
 func (p *Plan) assign() error {
 	var order []*buffer
 	for i := range p.buffers {
-		if b := &p.buffers[i]; !b.given {
+		if b := &p.buffers[i]; !b.given && b.parent == 0 {
 			order = append(order, b)
 		}
 	}
@@ -40,6 +40,11 @@ func (p *Plan) assign() error {
 		}
 		i, _ := slices.BinarySearchFunc(placed, b, func(a, b *buffer) int { return cmp.Compare(a.offset, b.offset) })
 		placed = slices.Insert(placed, i, b)
+	}
+	for i := range p.buffers { // parents come before their parts
+		if b := &p.buffers[i]; b.parent > 0 {
+			b.offset = p.buffers[b.parent-1].offset + b.within
+		}
 	}
 	return nil
 }

@@ -34,6 +34,9 @@ func Compile(f *mil.Func, inputs []mil.Type, o Options) (*Plan, error) {
 	for _, v := range g.Body.Outputs { // an output's last use comes after all steps
 		c.uses[v]++
 	}
+	if o.fuses() {
+		c.homes = c.joined(g.Body)
+	}
 	for _, v := range g.Inputs {
 		if at := c.declare(v); at.buffer >= 0 {
 			c.buffers[at.buffer].given = true
@@ -89,6 +92,7 @@ type compiler struct {
 	users map[*mil.Value]*mil.Node // a user of each value; the only one where uses is 1
 	fused map[*mil.Node]bool       // done by an earlier step
 	taken []*mil.Node              // those of the step that is being made
+	homes map[*mil.Value]home      // see concat
 	ends  map[int]int              // the last step that needs an object
 	gemm  *gemm.Kernel
 	vec   *vec.Funcs
@@ -176,17 +180,37 @@ func inArena(t mil.Type) bool {
 	return t.IsStatic() && t.DType.IsFloat() && t.DType != tensor.Float64
 }
 
-// declare gives a value a place of its own.
+// declare gives a value a place of its own, or at home.
 func (c *compiler) declare(v *mil.Value) place {
+	if at, there := c.places[v]; there {
+		return at // since a part of it was made
+	}
 	at := place{buffer: -1, object: c.objects}
 	if inArena(v.Type) {
+		b := buffer{size: tensor.Size(v.Type.Shape), first: len(c.steps), last: len(c.steps), pending: c.uses[v]}
+		if h, ok := c.homes[v]; ok {
+			b.parent, b.within = c.declare(h.whole).buffer+1, h.at
+			c.enclosing(b.parent, func(p *buffer) {
+				p.pending += b.pending
+				p.last = len(c.steps)
+			})
+		}
 		at = place{buffer: len(c.buffers)}
-		c.buffers = append(c.buffers, buffer{size: tensor.Size(v.Type.Shape), first: len(c.steps), last: len(c.steps), pending: c.uses[v]})
+		c.buffers = append(c.buffers, b)
 	} else {
 		c.objects++
 	}
 	c.places[v] = at
 	return at
+}
+
+// enclosing calls f for a parent, its parent, and so on.
+func (c *compiler) enclosing(parent int, f func(p *buffer)) {
+	for parent > 0 {
+		p := &c.buffers[parent-1]
+		f(p)
+		parent = p.parent
+	}
 }
 
 // in notes that the current step reads v, once for each time that v stands
@@ -206,6 +230,10 @@ func (c *compiler) in(v *mil.Value) operand {
 	b := &c.buffers[at.buffer]
 	b.last = len(c.steps)
 	b.pending--
+	c.enclosing(b.parent, func(p *buffer) {
+		p.last = len(c.steps)
+		p.pending--
+	})
 	return operand{buffer: at.buffer}
 }
 
@@ -213,7 +241,7 @@ func (c *compiler) in(v *mil.Value) operand {
 // candidates, read by this step, which nobody reads again, or a new one.
 func (c *compiler) out(v *mil.Value, candidates ...*mil.Value) operand {
 	for _, x := range candidates {
-		if x.Const != nil || c.opts.Observe != nil {
+		if _, ok := c.homes[v]; ok || x.Const != nil || c.opts.Observe != nil {
 			continue
 		}
 		i := c.places[x].buffer

@@ -86,6 +86,8 @@ type buffer struct {
 	offset      int // in the arena
 	given       bool
 	pending     int // reads still to come while the plan is made
+	parent      int // 1 + the index of the buffer that it is a part of, 0 for none
+	within      int // where in the parent
 }
 
 // Run is the memory of one prediction at a time. It is not safe for

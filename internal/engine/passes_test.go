@@ -50,11 +50,30 @@ func TestPasses(t *testing.T) {
 			y := shaped(b, conv(b, x, 8), 1, 1, 8, 9, 7)
 			z := op.Relu.Add(b, op.Unary{X: shaped(b, conv(b, x, 4), 1, 1, 4, 9, 7)})
 			return shaped(b, op.Concat.Add(b, op.ConcatArgs{Values: []*mil.Value{y, z}, Axis: 2}), 1, 12, 9, 7)
-		}, []string{"conv", "conv", "concat"}},
+		}, []string{"conv", "conv"}},
 		{"joined along the new axis", func(b *mil.Builder, x *mil.Value) *mil.Value {
 			y, z := shaped(b, conv(b, x, 8), 1, 1, 8, 9, 7), shaped(b, conv(b, x, 8), 1, 1, 8, 9, 7)
 			return op.Concat.Add(b, op.ConcatArgs{Values: []*mil.Value{y, z}, Axis: 1})
-		}, []string{"conv", "conv", "concat"}},
+		}, []string{"conv", "conv"}},
+		{"joined of joined, a value read twice, an input and a constant", func(b *mil.Builder, x *mil.Value) *mil.Value {
+			y, z := conv(b, x, 3), conv(b, x, 2)
+			join := func(vs ...*mil.Value) *mil.Value {
+				return op.Concat.Add(b, op.ConcatArgs{Values: vs, Axis: -3})
+			}
+			inner := join(op.Relu.Add(b, op.Unary{X: y}), z)
+			all := join(x, inner, z, constant(1, 1, 9, 7), op.Tanh.Add(b, op.Unary{X: x}))
+			return op.Sigmoid.Add(b, op.Unary{X: all})
+		}, []string{"conv", "conv", "concat", "tanh", "concat", "sigmoid"}},
+		{"joined twice", func(b *mil.Builder, x *mil.Value) *mil.Value {
+			y := conv(b, x, 3)
+			twice := op.Concat.Add(b, op.ConcatArgs{Values: []*mil.Value{y, y}, Axis: 1})
+			return op.Tanh.Add(b, op.Unary{X: twice})
+		}, []string{"conv", "concat", "tanh"}},
+		{"joined and overwritten", func(b *mil.Builder, x *mil.Value) *mil.Value {
+			y, z := conv(b, x, 3), conv(b, x, 2)
+			all := op.Tanh.Add(b, op.Unary{X: op.Concat.Add(b, op.ConcatArgs{Values: []*mil.Value{y, z}, Axis: 1})})
+			return op.Concat.Add(b, op.ConcatArgs{Values: []*mil.Value{op.Exp.Add(b, op.Unary{X: all}), conv(b, all, 2)}, Axis: 1})
+		}, []string{"conv", "conv", "tanh", "exp", "conv"}},
 		{"flattened", func(b *mil.Builder, x *mil.Value) *mil.Value {
 			y := op.Relu.Add(b, op.Unary{X: shaped(b, conv(b, x, 8), 8*9, 7)})
 			return op.Mul.Add(b, op.Binary{X: y, Y: constant(8*9, 1)}) // no channel of the convolution
