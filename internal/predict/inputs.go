@@ -187,16 +187,41 @@ func formatRanges(ranges [][2]int64) string {
 // alone.
 const maxAbsent = 1 << 26
 
+// checkAbsent refuses a model whose defaults together, which a few bytes of its
+// description can make as large as it likes, take more memory than there is.
+func (f face) checkAbsent(in Features) error {
+	bytes := 0
+	for _, d := range f.inputs {
+		a := d.GetType().GetMultiArrayType()
+		if a == nil || in[d.GetName()] != nil {
+			continue
+		}
+		n, err := tensor.CheckShape(shapeOf(a))
+		if err != nil {
+			continue // absent says so, if it is asked
+		}
+		if bytes += 8 * n; bytes > f.maxBytes {
+			return fault.New(fault.Limit, fmt.Sprintf("input %q", d.GetName()), "the inputs that are missing take more than %d bytes", f.maxBytes)
+		}
+	}
+	return nil
+}
+
+func shapeOf(a *spec.ArrayFeatureType) []int {
+	var shape []int
+	for _, d := range a.GetShape() {
+		shape = append(shape, int(d))
+	}
+	return shape
+}
+
 // absent returns the value of an optional array that is not given: its
 // default, or zeros.
 func absent(a *spec.ArrayFeatureType) (*tensor.Tensor, error) {
 	if a == nil {
 		return nil, errors.New("is missing and has no default")
 	}
-	var shape []int
-	for _, d := range a.GetShape() {
-		shape = append(shape, int(d))
-	}
+	shape := shapeOf(a)
 	n, err := tensor.CheckShape(shape)
 	if err != nil {
 		return nil, err
@@ -312,6 +337,9 @@ func within(r *spec.SizeRange, n int) bool {
 // sample returns inputs of the declared sizes: zeros or the declared defaults.
 func (f face) sample() (Features, error) {
 	in := Features{}
+	if err := f.checkAbsent(in); err != nil {
+		return nil, err
+	}
 	for _, d := range f.inputs {
 		v, err := sampleOf(d.GetType())
 		if err != nil {

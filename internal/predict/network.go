@@ -54,7 +54,7 @@ func newNetwork(doc *mlmodel.Model, s *spec.Model, o Options) (*network, error) 
 		return nil, err
 	}
 	n := &network{
-		face: faceOf(s.GetDescription()), opts: o, plans: map[string]*plan{}, workers: map[int][]*worker{},
+		face: faceOf(s.GetDescription(), o), opts: o, plans: map[string]*plan{}, workers: map[int][]*worker{},
 		engine: engine.Options{Level: level, Reference: o.Reference, Strict: o.Strict, Observe: o.Observe, Profile: o.Profile, MaxBytes: o.MaxBytes},
 	}
 	n.lower = func(inputs []coreml.Input) (*coreml.Network, error) {
@@ -107,7 +107,7 @@ func (n *network) pickFunction(desc *spec.ModelDescription) (string, error) {
 	var names []string
 	for _, f := range functions {
 		if f.GetName() == name {
-			n.face = face{f.GetInput(), f.GetOutput(), f.GetState()}
+			n.inputs, n.outputs, n.states = f.GetInput(), f.GetOutput(), f.GetState()
 			return name, nil
 		}
 		names = append(names, f.GetName())

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/smelt-ml/smelt/fault"
-	"github.com/smelt-ml/smelt/internal/engine"
 	"github.com/smelt-ml/smelt/mlmodel"
 	"github.com/smelt-ml/smelt/mlmodel/spec"
 	"github.com/smelt-ml/smelt/tensor"
@@ -15,8 +14,7 @@ import (
 // a model may take what the pipeline takes and what the models before it give.
 type pipeline struct {
 	face
-	stages   []stage
-	maxBytes int // of all arrays that the models hand on
+	stages []stage
 }
 
 type stage struct {
@@ -31,10 +29,7 @@ func newPipeline(doc *mlmodel.Model, s *spec.Model, o Options, depth int) (_ *pi
 	if depth == maxNesting {
 		return nil, fault.New(fault.Limit, "", "pipelines are nested more than %d deep", maxNesting)
 	}
-	p := &pipeline{face: faceOf(s.GetDescription()), maxBytes: o.MaxBytes}
-	if p.maxBytes <= 0 {
-		p.maxBytes = engine.DefaultMaxBytes
-	}
+	p := &pipeline{face: faceOf(s.GetDescription(), o)}
 	defer func() {
 		if err != nil {
 			p.close()

@@ -21,8 +21,8 @@ type plain struct {
 	answer classic.Func
 }
 
-func newPlain(s *spec.Model) (*plain, error) {
-	p := &plain{face: faceOf(s.GetDescription())}
+func newPlain(s *spec.Model, o Options) (*plain, error) {
+	p := &plain{face: faceOf(s.GetDescription(), o)}
 	var err error
 	if p.answer, err = classic.New(s); err != nil {
 		return nil, err

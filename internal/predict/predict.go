@@ -63,10 +63,15 @@ type answerer interface {
 // face is what a model takes and gives.
 type face struct {
 	inputs, outputs, states []*spec.FeatureDescription
+	maxBytes                int // of the arrays that nobody gives
 }
 
-func faceOf(d *spec.ModelDescription) face {
-	return face{d.GetInput(), d.GetOutput(), d.GetState()}
+func faceOf(d *spec.ModelDescription, o Options) face {
+	f := face{d.GetInput(), d.GetOutput(), d.GetState(), o.MaxBytes}
+	if f.maxBytes <= 0 {
+		f.maxBytes = engine.DefaultMaxBytes
+	}
+	return f
 }
 
 func (f face) needOutputs() error {
@@ -86,6 +91,9 @@ func (f face) check(in Features) error {
 		} else if !d.GetType().GetIsOptional() {
 			return fault.New(fault.BadValue, fmt.Sprintf("input %q", d.GetName()), "is missing")
 		}
+	}
+	if err := f.checkAbsent(in); err != nil {
+		return err
 	}
 	if known == len(in) {
 		return nil
@@ -134,7 +142,7 @@ func load(doc *mlmodel.Model, s *spec.Model, o Options, depth int) (*Model, erro
 		}
 		m.answerer, m.face = p, p.face
 	default:
-		p, err := newPlain(s)
+		p, err := newPlain(s, o)
 		if err != nil {
 			return nil, err
 		}
