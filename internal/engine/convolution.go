@@ -44,7 +44,7 @@ func convolution(c *compiler, n *mil.Node, args any) (stepFunc, bool) {
 	shape := conv.Shape{
 		Channels: a.X.Type.Shape[1], Filters: a.Weight.Type.Shape[0], Groups: a.Groups, Shape: window.Shape(w),
 	}
-	if shape.Check() != nil || tensor.Size(n.Outputs[0].Type.Shape) == 0 {
+	if shape.Check() != nil || !compact(shape.Shape, shape.Channels, shape.Filters) || tensor.Size(n.Outputs[0].Type.Shape) == 0 {
 		return nil, false
 	}
 	batch, out := a.X.Type.Shape[0], n.Outputs[0]

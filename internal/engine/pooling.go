@@ -16,7 +16,7 @@ const manyTaps = 1 << 12
 func maxPool(c *compiler, n *mil.Node, args any) (stepFunc, bool) {
 	a := args.(*op.Pooling)
 	w, err := a.Window()
-	if err != nil || !poolable(window.Shape(w)) {
+	if err != nil || !poolable(window.Shape(w)) || !compact(window.Shape(w), 1, 1) {
 		return nil, false
 	}
 	return c.pooling(pool.NewMax(c.opts.Level, window.Shape(w)), a.X, n.Outputs[0]), true
@@ -25,7 +25,7 @@ func maxPool(c *compiler, n *mil.Node, args any) (stepFunc, bool) {
 func avgPool(c *compiler, n *mil.Node, args any) (stepFunc, bool) {
 	a := args.(*op.AvgPoolArgs)
 	w, err := a.Window()
-	if err != nil || !poolable(window.Shape(w)) {
+	if err != nil || !poolable(window.Shape(w)) || !compact(window.Shape(w), 1, 1) {
 		return nil, false
 	}
 	counts, err := a.Counts()
@@ -38,6 +38,19 @@ func avgPool(c *compiler, n *mil.Node, args any) (stepFunc, bool) {
 func poolable(s window.Shape) bool {
 	return s.Check() == nil && window.Size(s.Out) > 0 && window.Size(s.In) > 0 &&
 		(window.Size(s.Kernel) < manyTaps || s.Kernel == s.In)
+}
+
+// compact tells windows over planes that can be copied with their padding. A
+// file can ask for so much padding, which the strides then pass over, that a
+// copy would be out of proportion to what goes in and comes out; the reference
+// makes none.
+func compact(s window.Shape, channels, filters int) bool {
+	out := s.Windows()
+	plane := 1.0
+	for d := range out {
+		plane *= float64(out[d])*float64(s.Stride[d]) + float64(s.Kernel[d]-1)*float64(s.Dilation[d])
+	}
+	return float64(channels)*plane <= float64(max(1<<20, 16*(channels*window.Size(s.In)+filters*window.Size(out))))
 }
 
 func (c *compiler) pooling(p *pool.Pooling, xv, yv *mil.Value) stepFunc {

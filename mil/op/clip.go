@@ -1,6 +1,7 @@
 package op
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 
@@ -11,7 +12,12 @@ import (
 // Clip is min(max(x, alpha), beta); NaN stays NaN.
 var Clip = Define(Spec[AlphaBeta]{
 	Name: "clip", Since: mil.IOS15, Types: Types{"T": Float},
-	Infer:  func(a *AlphaBeta) ([]mil.Type, error) { return []mil.Type{a.X.Type}, nil },
+	Infer: func(a *AlphaBeta) ([]mil.Type, error) {
+		if a.Alpha != a.Alpha || a.Beta != a.Beta {
+			return nil, errors.New("a bound is not a number")
+		}
+		return []mil.Type{a.X.Type}, nil
+	},
 	Eval:   evalClip,
 	Sample: sampleClip,
 })
@@ -20,7 +26,7 @@ var Clip = Define(Spec[AlphaBeta]{
 var ClipIOS17 = Define(Spec[AlphaBeta]{
 	Name: "clip", Since: mil.IOS17, Types: Types{"T": Float},
 	Infer: func(a *AlphaBeta) ([]mil.Type, error) {
-		if a.Alpha >= a.Beta {
+		if !(a.Alpha < a.Beta) {
 			return nil, fmt.Errorf("alpha %g is not below beta %g", a.Alpha, a.Beta)
 		}
 		return []mil.Type{a.X.Type}, nil

@@ -21,6 +21,9 @@ var sliceKinds = map[string]layerFunc{
 // of the axes.
 func (l *lowering) cut(v *mil.Value, axis, begin, end, stride int) *mil.Value {
 	n := v.Type.Rank()
+	if !l.atLeast(v, -axis) {
+		return v
+	}
 	a := op.SliceByIndexArgs{X: v}
 	begins, ends := make([]int, n), make([]int, n)
 	for i := range n {
