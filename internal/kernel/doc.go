@@ -7,11 +7,12 @@
 //	gemm    matrix products with a fused epilogue
 //	window  geometry of sliding windows; padded, phase-split copies of an image;
 //	        sums and maxima over windows
+//	winograd  transforms of tiles, for convolutions with 3×3 windows
 //	conv    convolution and transposed convolution in 1, 2 and 3 dimensions
 //	pool    max and average pooling
 //	vec     element-wise functions, reductions, softmax, normalization, permutes
 //
-// gemm, window and vec have assembly, written by the generator in their folder
+// gemm, window, winograd and vec have assembly, written by the generator in their folder
 // _asm (a module of its own, for avo); "go generate" in a room's folder writes
 // it anew. With the build tag noasm, and on other processors, there is only the
 // Generic level. Tests run each level that the machine has.

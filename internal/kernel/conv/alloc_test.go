@@ -42,5 +42,14 @@ func TestRunDoesNotAllocate(t *testing.T) {
 		if a := testing.AllocsPerRun(20, func() { c.Run(p, 1, dst, src, nil) }); a >= 1 {
 			t.Errorf("in bands: %v allocations a run", a)
 		}
+		for _, size := range []int{12, 60} { // together, and each worker by itself
+			s := Shape{Channels: 40, Filters: 70, Groups: 1, Shape: window.Flat(size, size, 3, 3)}
+			w := newWinograd(l, s, make([]float32, 40*70*9), nil, gemm.Leaky(0.1), nil)
+			dst, src := make([]float32, 70*size*size), make([]float32, 40*size*size)
+			w.run(p, 1, dst, src, nil)
+			if a := testing.AllocsPerRun(20, func() { w.run(p, 1, dst, src, nil) }); a >= 1 {
+				t.Errorf("tiles of %d×%d: %v allocations a run", size, size, a)
+			}
+		}
 	})
 }

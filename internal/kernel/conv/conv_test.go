@@ -289,7 +289,7 @@ func TestBands(t *testing.T) {
 		dst := random(r, 2*s.Filters*window.Size(s.Windows()))
 		sum, abs := naive(&s, 2, src, weights, bias, dst)
 		levels(t, func(t *testing.T, l cpu.Level) {
-			c := New(l, s, weights, bias, gemm.Leaky(0.1))
+			c := &Conv{shape: s, out: s.Windows(), plan: newPlan(l, s, weights, bias, gemm.Leaky(0.1))}
 			if c.plan.bands() < 2 {
 				t.Fatalf("%+v is not cut", s)
 			}

@@ -8,6 +8,9 @@ type Panel struct{ tile tile }
 // Width is how many columns a panel of B has.
 func (kn *Kernel) Width() int { return kn.nr }
 
+// Height is how many rows a panel of A has.
+func (kn *Kernel) Height() int { return kn.mr }
+
 // MulPanel multiplies a member of packed left operands with one panel that the
 // caller has packed: element (k, j) is b[k*Width()+j], with j < cols. Element
 // (i, j) of the result is c[i*ldc+j]. It is for loops that others order.

@@ -133,6 +133,7 @@ type Channel struct {
 	groups int
 	across int // tiles in a row
 	first  int // tile, in Half
+	vecs   int
 	funcs  *Funcs
 }
 
@@ -145,10 +146,10 @@ func (p *Plan) HalfSize(n int) int {
 	return Tile * Size * p.step(min(p.Down, (n+p.Across-2)/p.Across+1))
 }
 
-// Begin prepares q to transform tiles from..to-1, counted row by row, of one
-// channel after the other.
+// Begin prepares q to transform tiles from..to-1, counted row by row and at most
+// as many as a panel has, of one channel after the other.
 func (p *Plan) Begin(q *Channel, from, to int) {
-	if from < 0 || to <= from || to > p.Across*p.Down {
+	if from < 0 || to <= from || to > p.Across*p.Down || to-from > p.funcs.Width() {
 		panic(fmt.Sprintf("winograd: tiles %d to %d of %d", from, to, p.Across*p.Down))
 	}
 	first, last := from/p.Across, (to-1)/p.Across
@@ -158,28 +159,25 @@ func (p *Plan) Begin(q *Channel, from, to int) {
 		Height: p.Height, Width: p.Width, Top: first*Tile - p.Pad[0], Rows: rows*Tile + Size - Tile,
 		Half: half, Step: p.step(rows),
 		zeros: &p.zeros[0], masks: &p.masks[0], start: -4 * p.Pad[1], groups: p.groups, across: p.Across,
-		first: from - first*p.Across, funcs: p.funcs,
+		first: from - first*p.Across, vecs: (to - from + p.funcs.lanes - 1) / p.funcs.lanes, funcs: p.funcs,
 	}
 	if len(half) < Tile*Size*q.Step {
 		panic(fmt.Sprintf("winograd: %d floats between the steps, want %d", len(half), Tile*Size*q.Step))
 	}
 }
 
-// Transform writes the points of the channel src. Point i of the tile t, counted
-// from the first, is dst[t/w*panels + i*points + t%w], where w is the width of
-// a panel. Tiles are made in whole vectors.
-func (q *Channel) Transform(dst []float32, panels, points, tiles int, src []float32) {
+// Transform writes the points of the channel src: point i of the tile t, counted
+// from the first, is dst[i*step+t]. Tiles are made in whole vectors. There may
+// be no more than a panel has.
+func (q *Channel) Transform(dst []float32, step int, src []float32) {
 	q.Src = src[:q.Height*q.Width]
 	q.funcs.rows(q)
-	lanes, width := q.funcs.lanes, q.funcs.Width()
-	for t := 0; t < tiles; t += width {
-		vecs := (min(width, tiles-t) + lanes - 1) / lanes
-		d, h := dst[t/width*panels:], q.Half[q.first+t:]
-		_ = d[(Points-1)*points+vecs*lanes-1]
-		_ = h[(2*Size-1)*q.Step+q.across+vecs*lanes-1]
-		_ = h[(Tile*Size-1)*q.Step+vecs*lanes-1]
-		q.funcs.cols(d, points, h, q.Step, q.across, vecs)
-	}
+	lanes, vecs := q.funcs.lanes, q.vecs
+	h := q.Half[q.first:]
+	_ = dst[(Points-1)*step+vecs*lanes-1]
+	_ = h[(2*Size-1)*q.Step+q.across+vecs*lanes-1]
+	_ = h[(Tile*Size-1)*q.Step+vecs*lanes-1]
+	q.funcs.cols(dst, step, h, q.Step, q.across, vecs)
 }
 
 // Outputs transforms the points of some vectors of tiles of a filter: point i

@@ -43,7 +43,7 @@ func TestTransforms(t *testing.T) {
 			p := NewPlan(l, h, w, pad, oh, ow)
 			what := fmt.Sprintf("%d×%d, pad %v, out %d×%d", h, w, pad, oh, ow)
 			from := r.IntN(p.Across * p.Down)
-			to := from + 1 + r.IntN(p.Across*p.Down-from)
+			to := from + 1 + r.IntN(min(f.Width(), p.Across*p.Down-from))
 			n := to - from
 			src, weights, bias := random(r, h*w), random(r, 9), random(r, 1)[0]
 
@@ -51,28 +51,23 @@ func TestTransforms(t *testing.T) {
 			q := &Channel{Half: random(r, p.HalfSize(n))}
 			p.Begin(q, from, to)
 			width := f.Width()
-			count := (n + width - 1) / width
-			step, panels := 2*width+16, Points*(2*width+16)
-			points := make([]float32, count*panels)
+			step := 2*width + 16
+			points := make([]float32, Points*step)
 			for i := range points {
 				points[i] = nan
 			}
-			q.Transform(points, panels, step, n, random(r, h*w))
-			q.Transform(points[width:], panels, step, n, src)
+			q.Transform(points, step, random(r, h*w))
+			q.Transform(points[width:], step, src)
 			u := make([]float32, Points*3)
 			Weights(u, 3, weights)
-
-			vecs := (n + f.lanes - 1) / f.lanes
-			got := make([]float32, Tile*count*Tile*width)
-			for i := range count {
-				product := make([]float32, Points*width)
-				for j := range Points {
-					for k := range width {
-						product[j*width+k] = points[i*panels+j*step+width+k] * u[3*j]
-					}
+			product := make([]float32, Points*width)
+			for j := range Points {
+				for k := range width {
+					product[j*width+k] = points[j*step+width+k] * u[3*j]
 				}
-				f.Outputs(got[i*Tile*width:], count*Tile*width, product, min(f.panel, vecs-i*f.panel), bias)
 			}
+			got := make([]float32, Tile*Tile*width)
+			f.Outputs(got, Tile*width, product, (n+f.lanes-1)/f.lanes, bias)
 			for i := range n {
 				ty, tx := (from+i)/p.Across, (from+i)%p.Across
 				for y := range Tile {
@@ -84,7 +79,7 @@ func TestTransforms(t *testing.T) {
 								want += float64(weights[k]) * float64(src[sy*w+sx])
 							}
 						}
-						if v := got[y*count*Tile*width+i*Tile+x]; !(math.Abs(float64(v)-want) < 2000*eps) {
+						if v := got[y*Tile*width+i*Tile+x]; !(math.Abs(float64(v)-want) < 2000*eps) {
 							t.Fatalf("%s: tile %d of %d to %d, (%d,%d) = %v, want %v", what, i, from, to, y, x, v, want)
 						}
 					}
@@ -188,12 +183,12 @@ func TestShortSlicesPanic(t *testing.T) {
 			return q
 		}
 		points, src := make([]float32, Points*w), make([]float32, 64)
-		ready().Transform(points, 0, w, 4, src)
+		ready().Transform(points, w, src)
 		for name, g := range map[string]func(){
 			"tiles":   func() { p.Begin(&Channel{Half: make([]float32, 1000)}, 0, 5) },
 			"half":    func() { p.Begin(&Channel{Half: make([]float32, 10)}, 0, 4) },
-			"channel": func() { ready().Transform(points, 0, w, 4, src[:63:63]) },
-			"points":  func() { ready().Transform(points[:35*w], 0, w, 4, src) },
+			"channel": func() { ready().Transform(points, w, src[:63:63]) },
+			"points":  func() { ready().Transform(points[:35*w], w, src) },
 			"outputs": func() { f.Outputs(make([]float32, 15*f.lanes), 4*f.lanes, points, 1, 0) },
 			"product": func() { f.Outputs(make([]float32, 16*f.lanes), 4*f.lanes, points[:35*w], 1, 0) },
 			"dst":     func() { f.Finish(src[:9:9], 5, points, w, nil, 2, 5, 0, 1) },

@@ -227,8 +227,12 @@ func cols(l level) {
 	load(5, tmp, across, 1)
 	points := forward(d, [4]vreg{l.reg(6), l.reg(7), l.reg(8), l.reg(9)}, by)
 	for i, at := range []operand.Mem{
-		{Base: o}, {Base: o, Index: d6, Scale: 1}, {Base: o, Index: d6, Scale: 2}, {Base: o, Index: d18, Scale: 1},
-		{Base: o, Index: d6, Scale: 4}, {Base: o, Index: d30, Scale: 1},
+		{Base: o},
+		{Base: o, Index: d6, Scale: 1},
+		{Base: o, Index: d6, Scale: 2},
+		{Base: o, Index: d18, Scale: 1},
+		{Base: o, Index: d6, Scale: 4},
+		{Base: o, Index: d30, Scale: 1},
 	} {
 		VMOVUPS(points[i], at)
 	}

@@ -25,8 +25,18 @@ var offsets = []struct {
 	field string
 	at    int
 }{
-	{"Src", 0}, {"Height", 24}, {"Width", 32}, {"Top", 40}, {"Rows", 48}, {"Half", 56}, {"Step", 80},
-	{"zeros", 88}, {"masks", 96}, {"start", 104}, {"groups", 112}, {"across", 120},
+	{"Src", 0},
+	{"Height", 24},
+	{"Width", 32},
+	{"Top", 40},
+	{"Rows", 48},
+	{"Half", 56},
+	{"Step", 80},
+	{"zeros", 88},
+	{"masks", 96},
+	{"start", 104},
+	{"groups", 112},
+	{"across", 120},
 }
 
 func field(q reg.Register, name string) operand.Mem {

@@ -1,0 +1,72 @@
+package conv
+
+import (
+	"github.com/smelt-ml/smelt/internal/kernel/cpu"
+	"github.com/smelt-ml/smelt/internal/kernel/gemm"
+	win "github.com/smelt-ml/smelt/internal/kernel/winograd"
+)
+
+// winogradCost is what the parts of a Winograd convolution cost, in
+// multiplications of vectors in a product with wide tiles. The numbers come
+// from BenchmarkWinograd; they need to be right only about where neither way is
+// much faster.
+type winogradCost struct {
+	product   [4]float64 // of a weight and so many vectors of tiles
+	transform float64    // of a vector of tiles of one channel, in or out
+	call      float64    // of a micro-kernel
+	near, far float64    // of reading a byte of weights, from caches or beyond
+}
+
+var winogradCosts = [cpu.Levels]winogradCost{
+	cpu.Generic: {product: [4]float64{0, 1.1}, transform: 500, call: 20},
+	cpu.AVX2:    {product: [4]float64{0, 1.65, 2.45, 3.1}, transform: 550, call: 80, near: 0.05, far: 0.4},
+	cpu.AVX512:  {product: [4]float64{0, 1.65, 2.45, 3.1}, transform: 550, call: 80, near: 0.05, far: 0.4},
+}
+
+const (
+	// farBytes is how many bytes of points caches hardly keep.
+	farBytes = 24 << 20
+	// worthGain is how much faster tiles must be than windows, for the four times
+	// as many weights that they keep.
+	worthGain = 1.1
+)
+
+// fitsWinograd says whether the shape is one that tiles can compute.
+func fitsWinograd(s *Shape) bool {
+	one, out := [3]int{1, 1, 1}, s.Windows()
+	return s.Groups == 1 && s.In[0] == 1 && out[0] == 1 && s.Pad[0] == [2]int{} &&
+		s.Kernel == [3]int{1, 3, 3} && s.Stride == one && s.Dilation == one && out[1]*out[2]*s.In[1]*s.In[2] > 0
+}
+
+// favorsWinograd says whether tiles are enough faster than windows.
+func favorsWinograd(l cpu.Level, s *Shape) bool {
+	return fitsWinograd(s) && winogradGain(l, s) > worthGain
+}
+
+// winogradGain estimates how much faster tiles are than windows, on one thread.
+func winogradGain(l cpu.Level, s *Shape) float64 {
+	c, f := &winogradCosts[l], win.For(l)
+	lanes, out := f.Lanes(), s.Windows()
+	weights := float64(s.Channels) * float64(s.Filters)
+	windows := 9 * weights * float64(ceilDiv(out[1]*out[2], lanes))
+
+	vecs := ceilDiv(ceilDiv(out[1], win.Tile)*ceilDiv(out[2], win.Tile), lanes)
+	most := blockVectors(f, s.Channels)
+	passes := ceilDiv(vecs, most)
+	each := vecs / passes
+	more := vecs - each*passes // blocks of one vector more
+	product := float64(passes-more) * c.product[each]
+	if more > 0 {
+		product += float64(more) * c.product[each+1]
+	}
+	read := c.near
+	if win.Points*4*weights > farBytes {
+		read = c.far
+	}
+	rows := gemm.For(l).Height()
+	tiles := win.Points*weights*product +
+		c.transform*float64(vecs)*float64(s.Channels+s.Filters) +
+		c.call*win.Points*float64(passes)*float64(ceilDiv(s.Filters, rows)) +
+		read*win.Points*4*weights*float64(passes)
+	return windows / tiles
+}
