@@ -1,6 +1,7 @@
 package op
 
 import (
+	"math"
 	"testing"
 
 	"github.com/smelt-ml/smelt/mil"
@@ -13,6 +14,7 @@ func TestActivation(t *testing.T) {
 		{"exact", Gelu.Op, gelu("EXACT"), outs(line(-0.154268769, 0.149676581, 1.95449974)), ""},
 		{"default", Gelu.Op, gelu(""), outs(line(-0.154268769, 0.149676581, 1.95449974)), ""},
 		{"tanh", Gelu.Op, gelu("TANH_APPROXIMATION"), outs(line(-0.15428599, 0.149675351, 1.95459769)), ""},
+		{"at -Inf", Gelu.Op, &GeluArgs{val(line(-inf)), "EXACT"}, outs(line(float32(math.Copysign(0, -1)))), ""},
 		{"sigmoid", Gelu.Op, gelu("SIGMOID_APPROXIMATION"), outs(line(-0.149611563, 0.15119965, 1.93565862)), ""},
 		{"unknown mode", Gelu.Op, gelu("exact"), nil, "not one of"},
 	}

@@ -26,9 +26,13 @@ var Gelu = Define(Spec[GeluArgs]{
 })
 
 var geluModes = map[string]func(float64) float64{
-	"EXACT": func(x float64) float64 { return 0.5 * x * (1 + math.Erf(x/math.Sqrt2)) },
+	"EXACT": func(x float64) float64 { return 0.5 * finite(x) * (1 + math.Erf(x/math.Sqrt2)) },
 	"TANH_APPROXIMATION": func(x float64) float64 {
-		return 0.5 * x * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(x+0.044715*x*x*x)))
+		return 0.5 * finite(x) * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(x+0.044715*x*x*x)))
 	},
-	"SIGMOID_APPROXIMATION": func(x float64) float64 { return x * sigmoid(1.702*x) },
+	"SIGMOID_APPROXIMATION": func(x float64) float64 { return finite(x) * sigmoid(1.702*x) },
 }
+
+// finite is x, but the least finite number for -Inf: 0 times it is 0, the limit
+// of functions like x · sigmoid(x).
+func finite(x float64) float64 { return math.Max(x, -math.MaxFloat64) }
