@@ -22,6 +22,17 @@ func memory[T number](s []T) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), len(s)*int(unsafe.Sizeof(*new(T))))
 }
 
+// viewLittle sees b as numbers without copying them: large weights would be
+// there twice. It returns nil where this machine has another byte order or wants
+// numbers at other addresses.
+func viewLittle[T any](b []byte) []T {
+	size := unsafe.Sizeof(*new(T))
+	if !littleEndian || len(b) == 0 || uintptr(unsafe.Pointer(unsafe.SliceData(b)))%unsafe.Alignof(*new(T)) != 0 {
+		return nil
+	}
+	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/int(size))
+}
+
 // readLittle decodes len(out) little-endian numbers from b, of any alignment.
 func readLittle[T number](out []T, b []byte) {
 	m := memory(out)

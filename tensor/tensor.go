@@ -184,13 +184,18 @@ func (t *Tensor) Reshape(shape []int) *Tensor {
 
 // Data returns the decoded elements of a tensor whose class is T: float32 for
 // float types up to 32 bits, int32 for integer types up to 32 bits but
-// Uint32, int64 for the others, float64, bool, string. A packed tensor is
-// decoded anew by each call. It panics on another T.
+// Uint32, int64 for the others, float64, bool, string. The slice may be the
+// tensor's own memory and is not to be changed. It panics on another T.
 func Data[T Element](t *Tensor) []T {
 	if classOf[T]() != t.dtype.class() {
 		panic(fmt.Sprintf("tensor.Data: %s is not held in a []%T", t, *new(T)))
 	}
 	if t.data == nil {
+		if t.dtype == Float32 { // and T float32
+			if view := viewLittle[T](t.packed); view != nil {
+				return view
+			}
+		}
 		return unpack(t.dtype, t.packed, t.Len()).([]T)
 	}
 	return t.data.([]T)
@@ -200,6 +205,9 @@ func Data[T Element](t *Tensor) []T {
 func (t *Tensor) Decoded() *Tensor {
 	if t.data != nil {
 		return t
+	}
+	if t.dtype == Float32 {
+		return &Tensor{dtype: t.dtype, shape: t.shape, data: Data[float32](t)}
 	}
 	return &Tensor{dtype: t.dtype, shape: t.shape, data: unpack(t.dtype, t.packed, t.Len())}
 }

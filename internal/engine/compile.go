@@ -57,6 +57,22 @@ func Compile(f *mil.Func, inputs []mil.Type, o Options) (*Plan, error) {
 	return c.Plan, c.assign()
 }
 
+// forget lets go of the constants of a kernel, which holds what it needs in a
+// form of its own. It is done at once, so that a large model's weights are not
+// in memory twice.
+func (c *compiler) forget(s *step) {
+	const small = 64 // parameters, which FLOPs may ask for
+	for _, n := range append(s.merged, s.node) {
+		for _, in := range n.Inputs {
+			for i, v := range in.Values {
+				if v.Const != nil && v.Const.Len() > small {
+					in.Values[i] = &mil.Value{Name: v.Name, Type: v.Type}
+				}
+			}
+		}
+	}
+}
+
 // touch notes that the objects of n are in use up to the step that was made
 // last.
 func (c *compiler) touch(n *mil.Node) {
@@ -124,6 +140,9 @@ func (c *compiler) node(n *mil.Node) error {
 	s := step{node: n, run: run, fast: ok, merged: c.taken}
 	if c.opts.Profile != nil {
 		s.told = c.describe(&s)
+	}
+	if ok {
+		c.forget(&s)
 	}
 	c.steps = append(c.steps, s)
 	return nil

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/smelt-ml/smelt/fault"
 	"github.com/smelt-ml/smelt/internal/engine"
@@ -25,7 +26,7 @@ type network struct {
 	opts   Options
 	engine engine.Options
 	lower  func(inputs []coreml.Input) (*coreml.Network, error)
-	fixed  *coreml.Network // of an ML Program: the same for all shapes
+	fixed  *coreml.Network // of an ML Program: its inputs and outputs, the same for all shapes
 
 	mu      sync.Mutex
 	plans   map[string]*plan
@@ -65,10 +66,19 @@ func newNetwork(doc *mlmodel.Model, s *spec.Model, o Options) (*network, error) 
 		if err != nil {
 			return nil, err
 		}
-		if n.fixed, err = coreml.ReadProgram(s.GetMlProgram(), name, doc.Blob); err != nil {
+		read, err := coreml.ReadProgram(s.GetMlProgram(), name, doc.Blob)
+		if err != nil {
 			return nil, err
 		}
-		n.lower = func([]coreml.Input) (*coreml.Network, error) { return n.fixed, nil }
+		n.fixed = shell(read)
+		var once atomic.Pointer[coreml.Network]
+		once.Store(read)
+		n.lower = func([]coreml.Input) (*coreml.Network, error) {
+			if first := once.Swap(nil); first != nil {
+				return first, nil
+			}
+			return coreml.ReadProgram(s.GetMlProgram(), name, doc.Blob)
+		}
 	}
 	if err := n.needOutputs(); err != nil {
 		return nil, err
@@ -201,6 +211,16 @@ func (n *network) keeps(p *plan) bool {
 	return false
 }
 
+// shell is a network without what computes its outputs: a plan has the
+// weights in a form of its own.
+func shell(net *coreml.Network) *coreml.Network {
+	f := &mil.Func{Name: net.Func.Name, Opset: net.Func.Opset, Inputs: net.Func.Inputs, Body: &mil.Block{}}
+	for _, v := range net.Func.Body.Outputs {
+		f.Body.Outputs = append(f.Body.Outputs, &mil.Value{Name: v.Name, Type: v.Type})
+	}
+	return &coreml.Network{Func: f, Classifier: net.Classifier}
+}
+
 // plan returns the compiled model for these inputs, from the cache if it can.
 func (n *network) plan(inputs []coreml.Input) (*plan, error) {
 	var b strings.Builder
@@ -235,7 +255,9 @@ func (n *network) plan(inputs []coreml.Input) (*plan, error) {
 			return nil, fault.New(fault.Corrupt, fmt.Sprintf("input %q", v.Name), "the model does not describe it")
 		}
 	}
-	compiled, err := engine.Compile(net.Func, types, n.engine)
+	f := net.Func
+	net = shell(net) // the weights go as they are compiled
+	compiled, err := engine.Compile(f, types, n.engine)
 	if err != nil {
 		return nil, err
 	}
