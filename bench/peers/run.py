@@ -55,6 +55,8 @@ class Bench:
         self.options = options
         self.python = options.python or str(environment())
         self.smelt = options.smelt
+        if self.smelt and not os.access(self.smelt, os.X_OK):
+            sys.exit(f"--smelt {self.smelt}: no program")
         if not self.smelt:
             self.folder = tempfile.TemporaryDirectory()  # its own: another run may build meanwhile
             self.smelt = os.path.join(self.folder.name, "smelt")
@@ -243,6 +245,10 @@ def main():
     bench.export(names)
     report = {"machine": machine(), "smelt_cpu": options.smelt_cpu, "errors": {}, "speed": [], "starts": []}
 
+    def save():  # after each network: a long run that is cut off has not been for nothing
+        if options.json:
+            pathlib.Path(options.json).write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+
     wrong = []
     for n in names:
         try:
@@ -251,7 +257,8 @@ def main():
                 wrong.append(f"{n}: outputs differ by {report['errors'][n]:.2g} of the largest")
         except RuntimeError as err:
             wrong.append(f"{n}: {err}")
-    print("\n".join(wrong), file=sys.stderr)
+    for w in wrong:
+        print(w, file=sys.stderr)
     broken = {w.split(":")[0] for w in wrong}
 
     smelt = f"smelt ({options.smelt_cpu})" if options.smelt_cpu else "smelt"
@@ -261,6 +268,7 @@ def main():
         for t in threads if n not in broken else []:
             m = measure(bench, n, t)
             report["speed"].append(m)
+            save()
             least = (figure(m["least_ms"][who]) for who in ("smelt", *PEERS))
             row(titles[n], f"{m['gflop']:.3g}", t, *least, f"{m['ratio']:.2f}", f"{report['errors'][n]:.0e}")
     for t in threads if report["speed"] else []:
@@ -288,8 +296,7 @@ def main():
                 )
                 row(titles[n], t, *times, megabytes(m["least"]["smelt"]["peak_rss_bytes"]), *held)
 
-    if options.json:
-        pathlib.Path(options.json).write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+    save()
     if wrong:
         sys.exit(1)
 
