@@ -83,6 +83,12 @@ func additive(mask *tensor.Tensor) []float32 {
 }
 
 func evalAttention(a *ScaledDotProductAttentionArgs) ([]*tensor.Tensor, error) {
+	e := dims(a.Query)
+	return evalScaled(a, 1/math.Sqrt(float64(e[len(e)-1])))
+}
+
+// evalScaled is evalAttention with another scale of the scores.
+func evalScaled(a *ScaledDotProductAttentionArgs, scale float64) ([]*tensor.Tensor, error) {
 	shape, err := staticShape(inferAttention, a)
 	if err != nil {
 		return nil, err
@@ -107,7 +113,7 @@ func evalAttention(a *ScaledDotProductAttentionArgs) ([]*tensor.Tensor, error) {
 			for c, x := range q[i*e:][:e] {
 				score += float64(x) * float64(k[(b*s+j)*e+c])
 			}
-			weights[j] = score/math.Sqrt(float64(e)) + float64(mask[dot(at, rowAt)+j*keyAt])
+			weights[j] = score*scale + float64(mask[dot(at, rowAt)+j*keyAt])
 			top = math.Max(top, weights[j]) // NaN stays
 		}
 		var total float64
