@@ -14,6 +14,7 @@ package conv
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/smelt-ml/smelt/internal/kernel/cpu"
 	"github.com/smelt-ml/smelt/internal/kernel/gemm"
@@ -64,6 +65,8 @@ func New(l cpu.Level, s Shape, weights, bias []float32, act gemm.Act) *Conv {
 		return c
 	}
 	if favorsWinograd(l, &s) {
+		// Its own, since the caller's may be part of a whole file in memory.
+		weights = slices.Clone(weights[:s.Filters*inner])
 		c.winograd = newWinograd(l, s, weights, bias, act, func() *plan { return newPlan(l, s, weights, bias, act) })
 	} else {
 		c.plan = newPlan(l, s, weights, bias, act)
