@@ -31,9 +31,31 @@ type bundle struct {
 
 // manifest is Manifest.json.
 type manifest struct {
-	Version string                  `json:"fileFormatVersion"`
-	Items   map[string]manifestItem `json:"itemInfoEntries"`
-	Root    string                  `json:"rootModelIdentifier"`
+	Version string
+	Items   map[string]manifestItem
+	Root    string
+}
+
+// UnmarshalJSON takes keys in exactly their spelling: a package is written
+// with these, and a second key of another case would win over them.
+func (m *manifest) UnmarshalJSON(b []byte) error {
+	return exactly(b, map[string]any{"fileFormatVersion": &m.Version, "itemInfoEntries": &m.Items, "rootModelIdentifier": &m.Root})
+}
+
+// exactly decodes the values of the object b that have these keys.
+func exactly(b []byte, to map[string]any) error {
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(b, &all); err != nil {
+		return err
+	}
+	for key, v := range to {
+		if raw, ok := all[key]; ok {
+			if err := json.Unmarshal(raw, v); err != nil {
+				return fmt.Errorf("%s: %w", key, err)
+			}
+		}
+	}
+	return nil
 }
 
 type manifestItem struct {
@@ -41,6 +63,11 @@ type manifestItem struct {
 	Description string `json:"description"`
 	Name        string `json:"name"`
 	Path        string `json:"path"` // relative to Data
+}
+
+// UnmarshalJSON reads what is asked of an item.
+func (i *manifestItem) UnmarshalJSON(b []byte) error {
+	return exactly(b, map[string]any{"path": &i.Path})
 }
 
 // openPackage opens the package in fsys. On failure nothing stays open.
