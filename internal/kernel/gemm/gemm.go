@@ -188,6 +188,9 @@ type Kernel struct {
 	pack   func(dst []float32, step int, s *strip)
 	vec    *vec.Funcs
 
+	band     bandFunc
+	bandRows int // the most that band computes at once
+
 	jobs sync.Pool // of *job
 }
 

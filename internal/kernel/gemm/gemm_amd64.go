@@ -3,6 +3,8 @@
 package gemm
 
 import (
+	"unsafe"
+
 	"github.com/smelt-ml/smelt/internal/kernel/cpu"
 	"github.com/smelt-ml/smelt/internal/kernel/vec"
 )
@@ -17,6 +19,10 @@ var kernels = [cpu.Levels]*Kernel{
 		direct: func(t *tile) { microAVX2[1][(t.cols-1)/8][t.rows-1](t) },
 		pack:   func(dst []float32, step int, s *strip) { packStrip(&packAVX2, 8, dst, step, s) },
 		vec:    vec.For(cpu.AVX2),
+		band: func(rows, vecs, k int, x []float32, ldx int, b, c []float32, ldc int, add []float32, ldadd int) {
+			bandAVX2[vecs-1][rows-1](k, unsafe.SliceData(x), ldx, unsafe.SliceData(b), &c[0], ldc, unsafe.SliceData(add), ldadd)
+		},
+		bandRows: len(bandAVX2[0]),
 	},
 	cpu.AVX512: {
 		mr: len(microAVX512[0][0]), lanes: 16, nr: 16 * len(microAVX512[0]),
@@ -24,6 +30,10 @@ var kernels = [cpu.Levels]*Kernel{
 		direct: func(t *tile) { microAVX512[1][(t.cols-1)/16][t.rows-1](t) },
 		pack:   func(dst []float32, step int, s *strip) { packStrip(&packAVX512, 16, dst, step, s) },
 		vec:    vec.For(cpu.AVX512),
+		band: func(rows, vecs, k int, x []float32, ldx int, b, c []float32, ldc int, add []float32, ldadd int) {
+			bandAVX512[vecs-1][rows-1](k, unsafe.SliceData(x), ldx, unsafe.SliceData(b), &c[0], ldc, unsafe.SliceData(add), ldadd)
+		},
+		bandRows: len(bandAVX512[0]),
 	},
 }
 

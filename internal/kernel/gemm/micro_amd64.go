@@ -52,6 +52,14 @@ var packAVX2 = [maxRuns + 1]func(dst *float32, step int, s *strip){
 	pack1AVX2, pack2AVX2, pack3AVX2, pack4AVX2, packGatherAVX2,
 }
 
+// bandAVX2 is the products of bands, by their vectors and rows, less one.
+var bandAVX2 = [4][3]func(k int, x *float32, ldx int, b, c *float32, ldc int, add *float32, ldadd int){
+	{band1x1AVX2, band2x1AVX2, band3x1AVX2},
+	{band1x2AVX2, band2x2AVX2, band3x2AVX2},
+	{band1x3AVX2, band2x3AVX2, band3x3AVX2},
+	{band1x4AVX2, band2x4AVX2, band3x4AVX2},
+}
+
 // microAVX512 is the kernels for tiles, by their vectors and rows, less one,
 // of packed panels and then direct.
 var microAVX512 = [2][3][8]func(t *tile){
@@ -70,6 +78,14 @@ var microAVX512 = [2][3][8]func(t *tile){
 // packAVX512 is the packing of strips, by their runs, less one.
 var packAVX512 = [maxRuns + 1]func(dst *float32, step int, s *strip){
 	pack1AVX512, pack2AVX512, pack3AVX512, pack4AVX512, packGatherAVX512,
+}
+
+// bandAVX512 is the products of bands, by their vectors and rows, less one.
+var bandAVX512 = [4][4]func(k int, x *float32, ldx int, b, c *float32, ldc int, add *float32, ldadd int){
+	{band1x1AVX512, band2x1AVX512, band3x1AVX512, band4x1AVX512},
+	{band1x2AVX512, band2x2AVX512, band3x2AVX512, band4x2AVX512},
+	{band1x3AVX512, band2x3AVX512, band3x3AVX512, band4x3AVX512},
+	{band1x4AVX512, band2x4AVX512, band3x4AVX512, band4x4AVX512},
 }
 
 //go:noescape
@@ -155,6 +171,42 @@ func pack3AVX2(dst *float32, step int, s *strip)
 
 //go:noescape
 func pack4AVX2(dst *float32, step int, s *strip)
+
+//go:noescape
+func band1x1AVX2(k int, x *float32, ldx int, b, c *float32, ldc int, add *float32, ldadd int)
+
+//go:noescape
+func band2x1AVX2(k int, x *float32, ldx int, b, c *float32, ldc int, add *float32, ldadd int)
+
+//go:noescape
+func band3x1AVX2(k int, x *float32, ldx int, b, c *float32, ldc int, add *float32, ldadd int)
+
+//go:noescape
+func band1x2AVX2(k int, x *float32, ldx int, b, c *float32, ldc int, add *float32, ldadd int)
+
+//go:noescape
+func band2x2AVX2(k int, x *float32, ldx int, b, c *float32, ldc int, add *float32, ldadd int)
+
+//go:noescape
+func band3x2AVX2(k int, x *float32, ldx int, b, c *float32, ldc int, add *float32, ldadd int)
+
+//go:noescape
+func band1x3AVX2(k int, x *float32, ldx int, b, c *float32, ldc int, add *float32, ldadd int)
+
+//go:noescape
+func band2x3AVX2(k int, x *float32, ldx int, b, c *float32, ldc int, add *float32, ldadd int)
+
+//go:noescape
+func band3x3AVX2(k int, x *float32, ldx int, b, c *float32, ldc int, add *float32, ldadd int)
+
+//go:noescape
+func band1x4AVX2(k int, x *float32, ldx int, b, c *float32, ldc int, add *float32, ldadd int)
+
+//go:noescape
+func band2x4AVX2(k int, x *float32, ldx int, b, c *float32, ldc int, add *float32, ldadd int)
+
+//go:noescape
+func band3x4AVX2(k int, x *float32, ldx int, b, c *float32, ldc int, add *float32, ldadd int)
 
 //go:noescape
 func packGatherAVX2(dst *float32, step int, s *strip)
@@ -314,6 +366,54 @@ func pack3AVX512(dst *float32, step int, s *strip)
 
 //go:noescape
 func pack4AVX512(dst *float32, step int, s *strip)
+
+//go:noescape
+func band1x1AVX512(k int, x *float32, ldx int, b, c *float32, ldc int, add *float32, ldadd int)
+
+//go:noescape
+func band2x1AVX512(k int, x *float32, ldx int, b, c *float32, ldc int, add *float32, ldadd int)
+
+//go:noescape
+func band3x1AVX512(k int, x *float32, ldx int, b, c *float32, ldc int, add *float32, ldadd int)
+
+//go:noescape
+func band4x1AVX512(k int, x *float32, ldx int, b, c *float32, ldc int, add *float32, ldadd int)
+
+//go:noescape
+func band1x2AVX512(k int, x *float32, ldx int, b, c *float32, ldc int, add *float32, ldadd int)
+
+//go:noescape
+func band2x2AVX512(k int, x *float32, ldx int, b, c *float32, ldc int, add *float32, ldadd int)
+
+//go:noescape
+func band3x2AVX512(k int, x *float32, ldx int, b, c *float32, ldc int, add *float32, ldadd int)
+
+//go:noescape
+func band4x2AVX512(k int, x *float32, ldx int, b, c *float32, ldc int, add *float32, ldadd int)
+
+//go:noescape
+func band1x3AVX512(k int, x *float32, ldx int, b, c *float32, ldc int, add *float32, ldadd int)
+
+//go:noescape
+func band2x3AVX512(k int, x *float32, ldx int, b, c *float32, ldc int, add *float32, ldadd int)
+
+//go:noescape
+func band3x3AVX512(k int, x *float32, ldx int, b, c *float32, ldc int, add *float32, ldadd int)
+
+//go:noescape
+func band4x3AVX512(k int, x *float32, ldx int, b, c *float32, ldc int, add *float32, ldadd int)
+
+//go:noescape
+func band1x4AVX512(k int, x *float32, ldx int, b, c *float32, ldc int, add *float32, ldadd int)
+
+//go:noescape
+func band2x4AVX512(k int, x *float32, ldx int, b, c *float32, ldc int, add *float32, ldadd int)
+
+//go:noescape
+func band3x4AVX512(k int, x *float32, ldx int, b, c *float32, ldc int, add *float32, ldadd int)
+
+//go:noescape
+func band4x4AVX512(k int, x *float32, ldx int, b, c *float32, ldc int, add *float32, ldadd int)
 
 //go:noescape
 func packGatherAVX512(dst *float32, step int, s *strip)

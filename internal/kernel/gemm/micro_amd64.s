@@ -4805,6 +4805,1272 @@ k52done:
 	VZEROUPPER
 	RET
 
+// func band1x1AVX2(k int, x *float32, ldx int, b *float32, c *float32, ldc int, add *float32, ldadd int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·band1x1AVX2(SB), NOSPLIT, $0-64
+	MOVQ   k+0(FP), CX
+	MOVQ   x+8(FP), SI
+	MOVQ   ldx+16(FP), AX
+	MOVQ   b+24(FP), DX
+	SHLQ   $0x02, AX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	SUBQ   $0x08, CX
+	JL     k53rest
+
+k53many:
+	VBROADCASTSS (SI), Y15
+	PREFETCHT0   4096(DX)
+	VFMADD231PS  (DX), Y15, Y0
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  32(DX), Y15, Y1
+	VBROADCASTSS 8(SI), Y15
+	PREFETCHT0   4160(DX)
+	VFMADD231PS  64(DX), Y15, Y2
+	VBROADCASTSS 12(SI), Y15
+	VFMADD231PS  96(DX), Y15, Y3
+	VBROADCASTSS 16(SI), Y15
+	PREFETCHT0   4224(DX)
+	VFMADD231PS  128(DX), Y15, Y4
+	VBROADCASTSS 20(SI), Y15
+	VFMADD231PS  160(DX), Y15, Y5
+	VBROADCASTSS 24(SI), Y15
+	PREFETCHT0   4288(DX)
+	VFMADD231PS  192(DX), Y15, Y6
+	VBROADCASTSS 28(SI), Y15
+	VFMADD231PS  224(DX), Y15, Y7
+	ADDQ         $0x20, SI
+	ADDQ         $+256, DX
+	SUBQ         $0x08, CX
+	JGE          k53many
+
+k53rest:
+	ADDQ $0x08, CX
+	JZ   k53done
+
+k53one:
+	VBROADCASTSS (SI), Y15
+	PREFETCHT0   4096(DX)
+	VFMADD231PS  (DX), Y15, Y0
+	ADDQ         $0x04, SI
+	ADDQ         $0x20, DX
+	DECQ         CX
+	JNZ          k53one
+
+k53done:
+	VADDPS Y4, Y0, Y0
+	VADDPS Y5, Y1, Y1
+	VADDPS Y6, Y2, Y2
+	VADDPS Y7, Y3, Y3
+	VADDPS Y2, Y0, Y0
+	VADDPS Y3, Y1, Y1
+	VADDPS Y1, Y0, Y0
+	MOVQ   c+32(FP), DI
+	MOVQ   ldc+40(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   add+48(FP), BX
+	MOVQ   ldadd+56(FP), AX
+	SHLQ   $0x02, AX
+	TESTQ  BX, BX
+	JZ     band1x1AVX2store
+	VADDPS (BX), Y0, Y0
+
+band1x1AVX2store:
+	VMOVUPS Y0, (DI)
+	VZEROUPPER
+	RET
+
+// func band2x1AVX2(k int, x *float32, ldx int, b *float32, c *float32, ldc int, add *float32, ldadd int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·band2x1AVX2(SB), NOSPLIT, $0-64
+	MOVQ   k+0(FP), CX
+	MOVQ   x+8(FP), SI
+	MOVQ   ldx+16(FP), AX
+	MOVQ   b+24(FP), DX
+	SHLQ   $0x02, AX
+	LEAQ   (SI)(AX*1), R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	SUBQ   $0x04, CX
+	JL     k54rest
+
+k54many:
+	VBROADCASTSS (SI), Y15
+	VBROADCASTSS (R9), Y14
+	PREFETCHT0   4096(DX)
+	VMOVUPS      (DX), Y13
+	VFMADD231PS  Y13, Y15, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS 4(SI), Y15
+	VBROADCASTSS 4(R9), Y14
+	VMOVUPS      32(DX), Y13
+	VFMADD231PS  Y13, Y15, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS 8(SI), Y15
+	VBROADCASTSS 8(R9), Y14
+	PREFETCHT0   4160(DX)
+	VMOVUPS      64(DX), Y13
+	VFMADD231PS  Y13, Y15, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 12(SI), Y15
+	VBROADCASTSS 12(R9), Y14
+	VMOVUPS      96(DX), Y13
+	VFMADD231PS  Y13, Y15, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	ADDQ         $0x10, SI
+	ADDQ         $0x10, R9
+	ADDQ         $+128, DX
+	SUBQ         $0x04, CX
+	JGE          k54many
+
+k54rest:
+	ADDQ $0x04, CX
+	JZ   k54done
+
+k54one:
+	VBROADCASTSS (SI), Y15
+	VBROADCASTSS (R9), Y14
+	PREFETCHT0   4096(DX)
+	VMOVUPS      (DX), Y13
+	VFMADD231PS  Y13, Y15, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, R9
+	ADDQ         $0x20, DX
+	DECQ         CX
+	JNZ          k54one
+
+k54done:
+	VADDPS Y4, Y0, Y0
+	VADDPS Y5, Y1, Y1
+	VADDPS Y6, Y2, Y2
+	VADDPS Y7, Y3, Y3
+	VADDPS Y2, Y0, Y0
+	VADDPS Y3, Y1, Y1
+	MOVQ   c+32(FP), DI
+	MOVQ   ldc+40(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   add+48(FP), BX
+	MOVQ   ldadd+56(FP), AX
+	SHLQ   $0x02, AX
+	TESTQ  BX, BX
+	JZ     band2x1AVX2store
+	VADDPS (BX), Y0, Y0
+	ADDQ   AX, BX
+	VADDPS (BX), Y1, Y1
+
+band2x1AVX2store:
+	VMOVUPS Y0, (DI)
+	ADDQ    R8, DI
+	VMOVUPS Y1, (DI)
+	VZEROUPPER
+	RET
+
+// func band3x1AVX2(k int, x *float32, ldx int, b *float32, c *float32, ldc int, add *float32, ldadd int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·band3x1AVX2(SB), NOSPLIT, $0-64
+	MOVQ   k+0(FP), CX
+	MOVQ   x+8(FP), SI
+	MOVQ   ldx+16(FP), AX
+	MOVQ   b+24(FP), DX
+	SHLQ   $0x02, AX
+	LEAQ   (SI)(AX*1), R9
+	LEAQ   (R9)(AX*1), R10
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	SUBQ   $0x04, CX
+	JL     k55rest
+
+k55many:
+	VBROADCASTSS (SI), Y15
+	VBROADCASTSS (R9), Y14
+	VBROADCASTSS (R10), Y13
+	PREFETCHT0   4096(DX)
+	VMOVUPS      (DX), Y12
+	VFMADD231PS  Y12, Y15, Y0
+	VFMADD231PS  Y12, Y14, Y1
+	VFMADD231PS  Y12, Y13, Y2
+	VBROADCASTSS 4(SI), Y15
+	VBROADCASTSS 4(R9), Y14
+	VBROADCASTSS 4(R10), Y13
+	VMOVUPS      32(DX), Y12
+	VFMADD231PS  Y12, Y15, Y3
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y12, Y13, Y5
+	VBROADCASTSS 8(SI), Y15
+	VBROADCASTSS 8(R9), Y14
+	VBROADCASTSS 8(R10), Y13
+	PREFETCHT0   4160(DX)
+	VMOVUPS      64(DX), Y12
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y12, Y14, Y7
+	VFMADD231PS  Y12, Y13, Y8
+	VBROADCASTSS 12(SI), Y15
+	VBROADCASTSS 12(R9), Y14
+	VBROADCASTSS 12(R10), Y13
+	VMOVUPS      96(DX), Y12
+	VFMADD231PS  Y12, Y15, Y9
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y12, Y13, Y11
+	ADDQ         $0x10, SI
+	ADDQ         $0x10, R9
+	ADDQ         $0x10, R10
+	ADDQ         $+128, DX
+	SUBQ         $0x04, CX
+	JGE          k55many
+
+k55rest:
+	ADDQ $0x04, CX
+	JZ   k55done
+
+k55one:
+	VBROADCASTSS (SI), Y15
+	VBROADCASTSS (R9), Y14
+	VBROADCASTSS (R10), Y13
+	PREFETCHT0   4096(DX)
+	VMOVUPS      (DX), Y12
+	VFMADD231PS  Y12, Y15, Y0
+	VFMADD231PS  Y12, Y14, Y1
+	VFMADD231PS  Y12, Y13, Y2
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, R9
+	ADDQ         $0x04, R10
+	ADDQ         $0x20, DX
+	DECQ         CX
+	JNZ          k55one
+
+k55done:
+	VADDPS Y6, Y0, Y0
+	VADDPS Y7, Y1, Y1
+	VADDPS Y8, Y2, Y2
+	VADDPS Y9, Y3, Y3
+	VADDPS Y10, Y4, Y4
+	VADDPS Y11, Y5, Y5
+	VADDPS Y3, Y0, Y0
+	VADDPS Y4, Y1, Y1
+	VADDPS Y5, Y2, Y2
+	MOVQ   c+32(FP), DI
+	MOVQ   ldc+40(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   add+48(FP), BX
+	MOVQ   ldadd+56(FP), AX
+	SHLQ   $0x02, AX
+	TESTQ  BX, BX
+	JZ     band3x1AVX2store
+	VADDPS (BX), Y0, Y0
+	ADDQ   AX, BX
+	VADDPS (BX), Y1, Y1
+	ADDQ   AX, BX
+	VADDPS (BX), Y2, Y2
+
+band3x1AVX2store:
+	VMOVUPS Y0, (DI)
+	ADDQ    R8, DI
+	VMOVUPS Y1, (DI)
+	ADDQ    R8, DI
+	VMOVUPS Y2, (DI)
+	VZEROUPPER
+	RET
+
+// func band1x2AVX2(k int, x *float32, ldx int, b *float32, c *float32, ldc int, add *float32, ldadd int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·band1x2AVX2(SB), NOSPLIT, $0-64
+	MOVQ   k+0(FP), CX
+	MOVQ   x+8(FP), SI
+	MOVQ   ldx+16(FP), AX
+	MOVQ   b+24(FP), DX
+	SHLQ   $0x02, AX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	SUBQ   $0x04, CX
+	JL     k56rest
+
+k56many:
+	VBROADCASTSS (SI), Y15
+	PREFETCHT0   4096(DX)
+	VFMADD231PS  (DX), Y15, Y0
+	VFMADD231PS  32(DX), Y15, Y1
+	VBROADCASTSS 4(SI), Y15
+	PREFETCHT0   4160(DX)
+	VFMADD231PS  64(DX), Y15, Y2
+	VFMADD231PS  96(DX), Y15, Y3
+	VBROADCASTSS 8(SI), Y15
+	PREFETCHT0   4224(DX)
+	VFMADD231PS  128(DX), Y15, Y4
+	VFMADD231PS  160(DX), Y15, Y5
+	VBROADCASTSS 12(SI), Y15
+	PREFETCHT0   4288(DX)
+	VFMADD231PS  192(DX), Y15, Y6
+	VFMADD231PS  224(DX), Y15, Y7
+	ADDQ         $0x10, SI
+	ADDQ         $+256, DX
+	SUBQ         $0x04, CX
+	JGE          k56many
+
+k56rest:
+	ADDQ $0x04, CX
+	JZ   k56done
+
+k56one:
+	VBROADCASTSS (SI), Y15
+	PREFETCHT0   4096(DX)
+	VFMADD231PS  (DX), Y15, Y0
+	VFMADD231PS  32(DX), Y15, Y1
+	ADDQ         $0x04, SI
+	ADDQ         $0x40, DX
+	DECQ         CX
+	JNZ          k56one
+
+k56done:
+	VADDPS Y4, Y0, Y0
+	VADDPS Y5, Y1, Y1
+	VADDPS Y6, Y2, Y2
+	VADDPS Y7, Y3, Y3
+	VADDPS Y2, Y0, Y0
+	VADDPS Y3, Y1, Y1
+	MOVQ   c+32(FP), DI
+	MOVQ   ldc+40(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   add+48(FP), BX
+	MOVQ   ldadd+56(FP), AX
+	SHLQ   $0x02, AX
+	TESTQ  BX, BX
+	JZ     band1x2AVX2store
+	VADDPS (BX), Y0, Y0
+	VADDPS 32(BX), Y1, Y1
+
+band1x2AVX2store:
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	VZEROUPPER
+	RET
+
+// func band2x2AVX2(k int, x *float32, ldx int, b *float32, c *float32, ldc int, add *float32, ldadd int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·band2x2AVX2(SB), NOSPLIT, $0-64
+	MOVQ   k+0(FP), CX
+	MOVQ   x+8(FP), SI
+	MOVQ   ldx+16(FP), AX
+	MOVQ   b+24(FP), DX
+	SHLQ   $0x02, AX
+	LEAQ   (SI)(AX*1), R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	SUBQ   $0x02, CX
+	JL     k57rest
+
+k57many:
+	VBROADCASTSS (SI), Y15
+	VBROADCASTSS (R9), Y14
+	PREFETCHT0   4096(DX)
+	VMOVUPS      (DX), Y13
+	VFMADD231PS  Y13, Y15, Y0
+	VFMADD231PS  Y13, Y14, Y2
+	VMOVUPS      32(DX), Y13
+	VFMADD231PS  Y13, Y15, Y1
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS 4(SI), Y15
+	VBROADCASTSS 4(R9), Y14
+	PREFETCHT0   4160(DX)
+	VMOVUPS      64(DX), Y13
+	VFMADD231PS  Y13, Y15, Y4
+	VFMADD231PS  Y13, Y14, Y6
+	VMOVUPS      96(DX), Y13
+	VFMADD231PS  Y13, Y15, Y5
+	VFMADD231PS  Y13, Y14, Y7
+	ADDQ         $0x08, SI
+	ADDQ         $0x08, R9
+	ADDQ         $+128, DX
+	SUBQ         $0x02, CX
+	JGE          k57many
+
+k57rest:
+	ADDQ $0x02, CX
+	JZ   k57done
+
+k57one:
+	VBROADCASTSS (SI), Y15
+	VBROADCASTSS (R9), Y14
+	PREFETCHT0   4096(DX)
+	VMOVUPS      (DX), Y13
+	VFMADD231PS  Y13, Y15, Y0
+	VFMADD231PS  Y13, Y14, Y2
+	VMOVUPS      32(DX), Y13
+	VFMADD231PS  Y13, Y15, Y1
+	VFMADD231PS  Y13, Y14, Y3
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, R9
+	ADDQ         $0x40, DX
+	DECQ         CX
+	JNZ          k57one
+
+k57done:
+	VADDPS Y4, Y0, Y0
+	VADDPS Y5, Y1, Y1
+	VADDPS Y6, Y2, Y2
+	VADDPS Y7, Y3, Y3
+	MOVQ   c+32(FP), DI
+	MOVQ   ldc+40(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   add+48(FP), BX
+	MOVQ   ldadd+56(FP), AX
+	SHLQ   $0x02, AX
+	TESTQ  BX, BX
+	JZ     band2x2AVX2store
+	VADDPS (BX), Y0, Y0
+	VADDPS 32(BX), Y1, Y1
+	ADDQ   AX, BX
+	VADDPS (BX), Y2, Y2
+	VADDPS 32(BX), Y3, Y3
+
+band2x2AVX2store:
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	ADDQ    R8, DI
+	VMOVUPS Y2, (DI)
+	VMOVUPS Y3, 32(DI)
+	VZEROUPPER
+	RET
+
+// func band3x2AVX2(k int, x *float32, ldx int, b *float32, c *float32, ldc int, add *float32, ldadd int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·band3x2AVX2(SB), NOSPLIT, $0-64
+	MOVQ   k+0(FP), CX
+	MOVQ   x+8(FP), SI
+	MOVQ   ldx+16(FP), AX
+	MOVQ   b+24(FP), DX
+	SHLQ   $0x02, AX
+	LEAQ   (SI)(AX*1), R9
+	LEAQ   (R9)(AX*1), R10
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	SUBQ   $0x02, CX
+	JL     k58rest
+
+k58many:
+	VBROADCASTSS (SI), Y15
+	VBROADCASTSS (R9), Y14
+	VBROADCASTSS (R10), Y13
+	PREFETCHT0   4096(DX)
+	VMOVUPS      (DX), Y12
+	VFMADD231PS  Y12, Y15, Y0
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y12, Y13, Y4
+	VMOVUPS      32(DX), Y12
+	VFMADD231PS  Y12, Y15, Y1
+	VFMADD231PS  Y12, Y14, Y3
+	VFMADD231PS  Y12, Y13, Y5
+	VBROADCASTSS 4(SI), Y15
+	VBROADCASTSS 4(R9), Y14
+	VBROADCASTSS 4(R10), Y13
+	PREFETCHT0   4160(DX)
+	VMOVUPS      64(DX), Y12
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y12, Y13, Y10
+	VMOVUPS      96(DX), Y12
+	VFMADD231PS  Y12, Y15, Y7
+	VFMADD231PS  Y12, Y14, Y9
+	VFMADD231PS  Y12, Y13, Y11
+	ADDQ         $0x08, SI
+	ADDQ         $0x08, R9
+	ADDQ         $0x08, R10
+	ADDQ         $+128, DX
+	SUBQ         $0x02, CX
+	JGE          k58many
+
+k58rest:
+	ADDQ $0x02, CX
+	JZ   k58done
+
+k58one:
+	VBROADCASTSS (SI), Y15
+	VBROADCASTSS (R9), Y14
+	VBROADCASTSS (R10), Y13
+	PREFETCHT0   4096(DX)
+	VMOVUPS      (DX), Y12
+	VFMADD231PS  Y12, Y15, Y0
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y12, Y13, Y4
+	VMOVUPS      32(DX), Y12
+	VFMADD231PS  Y12, Y15, Y1
+	VFMADD231PS  Y12, Y14, Y3
+	VFMADD231PS  Y12, Y13, Y5
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, R9
+	ADDQ         $0x04, R10
+	ADDQ         $0x40, DX
+	DECQ         CX
+	JNZ          k58one
+
+k58done:
+	VADDPS Y6, Y0, Y0
+	VADDPS Y7, Y1, Y1
+	VADDPS Y8, Y2, Y2
+	VADDPS Y9, Y3, Y3
+	VADDPS Y10, Y4, Y4
+	VADDPS Y11, Y5, Y5
+	MOVQ   c+32(FP), DI
+	MOVQ   ldc+40(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   add+48(FP), BX
+	MOVQ   ldadd+56(FP), AX
+	SHLQ   $0x02, AX
+	TESTQ  BX, BX
+	JZ     band3x2AVX2store
+	VADDPS (BX), Y0, Y0
+	VADDPS 32(BX), Y1, Y1
+	ADDQ   AX, BX
+	VADDPS (BX), Y2, Y2
+	VADDPS 32(BX), Y3, Y3
+	ADDQ   AX, BX
+	VADDPS (BX), Y4, Y4
+	VADDPS 32(BX), Y5, Y5
+
+band3x2AVX2store:
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	ADDQ    R8, DI
+	VMOVUPS Y2, (DI)
+	VMOVUPS Y3, 32(DI)
+	ADDQ    R8, DI
+	VMOVUPS Y4, (DI)
+	VMOVUPS Y5, 32(DI)
+	VZEROUPPER
+	RET
+
+// func band1x3AVX2(k int, x *float32, ldx int, b *float32, c *float32, ldc int, add *float32, ldadd int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·band1x3AVX2(SB), NOSPLIT, $0-64
+	MOVQ   k+0(FP), CX
+	MOVQ   x+8(FP), SI
+	MOVQ   ldx+16(FP), AX
+	MOVQ   b+24(FP), DX
+	SHLQ   $0x02, AX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	SUBQ   $0x04, CX
+	JL     k59rest
+
+k59many:
+	VBROADCASTSS (SI), Y15
+	PREFETCHT0   4096(DX)
+	VFMADD231PS  (DX), Y15, Y0
+	VFMADD231PS  32(DX), Y15, Y1
+	PREFETCHT0   4160(DX)
+	VFMADD231PS  64(DX), Y15, Y2
+	VBROADCASTSS 4(SI), Y15
+	VFMADD231PS  96(DX), Y15, Y3
+	PREFETCHT0   4224(DX)
+	VFMADD231PS  128(DX), Y15, Y4
+	VFMADD231PS  160(DX), Y15, Y5
+	VBROADCASTSS 8(SI), Y15
+	PREFETCHT0   4288(DX)
+	VFMADD231PS  192(DX), Y15, Y6
+	VFMADD231PS  224(DX), Y15, Y7
+	PREFETCHT0   4352(DX)
+	VFMADD231PS  256(DX), Y15, Y8
+	VBROADCASTSS 12(SI), Y15
+	VFMADD231PS  288(DX), Y15, Y9
+	PREFETCHT0   4416(DX)
+	VFMADD231PS  320(DX), Y15, Y10
+	VFMADD231PS  352(DX), Y15, Y11
+	ADDQ         $0x10, SI
+	ADDQ         $+384, DX
+	SUBQ         $0x04, CX
+	JGE          k59many
+
+k59rest:
+	ADDQ $0x04, CX
+	JZ   k59done
+
+k59one:
+	VBROADCASTSS (SI), Y15
+	PREFETCHT0   4096(DX)
+	VFMADD231PS  (DX), Y15, Y0
+	VFMADD231PS  32(DX), Y15, Y1
+	PREFETCHT0   4160(DX)
+	VFMADD231PS  64(DX), Y15, Y2
+	ADDQ         $0x04, SI
+	ADDQ         $0x60, DX
+	DECQ         CX
+	JNZ          k59one
+
+k59done:
+	VADDPS Y6, Y0, Y0
+	VADDPS Y7, Y1, Y1
+	VADDPS Y8, Y2, Y2
+	VADDPS Y9, Y3, Y3
+	VADDPS Y10, Y4, Y4
+	VADDPS Y11, Y5, Y5
+	VADDPS Y3, Y0, Y0
+	VADDPS Y4, Y1, Y1
+	VADDPS Y5, Y2, Y2
+	MOVQ   c+32(FP), DI
+	MOVQ   ldc+40(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   add+48(FP), BX
+	MOVQ   ldadd+56(FP), AX
+	SHLQ   $0x02, AX
+	TESTQ  BX, BX
+	JZ     band1x3AVX2store
+	VADDPS (BX), Y0, Y0
+	VADDPS 32(BX), Y1, Y1
+	VADDPS 64(BX), Y2, Y2
+
+band1x3AVX2store:
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	VMOVUPS Y2, 64(DI)
+	VZEROUPPER
+	RET
+
+// func band2x3AVX2(k int, x *float32, ldx int, b *float32, c *float32, ldc int, add *float32, ldadd int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·band2x3AVX2(SB), NOSPLIT, $0-64
+	MOVQ   k+0(FP), CX
+	MOVQ   x+8(FP), SI
+	MOVQ   ldx+16(FP), AX
+	MOVQ   b+24(FP), DX
+	SHLQ   $0x02, AX
+	LEAQ   (SI)(AX*1), R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	SUBQ   $0x02, CX
+	JL     k60rest
+
+k60many:
+	VBROADCASTSS (SI), Y15
+	VBROADCASTSS (R9), Y14
+	PREFETCHT0   4096(DX)
+	VMOVUPS      (DX), Y13
+	VFMADD231PS  Y13, Y15, Y0
+	VFMADD231PS  Y13, Y14, Y3
+	VMOVUPS      32(DX), Y13
+	VFMADD231PS  Y13, Y15, Y1
+	VFMADD231PS  Y13, Y14, Y4
+	PREFETCHT0   4160(DX)
+	VMOVUPS      64(DX), Y13
+	VFMADD231PS  Y13, Y15, Y2
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 4(SI), Y15
+	VBROADCASTSS 4(R9), Y14
+	VMOVUPS      96(DX), Y13
+	VFMADD231PS  Y13, Y15, Y6
+	VFMADD231PS  Y13, Y14, Y9
+	PREFETCHT0   4224(DX)
+	VMOVUPS      128(DX), Y13
+	VFMADD231PS  Y13, Y15, Y7
+	VFMADD231PS  Y13, Y14, Y10
+	VMOVUPS      160(DX), Y13
+	VFMADD231PS  Y13, Y15, Y8
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         $0x08, SI
+	ADDQ         $0x08, R9
+	ADDQ         $+192, DX
+	SUBQ         $0x02, CX
+	JGE          k60many
+
+k60rest:
+	ADDQ $0x02, CX
+	JZ   k60done
+
+k60one:
+	VBROADCASTSS (SI), Y15
+	VBROADCASTSS (R9), Y14
+	PREFETCHT0   4096(DX)
+	VMOVUPS      (DX), Y13
+	VFMADD231PS  Y13, Y15, Y0
+	VFMADD231PS  Y13, Y14, Y3
+	VMOVUPS      32(DX), Y13
+	VFMADD231PS  Y13, Y15, Y1
+	VFMADD231PS  Y13, Y14, Y4
+	PREFETCHT0   4160(DX)
+	VMOVUPS      64(DX), Y13
+	VFMADD231PS  Y13, Y15, Y2
+	VFMADD231PS  Y13, Y14, Y5
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, R9
+	ADDQ         $0x60, DX
+	DECQ         CX
+	JNZ          k60one
+
+k60done:
+	VADDPS Y6, Y0, Y0
+	VADDPS Y7, Y1, Y1
+	VADDPS Y8, Y2, Y2
+	VADDPS Y9, Y3, Y3
+	VADDPS Y10, Y4, Y4
+	VADDPS Y11, Y5, Y5
+	MOVQ   c+32(FP), DI
+	MOVQ   ldc+40(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   add+48(FP), BX
+	MOVQ   ldadd+56(FP), AX
+	SHLQ   $0x02, AX
+	TESTQ  BX, BX
+	JZ     band2x3AVX2store
+	VADDPS (BX), Y0, Y0
+	VADDPS 32(BX), Y1, Y1
+	VADDPS 64(BX), Y2, Y2
+	ADDQ   AX, BX
+	VADDPS (BX), Y3, Y3
+	VADDPS 32(BX), Y4, Y4
+	VADDPS 64(BX), Y5, Y5
+
+band2x3AVX2store:
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	VMOVUPS Y2, 64(DI)
+	ADDQ    R8, DI
+	VMOVUPS Y3, (DI)
+	VMOVUPS Y4, 32(DI)
+	VMOVUPS Y5, 64(DI)
+	VZEROUPPER
+	RET
+
+// func band3x3AVX2(k int, x *float32, ldx int, b *float32, c *float32, ldc int, add *float32, ldadd int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·band3x3AVX2(SB), NOSPLIT, $0-64
+	MOVQ   k+0(FP), CX
+	MOVQ   x+8(FP), SI
+	MOVQ   ldx+16(FP), AX
+	MOVQ   b+24(FP), DX
+	SHLQ   $0x02, AX
+	LEAQ   (SI)(AX*1), R9
+	LEAQ   (R9)(AX*1), R10
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	SUBQ   $0x02, CX
+	JL     k61rest
+
+k61many:
+	VBROADCASTSS (SI), Y15
+	VBROADCASTSS (R9), Y14
+	VBROADCASTSS (R10), Y13
+	PREFETCHT0   4096(DX)
+	VMOVUPS      (DX), Y12
+	VFMADD231PS  Y12, Y15, Y0
+	VFMADD231PS  Y12, Y14, Y3
+	VFMADD231PS  Y12, Y13, Y6
+	VMOVUPS      32(DX), Y12
+	VFMADD231PS  Y12, Y15, Y1
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y12, Y13, Y7
+	PREFETCHT0   4160(DX)
+	VMOVUPS      64(DX), Y12
+	VFMADD231PS  Y12, Y15, Y2
+	VFMADD231PS  Y12, Y14, Y5
+	VFMADD231PS  Y12, Y13, Y8
+	VBROADCASTSS 4(SI), Y15
+	VBROADCASTSS 4(R9), Y14
+	VBROADCASTSS 4(R10), Y13
+	VMOVUPS      96(DX), Y12
+	VFMADD231PS  Y12, Y15, Y0
+	VFMADD231PS  Y12, Y14, Y3
+	VFMADD231PS  Y12, Y13, Y6
+	PREFETCHT0   4224(DX)
+	VMOVUPS      128(DX), Y12
+	VFMADD231PS  Y12, Y15, Y1
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y12, Y13, Y7
+	VMOVUPS      160(DX), Y12
+	VFMADD231PS  Y12, Y15, Y2
+	VFMADD231PS  Y12, Y14, Y5
+	VFMADD231PS  Y12, Y13, Y8
+	ADDQ         $0x08, SI
+	ADDQ         $0x08, R9
+	ADDQ         $0x08, R10
+	ADDQ         $+192, DX
+	SUBQ         $0x02, CX
+	JGE          k61many
+
+k61rest:
+	ADDQ $0x02, CX
+	JZ   k61done
+
+k61one:
+	VBROADCASTSS (SI), Y15
+	VBROADCASTSS (R9), Y14
+	VBROADCASTSS (R10), Y13
+	PREFETCHT0   4096(DX)
+	VMOVUPS      (DX), Y12
+	VFMADD231PS  Y12, Y15, Y0
+	VFMADD231PS  Y12, Y14, Y3
+	VFMADD231PS  Y12, Y13, Y6
+	VMOVUPS      32(DX), Y12
+	VFMADD231PS  Y12, Y15, Y1
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y12, Y13, Y7
+	PREFETCHT0   4160(DX)
+	VMOVUPS      64(DX), Y12
+	VFMADD231PS  Y12, Y15, Y2
+	VFMADD231PS  Y12, Y14, Y5
+	VFMADD231PS  Y12, Y13, Y8
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, R9
+	ADDQ         $0x04, R10
+	ADDQ         $0x60, DX
+	DECQ         CX
+	JNZ          k61one
+
+k61done:
+	MOVQ   c+32(FP), DI
+	MOVQ   ldc+40(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   add+48(FP), BX
+	MOVQ   ldadd+56(FP), AX
+	SHLQ   $0x02, AX
+	TESTQ  BX, BX
+	JZ     band3x3AVX2store
+	VADDPS (BX), Y0, Y0
+	VADDPS 32(BX), Y1, Y1
+	VADDPS 64(BX), Y2, Y2
+	ADDQ   AX, BX
+	VADDPS (BX), Y3, Y3
+	VADDPS 32(BX), Y4, Y4
+	VADDPS 64(BX), Y5, Y5
+	ADDQ   AX, BX
+	VADDPS (BX), Y6, Y6
+	VADDPS 32(BX), Y7, Y7
+	VADDPS 64(BX), Y8, Y8
+
+band3x3AVX2store:
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	VMOVUPS Y2, 64(DI)
+	ADDQ    R8, DI
+	VMOVUPS Y3, (DI)
+	VMOVUPS Y4, 32(DI)
+	VMOVUPS Y5, 64(DI)
+	ADDQ    R8, DI
+	VMOVUPS Y6, (DI)
+	VMOVUPS Y7, 32(DI)
+	VMOVUPS Y8, 64(DI)
+	VZEROUPPER
+	RET
+
+// func band1x4AVX2(k int, x *float32, ldx int, b *float32, c *float32, ldc int, add *float32, ldadd int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·band1x4AVX2(SB), NOSPLIT, $0-64
+	MOVQ   k+0(FP), CX
+	MOVQ   x+8(FP), SI
+	MOVQ   ldx+16(FP), AX
+	MOVQ   b+24(FP), DX
+	SHLQ   $0x02, AX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	SUBQ   $0x02, CX
+	JL     k62rest
+
+k62many:
+	VBROADCASTSS (SI), Y15
+	PREFETCHT0   4096(DX)
+	VFMADD231PS  (DX), Y15, Y0
+	VFMADD231PS  32(DX), Y15, Y1
+	PREFETCHT0   4160(DX)
+	VFMADD231PS  64(DX), Y15, Y2
+	VFMADD231PS  96(DX), Y15, Y3
+	VBROADCASTSS 4(SI), Y15
+	PREFETCHT0   4224(DX)
+	VFMADD231PS  128(DX), Y15, Y4
+	VFMADD231PS  160(DX), Y15, Y5
+	PREFETCHT0   4288(DX)
+	VFMADD231PS  192(DX), Y15, Y6
+	VFMADD231PS  224(DX), Y15, Y7
+	ADDQ         $0x08, SI
+	ADDQ         $+256, DX
+	SUBQ         $0x02, CX
+	JGE          k62many
+
+k62rest:
+	ADDQ $0x02, CX
+	JZ   k62done
+
+k62one:
+	VBROADCASTSS (SI), Y15
+	PREFETCHT0   4096(DX)
+	VFMADD231PS  (DX), Y15, Y0
+	VFMADD231PS  32(DX), Y15, Y1
+	PREFETCHT0   4160(DX)
+	VFMADD231PS  64(DX), Y15, Y2
+	VFMADD231PS  96(DX), Y15, Y3
+	ADDQ         $0x04, SI
+	ADDQ         $+128, DX
+	DECQ         CX
+	JNZ          k62one
+
+k62done:
+	VADDPS Y4, Y0, Y0
+	VADDPS Y5, Y1, Y1
+	VADDPS Y6, Y2, Y2
+	VADDPS Y7, Y3, Y3
+	MOVQ   c+32(FP), DI
+	MOVQ   ldc+40(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   add+48(FP), BX
+	MOVQ   ldadd+56(FP), AX
+	SHLQ   $0x02, AX
+	TESTQ  BX, BX
+	JZ     band1x4AVX2store
+	VADDPS (BX), Y0, Y0
+	VADDPS 32(BX), Y1, Y1
+	VADDPS 64(BX), Y2, Y2
+	VADDPS 96(BX), Y3, Y3
+
+band1x4AVX2store:
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	VMOVUPS Y2, 64(DI)
+	VMOVUPS Y3, 96(DI)
+	VZEROUPPER
+	RET
+
+// func band2x4AVX2(k int, x *float32, ldx int, b *float32, c *float32, ldc int, add *float32, ldadd int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·band2x4AVX2(SB), NOSPLIT, $0-64
+	MOVQ   k+0(FP), CX
+	MOVQ   x+8(FP), SI
+	MOVQ   ldx+16(FP), AX
+	MOVQ   b+24(FP), DX
+	SHLQ   $0x02, AX
+	LEAQ   (SI)(AX*1), R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	SUBQ   $0x02, CX
+	JL     k63rest
+
+k63many:
+	VBROADCASTSS (SI), Y15
+	VBROADCASTSS (R9), Y14
+	PREFETCHT0   4096(DX)
+	VMOVUPS      (DX), Y13
+	VFMADD231PS  Y13, Y15, Y0
+	VFMADD231PS  Y13, Y14, Y4
+	VMOVUPS      32(DX), Y13
+	VFMADD231PS  Y13, Y15, Y1
+	VFMADD231PS  Y13, Y14, Y5
+	PREFETCHT0   4160(DX)
+	VMOVUPS      64(DX), Y13
+	VFMADD231PS  Y13, Y15, Y2
+	VFMADD231PS  Y13, Y14, Y6
+	VMOVUPS      96(DX), Y13
+	VFMADD231PS  Y13, Y15, Y3
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 4(SI), Y15
+	VBROADCASTSS 4(R9), Y14
+	PREFETCHT0   4224(DX)
+	VMOVUPS      128(DX), Y13
+	VFMADD231PS  Y13, Y15, Y0
+	VFMADD231PS  Y13, Y14, Y4
+	VMOVUPS      160(DX), Y13
+	VFMADD231PS  Y13, Y15, Y1
+	VFMADD231PS  Y13, Y14, Y5
+	PREFETCHT0   4288(DX)
+	VMOVUPS      192(DX), Y13
+	VFMADD231PS  Y13, Y15, Y2
+	VFMADD231PS  Y13, Y14, Y6
+	VMOVUPS      224(DX), Y13
+	VFMADD231PS  Y13, Y15, Y3
+	VFMADD231PS  Y13, Y14, Y7
+	ADDQ         $0x08, SI
+	ADDQ         $0x08, R9
+	ADDQ         $+256, DX
+	SUBQ         $0x02, CX
+	JGE          k63many
+
+k63rest:
+	ADDQ $0x02, CX
+	JZ   k63done
+
+k63one:
+	VBROADCASTSS (SI), Y15
+	VBROADCASTSS (R9), Y14
+	PREFETCHT0   4096(DX)
+	VMOVUPS      (DX), Y13
+	VFMADD231PS  Y13, Y15, Y0
+	VFMADD231PS  Y13, Y14, Y4
+	VMOVUPS      32(DX), Y13
+	VFMADD231PS  Y13, Y15, Y1
+	VFMADD231PS  Y13, Y14, Y5
+	PREFETCHT0   4160(DX)
+	VMOVUPS      64(DX), Y13
+	VFMADD231PS  Y13, Y15, Y2
+	VFMADD231PS  Y13, Y14, Y6
+	VMOVUPS      96(DX), Y13
+	VFMADD231PS  Y13, Y15, Y3
+	VFMADD231PS  Y13, Y14, Y7
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, R9
+	ADDQ         $+128, DX
+	DECQ         CX
+	JNZ          k63one
+
+k63done:
+	MOVQ   c+32(FP), DI
+	MOVQ   ldc+40(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   add+48(FP), BX
+	MOVQ   ldadd+56(FP), AX
+	SHLQ   $0x02, AX
+	TESTQ  BX, BX
+	JZ     band2x4AVX2store
+	VADDPS (BX), Y0, Y0
+	VADDPS 32(BX), Y1, Y1
+	VADDPS 64(BX), Y2, Y2
+	VADDPS 96(BX), Y3, Y3
+	ADDQ   AX, BX
+	VADDPS (BX), Y4, Y4
+	VADDPS 32(BX), Y5, Y5
+	VADDPS 64(BX), Y6, Y6
+	VADDPS 96(BX), Y7, Y7
+
+band2x4AVX2store:
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	VMOVUPS Y2, 64(DI)
+	VMOVUPS Y3, 96(DI)
+	ADDQ    R8, DI
+	VMOVUPS Y4, (DI)
+	VMOVUPS Y5, 32(DI)
+	VMOVUPS Y6, 64(DI)
+	VMOVUPS Y7, 96(DI)
+	VZEROUPPER
+	RET
+
+// func band3x4AVX2(k int, x *float32, ldx int, b *float32, c *float32, ldc int, add *float32, ldadd int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·band3x4AVX2(SB), NOSPLIT, $0-64
+	MOVQ   k+0(FP), CX
+	MOVQ   x+8(FP), SI
+	MOVQ   ldx+16(FP), AX
+	MOVQ   b+24(FP), DX
+	SHLQ   $0x02, AX
+	LEAQ   (SI)(AX*1), R9
+	LEAQ   (R9)(AX*1), R10
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	SUBQ   $0x02, CX
+	JL     k64rest
+
+k64many:
+	VBROADCASTSS (SI), Y15
+	VBROADCASTSS (R9), Y14
+	VBROADCASTSS (R10), Y13
+	PREFETCHT0   4096(DX)
+	VMOVUPS      (DX), Y12
+	VFMADD231PS  Y12, Y15, Y0
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y12, Y13, Y8
+	VMOVUPS      32(DX), Y12
+	VFMADD231PS  Y12, Y15, Y1
+	VFMADD231PS  Y12, Y14, Y5
+	VFMADD231PS  Y12, Y13, Y9
+	PREFETCHT0   4160(DX)
+	VMOVUPS      64(DX), Y12
+	VFMADD231PS  Y12, Y15, Y2
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y12, Y13, Y10
+	VMOVUPS      96(DX), Y12
+	VFMADD231PS  Y12, Y15, Y3
+	VFMADD231PS  Y12, Y14, Y7
+	VFMADD231PS  Y12, Y13, Y11
+	VBROADCASTSS 4(SI), Y15
+	VBROADCASTSS 4(R9), Y14
+	VBROADCASTSS 4(R10), Y13
+	PREFETCHT0   4224(DX)
+	VMOVUPS      128(DX), Y12
+	VFMADD231PS  Y12, Y15, Y0
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y12, Y13, Y8
+	VMOVUPS      160(DX), Y12
+	VFMADD231PS  Y12, Y15, Y1
+	VFMADD231PS  Y12, Y14, Y5
+	VFMADD231PS  Y12, Y13, Y9
+	PREFETCHT0   4288(DX)
+	VMOVUPS      192(DX), Y12
+	VFMADD231PS  Y12, Y15, Y2
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y12, Y13, Y10
+	VMOVUPS      224(DX), Y12
+	VFMADD231PS  Y12, Y15, Y3
+	VFMADD231PS  Y12, Y14, Y7
+	VFMADD231PS  Y12, Y13, Y11
+	ADDQ         $0x08, SI
+	ADDQ         $0x08, R9
+	ADDQ         $0x08, R10
+	ADDQ         $+256, DX
+	SUBQ         $0x02, CX
+	JGE          k64many
+
+k64rest:
+	ADDQ $0x02, CX
+	JZ   k64done
+
+k64one:
+	VBROADCASTSS (SI), Y15
+	VBROADCASTSS (R9), Y14
+	VBROADCASTSS (R10), Y13
+	PREFETCHT0   4096(DX)
+	VMOVUPS      (DX), Y12
+	VFMADD231PS  Y12, Y15, Y0
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y12, Y13, Y8
+	VMOVUPS      32(DX), Y12
+	VFMADD231PS  Y12, Y15, Y1
+	VFMADD231PS  Y12, Y14, Y5
+	VFMADD231PS  Y12, Y13, Y9
+	PREFETCHT0   4160(DX)
+	VMOVUPS      64(DX), Y12
+	VFMADD231PS  Y12, Y15, Y2
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y12, Y13, Y10
+	VMOVUPS      96(DX), Y12
+	VFMADD231PS  Y12, Y15, Y3
+	VFMADD231PS  Y12, Y14, Y7
+	VFMADD231PS  Y12, Y13, Y11
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, R9
+	ADDQ         $0x04, R10
+	ADDQ         $+128, DX
+	DECQ         CX
+	JNZ          k64one
+
+k64done:
+	MOVQ   c+32(FP), DI
+	MOVQ   ldc+40(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   add+48(FP), BX
+	MOVQ   ldadd+56(FP), AX
+	SHLQ   $0x02, AX
+	TESTQ  BX, BX
+	JZ     band3x4AVX2store
+	VADDPS (BX), Y0, Y0
+	VADDPS 32(BX), Y1, Y1
+	VADDPS 64(BX), Y2, Y2
+	VADDPS 96(BX), Y3, Y3
+	ADDQ   AX, BX
+	VADDPS (BX), Y4, Y4
+	VADDPS 32(BX), Y5, Y5
+	VADDPS 64(BX), Y6, Y6
+	VADDPS 96(BX), Y7, Y7
+	ADDQ   AX, BX
+	VADDPS (BX), Y8, Y8
+	VADDPS 32(BX), Y9, Y9
+	VADDPS 64(BX), Y10, Y10
+	VADDPS 96(BX), Y11, Y11
+
+band3x4AVX2store:
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	VMOVUPS Y2, 64(DI)
+	VMOVUPS Y3, 96(DI)
+	ADDQ    R8, DI
+	VMOVUPS Y4, (DI)
+	VMOVUPS Y5, 32(DI)
+	VMOVUPS Y6, 64(DI)
+	VMOVUPS Y7, 96(DI)
+	ADDQ    R8, DI
+	VMOVUPS Y8, (DI)
+	VMOVUPS Y9, 32(DI)
+	VMOVUPS Y10, 64(DI)
+	VMOVUPS Y11, 96(DI)
+	VZEROUPPER
+	RET
+
 // func micro1x1AVX512(t *int8)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·micro1x1AVX512(SB), NOSPLIT, $0-8
@@ -4829,9 +6095,9 @@ TEXT ·micro1x1AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	SUBQ       $0x04, CX
-	JL         k53rest
+	JL         k65rest
 
-k53many:
+k65many:
 	VMOVUPS          (DX), Z4
 	VFMADD231PS.BCST (SI), Z4, Z0
 	VMOVUPS          192(DX), Z4
@@ -4844,64 +6110,64 @@ k53many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $+768, DX
 	SUBQ             $0x04, CX
-	JGE              k53many
+	JGE              k65many
 
-k53rest:
+k65rest:
 	ADDQ $0x04, CX
-	JZ   k53done
+	JZ   k65done
 
-k53one:
+k65one:
 	VMOVUPS          (DX), Z4
 	VFMADD231PS.BCST (SI), Z4, Z0
 	ADDQ             AX, SI
 	ADDQ             $+192, DX
 	DECQ             CX
-	JNZ              k53one
+	JNZ              k65one
 
-k53done:
+k65done:
 	VADDPS    Z2, Z0, Z0
 	VADDPS    Z3, Z1, Z1
 	VADDPS    Z1, Z0, Z0
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e54add
+	JZ        e66add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 
-e54add:
+e66add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e54rowBias
+	JZ           e66rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 
-e54rowBias:
+e66rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e54colBias
+	JZ        e66colBias
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 
-e54colBias:
+e66colBias:
 	CMPQ         208(BX), $0x00
-	JE           e54clamp
+	JE           e66clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
 	VMINPS       Z0, Z30, Z0
 
-e54clamp:
+e66clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e54slope
+	JZ           e66slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
 	VMULPS       Z31, Z0, K2, Z0
 
-e54slope:
+e66slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -4939,9 +6205,9 @@ TEXT ·micro2x1AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z6, Z6, Z6
 	VPXORD     Z7, Z7, Z7
 	SUBQ       $0x04, CX
-	JL         k55rest
+	JL         k67rest
 
-k55many:
+k67many:
 	VMOVUPS          (DX), Z8
 	VFMADD231PS.BCST (SI), Z8, Z0
 	VFMADD231PS.BCST 4(SI), Z8, Z1
@@ -4958,22 +6224,22 @@ k55many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $+768, DX
 	SUBQ             $0x04, CX
-	JGE              k55many
+	JGE              k67many
 
-k55rest:
+k67rest:
 	ADDQ $0x04, CX
-	JZ   k55done
+	JZ   k67done
 
-k55one:
+k67one:
 	VMOVUPS          (DX), Z8
 	VFMADD231PS.BCST (SI), Z8, Z0
 	VFMADD231PS.BCST 4(SI), Z8, Z1
 	ADDQ             AX, SI
 	ADDQ             $+192, DX
 	DECQ             CX
-	JNZ              k55one
+	JNZ              k67one
 
-k55done:
+k67done:
 	VADDPS    Z4, Z0, Z0
 	VADDPS    Z5, Z1, Z1
 	VADDPS    Z6, Z2, Z2
@@ -4982,7 +6248,7 @@ k55done:
 	VADDPS    Z3, Z1, Z1
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e56add
+	JZ        e68add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VMOVUPS.Z (SI), K1, Z31
@@ -4991,26 +6257,26 @@ k55done:
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z1, Z1
 
-e56add:
+e68add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e56rowBias
+	JZ           e68rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VBROADCASTSS 4(SI), Z31
 	VADDPS       Z31, Z1, Z1
 
-e56rowBias:
+e68rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e56colBias
+	JZ        e68colBias
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z1, Z1
 
-e56colBias:
+e68colBias:
 	CMPQ         208(BX), $0x00
-	JE           e56clamp
+	JE           e68clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -5018,10 +6284,10 @@ e56colBias:
 	VMAXPS       Z1, Z31, Z1
 	VMINPS       Z1, Z30, Z1
 
-e56clamp:
+e68clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e56slope
+	JZ           e68slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -5030,7 +6296,7 @@ e56clamp:
 	VCMPPS       $0x01, Z30, Z1, K2
 	VMULPS       Z31, Z1, K2, Z1
 
-e56slope:
+e68slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -5076,9 +6342,9 @@ TEXT ·micro3x1AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z10, Z10, Z10
 	VPXORD     Z11, Z11, Z11
 	SUBQ       $0x04, CX
-	JL         k57rest
+	JL         k69rest
 
-k57many:
+k69many:
 	VMOVUPS          (DX), Z12
 	VFMADD231PS.BCST (SI), Z12, Z0
 	VFMADD231PS.BCST 4(SI), Z12, Z1
@@ -5099,13 +6365,13 @@ k57many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $+768, DX
 	SUBQ             $0x04, CX
-	JGE              k57many
+	JGE              k69many
 
-k57rest:
+k69rest:
 	ADDQ $0x04, CX
-	JZ   k57done
+	JZ   k69done
 
-k57one:
+k69one:
 	VMOVUPS          (DX), Z12
 	VFMADD231PS.BCST (SI), Z12, Z0
 	VFMADD231PS.BCST 4(SI), Z12, Z1
@@ -5113,9 +6379,9 @@ k57one:
 	ADDQ             AX, SI
 	ADDQ             $+192, DX
 	DECQ             CX
-	JNZ              k57one
+	JNZ              k69one
 
-k57done:
+k69done:
 	VADDPS    Z6, Z0, Z0
 	VADDPS    Z7, Z1, Z1
 	VADDPS    Z8, Z2, Z2
@@ -5127,7 +6393,7 @@ k57done:
 	VADDPS    Z5, Z2, Z2
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e58add
+	JZ        e70add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VMOVUPS.Z (SI), K1, Z31
@@ -5139,10 +6405,10 @@ k57done:
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z2, Z2
 
-e58add:
+e70add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e58rowBias
+	JZ           e70rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VBROADCASTSS 4(SI), Z31
@@ -5150,18 +6416,18 @@ e58add:
 	VBROADCASTSS 8(SI), Z31
 	VADDPS       Z31, Z2, Z2
 
-e58rowBias:
+e70rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e58colBias
+	JZ        e70colBias
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z1, Z1
 	VADDPS    Z31, Z2, Z2
 
-e58colBias:
+e70colBias:
 	CMPQ         208(BX), $0x00
-	JE           e58clamp
+	JE           e70clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -5171,10 +6437,10 @@ e58colBias:
 	VMAXPS       Z2, Z31, Z2
 	VMINPS       Z2, Z30, Z2
 
-e58clamp:
+e70clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e58slope
+	JZ           e70slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -5186,7 +6452,7 @@ e58clamp:
 	VCMPPS       $0x01, Z30, Z2, K2
 	VMULPS       Z31, Z2, K2, Z2
 
-e58slope:
+e70slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -5232,9 +6498,9 @@ TEXT ·micro4x1AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z6, Z6, Z6
 	VPXORD     Z7, Z7, Z7
 	SUBQ       $0x02, CX
-	JL         k59rest
+	JL         k71rest
 
-k59many:
+k71many:
 	VMOVUPS          (DX), Z8
 	VFMADD231PS.BCST (SI), Z8, Z0
 	VFMADD231PS.BCST 4(SI), Z8, Z1
@@ -5248,13 +6514,13 @@ k59many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $+384, DX
 	SUBQ             $0x02, CX
-	JGE              k59many
+	JGE              k71many
 
-k59rest:
+k71rest:
 	ADDQ $0x02, CX
-	JZ   k59done
+	JZ   k71done
 
-k59one:
+k71one:
 	VMOVUPS          (DX), Z8
 	VFMADD231PS.BCST (SI), Z8, Z0
 	VFMADD231PS.BCST 4(SI), Z8, Z1
@@ -5263,16 +6529,16 @@ k59one:
 	ADDQ             AX, SI
 	ADDQ             $+192, DX
 	DECQ             CX
-	JNZ              k59one
+	JNZ              k71one
 
-k59done:
+k71done:
 	VADDPS    Z4, Z0, Z0
 	VADDPS    Z5, Z1, Z1
 	VADDPS    Z6, Z2, Z2
 	VADDPS    Z7, Z3, Z3
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e60add
+	JZ        e72add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VMOVUPS.Z (SI), K1, Z31
@@ -5287,10 +6553,10 @@ k59done:
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z3, Z3
 
-e60add:
+e72add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e60rowBias
+	JZ           e72rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VBROADCASTSS 4(SI), Z31
@@ -5300,19 +6566,19 @@ e60add:
 	VBROADCASTSS 12(SI), Z31
 	VADDPS       Z31, Z3, Z3
 
-e60rowBias:
+e72rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e60colBias
+	JZ        e72colBias
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z1, Z1
 	VADDPS    Z31, Z2, Z2
 	VADDPS    Z31, Z3, Z3
 
-e60colBias:
+e72colBias:
 	CMPQ         208(BX), $0x00
-	JE           e60clamp
+	JE           e72clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -5324,10 +6590,10 @@ e60colBias:
 	VMAXPS       Z3, Z31, Z3
 	VMINPS       Z3, Z30, Z3
 
-e60clamp:
+e72clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e60slope
+	JZ           e72slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -5342,7 +6608,7 @@ e60clamp:
 	VCMPPS       $0x01, Z30, Z3, K2
 	VMULPS       Z31, Z3, K2, Z3
 
-e60slope:
+e72slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -5394,9 +6660,9 @@ TEXT ·micro5x1AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z8, Z8, Z8
 	VPXORD     Z9, Z9, Z9
 	SUBQ       $0x02, CX
-	JL         k61rest
+	JL         k73rest
 
-k61many:
+k73many:
 	VMOVUPS          (DX), Z10
 	VFMADD231PS.BCST (SI), Z10, Z0
 	VFMADD231PS.BCST 4(SI), Z10, Z1
@@ -5412,13 +6678,13 @@ k61many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $+384, DX
 	SUBQ             $0x02, CX
-	JGE              k61many
+	JGE              k73many
 
-k61rest:
+k73rest:
 	ADDQ $0x02, CX
-	JZ   k61done
+	JZ   k73done
 
-k61one:
+k73one:
 	VMOVUPS          (DX), Z10
 	VFMADD231PS.BCST (SI), Z10, Z0
 	VFMADD231PS.BCST 4(SI), Z10, Z1
@@ -5428,9 +6694,9 @@ k61one:
 	ADDQ             AX, SI
 	ADDQ             $+192, DX
 	DECQ             CX
-	JNZ              k61one
+	JNZ              k73one
 
-k61done:
+k73done:
 	VADDPS    Z5, Z0, Z0
 	VADDPS    Z6, Z1, Z1
 	VADDPS    Z7, Z2, Z2
@@ -5438,7 +6704,7 @@ k61done:
 	VADDPS    Z9, Z4, Z4
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e62add
+	JZ        e74add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VMOVUPS.Z (SI), K1, Z31
@@ -5456,10 +6722,10 @@ k61done:
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z4, Z4
 
-e62add:
+e74add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e62rowBias
+	JZ           e74rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VBROADCASTSS 4(SI), Z31
@@ -5471,10 +6737,10 @@ e62add:
 	VBROADCASTSS 16(SI), Z31
 	VADDPS       Z31, Z4, Z4
 
-e62rowBias:
+e74rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e62colBias
+	JZ        e74colBias
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z1, Z1
@@ -5482,9 +6748,9 @@ e62rowBias:
 	VADDPS    Z31, Z3, Z3
 	VADDPS    Z31, Z4, Z4
 
-e62colBias:
+e74colBias:
 	CMPQ         208(BX), $0x00
-	JE           e62clamp
+	JE           e74clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -5498,10 +6764,10 @@ e62colBias:
 	VMAXPS       Z4, Z31, Z4
 	VMINPS       Z4, Z30, Z4
 
-e62clamp:
+e74clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e62slope
+	JZ           e74slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -5519,7 +6785,7 @@ e62clamp:
 	VCMPPS       $0x01, Z30, Z4, K2
 	VMULPS       Z31, Z4, K2, Z4
 
-e62slope:
+e74slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -5577,9 +6843,9 @@ TEXT ·micro6x1AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z10, Z10, Z10
 	VPXORD     Z11, Z11, Z11
 	SUBQ       $0x02, CX
-	JL         k63rest
+	JL         k75rest
 
-k63many:
+k75many:
 	VMOVUPS          (DX), Z12
 	VFMADD231PS.BCST (SI), Z12, Z0
 	VFMADD231PS.BCST 4(SI), Z12, Z1
@@ -5597,13 +6863,13 @@ k63many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $+384, DX
 	SUBQ             $0x02, CX
-	JGE              k63many
+	JGE              k75many
 
-k63rest:
+k75rest:
 	ADDQ $0x02, CX
-	JZ   k63done
+	JZ   k75done
 
-k63one:
+k75one:
 	VMOVUPS          (DX), Z12
 	VFMADD231PS.BCST (SI), Z12, Z0
 	VFMADD231PS.BCST 4(SI), Z12, Z1
@@ -5614,9 +6880,9 @@ k63one:
 	ADDQ             AX, SI
 	ADDQ             $+192, DX
 	DECQ             CX
-	JNZ              k63one
+	JNZ              k75one
 
-k63done:
+k75done:
 	VADDPS    Z6, Z0, Z0
 	VADDPS    Z7, Z1, Z1
 	VADDPS    Z8, Z2, Z2
@@ -5625,7 +6891,7 @@ k63done:
 	VADDPS    Z11, Z5, Z5
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e64add
+	JZ        e76add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VMOVUPS.Z (SI), K1, Z31
@@ -5646,10 +6912,10 @@ k63done:
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z5, Z5
 
-e64add:
+e76add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e64rowBias
+	JZ           e76rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VBROADCASTSS 4(SI), Z31
@@ -5663,10 +6929,10 @@ e64add:
 	VBROADCASTSS 20(SI), Z31
 	VADDPS       Z31, Z5, Z5
 
-e64rowBias:
+e76rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e64colBias
+	JZ        e76colBias
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z1, Z1
@@ -5675,9 +6941,9 @@ e64rowBias:
 	VADDPS    Z31, Z4, Z4
 	VADDPS    Z31, Z5, Z5
 
-e64colBias:
+e76colBias:
 	CMPQ         208(BX), $0x00
-	JE           e64clamp
+	JE           e76clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -5693,10 +6959,10 @@ e64colBias:
 	VMAXPS       Z5, Z31, Z5
 	VMINPS       Z5, Z30, Z5
 
-e64clamp:
+e76clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e64slope
+	JZ           e76slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -5717,7 +6983,7 @@ e64clamp:
 	VCMPPS       $0x01, Z30, Z5, K2
 	VMULPS       Z31, Z5, K2, Z5
 
-e64slope:
+e76slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -5774,9 +7040,9 @@ TEXT ·micro7x1AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
 	SUBQ       $0x02, CX
-	JL         k65rest
+	JL         k77rest
 
-k65many:
+k77many:
 	VMOVUPS          (DX), Z7
 	VFMADD231PS.BCST (SI), Z7, Z0
 	VFMADD231PS.BCST 4(SI), Z7, Z1
@@ -5796,13 +7062,13 @@ k65many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $+384, DX
 	SUBQ             $0x02, CX
-	JGE              k65many
+	JGE              k77many
 
-k65rest:
+k77rest:
 	ADDQ $0x02, CX
-	JZ   k65done
+	JZ   k77done
 
-k65one:
+k77one:
 	VMOVUPS          (DX), Z7
 	VFMADD231PS.BCST (SI), Z7, Z0
 	VFMADD231PS.BCST 4(SI), Z7, Z1
@@ -5814,12 +7080,12 @@ k65one:
 	ADDQ             AX, SI
 	ADDQ             $+192, DX
 	DECQ             CX
-	JNZ              k65one
+	JNZ              k77one
 
-k65done:
+k77done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e66add
+	JZ        e78add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VMOVUPS.Z (SI), K1, Z31
@@ -5843,10 +7109,10 @@ k65done:
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z6, Z6
 
-e66add:
+e78add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e66rowBias
+	JZ           e78rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VBROADCASTSS 4(SI), Z31
@@ -5862,10 +7128,10 @@ e66add:
 	VBROADCASTSS 24(SI), Z31
 	VADDPS       Z31, Z6, Z6
 
-e66rowBias:
+e78rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e66colBias
+	JZ        e78colBias
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z1, Z1
@@ -5875,9 +7141,9 @@ e66rowBias:
 	VADDPS    Z31, Z5, Z5
 	VADDPS    Z31, Z6, Z6
 
-e66colBias:
+e78colBias:
 	CMPQ         208(BX), $0x00
-	JE           e66clamp
+	JE           e78clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -5895,10 +7161,10 @@ e66colBias:
 	VMAXPS       Z6, Z31, Z6
 	VMINPS       Z6, Z30, Z6
 
-e66clamp:
+e78clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e66slope
+	JZ           e78slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -5922,7 +7188,7 @@ e66clamp:
 	VCMPPS       $0x01, Z30, Z6, K2
 	VMULPS       Z31, Z6, K2, Z6
 
-e66slope:
+e78slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -5984,9 +7250,9 @@ TEXT ·micro8x1AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z6, Z6, Z6
 	VPXORD     Z7, Z7, Z7
 	SUBQ       $0x02, CX
-	JL         k67rest
+	JL         k79rest
 
-k67many:
+k79many:
 	VMOVUPS          (DX), Z8
 	VFMADD231PS.BCST (SI), Z8, Z0
 	VFMADD231PS.BCST 4(SI), Z8, Z1
@@ -6008,13 +7274,13 @@ k67many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $+384, DX
 	SUBQ             $0x02, CX
-	JGE              k67many
+	JGE              k79many
 
-k67rest:
+k79rest:
 	ADDQ $0x02, CX
-	JZ   k67done
+	JZ   k79done
 
-k67one:
+k79one:
 	VMOVUPS          (DX), Z8
 	VFMADD231PS.BCST (SI), Z8, Z0
 	VFMADD231PS.BCST 4(SI), Z8, Z1
@@ -6027,12 +7293,12 @@ k67one:
 	ADDQ             AX, SI
 	ADDQ             $+192, DX
 	DECQ             CX
-	JNZ              k67one
+	JNZ              k79one
 
-k67done:
+k79done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e68add
+	JZ        e80add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VMOVUPS.Z (SI), K1, Z31
@@ -6059,10 +7325,10 @@ k67done:
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z7, Z7
 
-e68add:
+e80add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e68rowBias
+	JZ           e80rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VBROADCASTSS 4(SI), Z31
@@ -6080,10 +7346,10 @@ e68add:
 	VBROADCASTSS 28(SI), Z31
 	VADDPS       Z31, Z7, Z7
 
-e68rowBias:
+e80rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e68colBias
+	JZ        e80colBias
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z1, Z1
@@ -6094,9 +7360,9 @@ e68rowBias:
 	VADDPS    Z31, Z6, Z6
 	VADDPS    Z31, Z7, Z7
 
-e68colBias:
+e80colBias:
 	CMPQ         208(BX), $0x00
-	JE           e68clamp
+	JE           e80clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -6116,10 +7382,10 @@ e68colBias:
 	VMAXPS       Z7, Z31, Z7
 	VMINPS       Z7, Z30, Z7
 
-e68clamp:
+e80clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e68slope
+	JZ           e80slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -6146,7 +7412,7 @@ e68clamp:
 	VCMPPS       $0x01, Z30, Z7, K2
 	VMULPS       Z31, Z7, K2, Z7
 
-e68slope:
+e80slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -6198,9 +7464,9 @@ TEXT ·micro1x2AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z6, Z6, Z6
 	VPXORD     Z7, Z7, Z7
 	SUBQ       $0x04, CX
-	JL         k69rest
+	JL         k81rest
 
-k69many:
+k81many:
 	VMOVUPS      (DX), Z8
 	VMOVUPS      64(DX), Z9
 	VBROADCASTSS (SI), Z31
@@ -6225,13 +7491,13 @@ k69many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+768, DX
 	SUBQ         $0x04, CX
-	JGE          k69many
+	JGE          k81many
 
-k69rest:
+k81rest:
 	ADDQ $0x04, CX
-	JZ   k69done
+	JZ   k81done
 
-k69one:
+k81one:
 	VMOVUPS      (DX), Z8
 	VMOVUPS      64(DX), Z9
 	VBROADCASTSS (SI), Z31
@@ -6240,9 +7506,9 @@ k69one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k69one
+	JNZ          k81one
 
-k69done:
+k81done:
 	VADDPS    Z4, Z0, Z0
 	VADDPS    Z5, Z1, Z1
 	VADDPS    Z6, Z2, Z2
@@ -6251,32 +7517,32 @@ k69done:
 	VADDPS    Z3, Z1, Z1
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e70add
+	JZ        e82add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z1, Z1
 
-e70add:
+e82add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e70rowBias
+	JZ           e82rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
 
-e70rowBias:
+e82rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e70colBias
+	JZ        e82colBias
 	VADDPS    (SI), Z0, Z0
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z1, Z1
 
-e70colBias:
+e82colBias:
 	CMPQ         208(BX), $0x00
-	JE           e70clamp
+	JE           e82clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -6284,10 +7550,10 @@ e70colBias:
 	VMAXPS       Z1, Z31, Z1
 	VMINPS       Z1, Z30, Z1
 
-e70clamp:
+e82clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e70slope
+	JZ           e82slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -6295,7 +7561,7 @@ e70clamp:
 	VCMPPS       $0x01, Z30, Z1, K2
 	VMULPS       Z31, Z1, K2, Z1
 
-e70slope:
+e82slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -6337,9 +7603,9 @@ TEXT ·micro2x2AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z6, Z6, Z6
 	VPXORD     Z7, Z7, Z7
 	SUBQ       $0x02, CX
-	JL         k71rest
+	JL         k83rest
 
-k71many:
+k83many:
 	VMOVUPS      (DX), Z8
 	VMOVUPS      64(DX), Z9
 	VBROADCASTSS (SI), Z31
@@ -6359,13 +7625,13 @@ k71many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k71many
+	JGE          k83many
 
-k71rest:
+k83rest:
 	ADDQ $0x02, CX
-	JZ   k71done
+	JZ   k83done
 
-k71one:
+k83one:
 	VMOVUPS      (DX), Z8
 	VMOVUPS      64(DX), Z9
 	VBROADCASTSS (SI), Z31
@@ -6377,16 +7643,16 @@ k71one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k71one
+	JNZ          k83one
 
-k71done:
+k83done:
 	VADDPS    Z4, Z0, Z0
 	VADDPS    Z5, Z1, Z1
 	VADDPS    Z6, Z2, Z2
 	VADDPS    Z7, Z3, Z3
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e72add
+	JZ        e84add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -6397,10 +7663,10 @@ k71done:
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z3, Z3
 
-e72add:
+e84add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e72rowBias
+	JZ           e84rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -6408,10 +7674,10 @@ e72add:
 	VADDPS       Z31, Z2, Z2
 	VADDPS       Z31, Z3, Z3
 
-e72rowBias:
+e84rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e72colBias
+	JZ        e84colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z2, Z2
@@ -6419,9 +7685,9 @@ e72rowBias:
 	VADDPS    Z31, Z1, Z1
 	VADDPS    Z31, Z3, Z3
 
-e72colBias:
+e84colBias:
 	CMPQ         208(BX), $0x00
-	JE           e72clamp
+	JE           e84clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -6433,10 +7699,10 @@ e72colBias:
 	VMAXPS       Z3, Z31, Z3
 	VMINPS       Z3, Z30, Z3
 
-e72clamp:
+e84clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e72slope
+	JZ           e84slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -6449,7 +7715,7 @@ e72clamp:
 	VCMPPS       $0x01, Z30, Z3, K2
 	VMULPS       Z31, Z3, K2, Z3
 
-e72slope:
+e84slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -6501,9 +7767,9 @@ TEXT ·micro3x2AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z10, Z10, Z10
 	VPXORD     Z11, Z11, Z11
 	SUBQ       $0x02, CX
-	JL         k73rest
+	JL         k85rest
 
-k73many:
+k85many:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
 	VBROADCASTSS (SI), Z31
@@ -6529,13 +7795,13 @@ k73many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k73many
+	JGE          k85many
 
-k73rest:
+k85rest:
 	ADDQ $0x02, CX
-	JZ   k73done
+	JZ   k85done
 
-k73one:
+k85one:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
 	VBROADCASTSS (SI), Z31
@@ -6550,9 +7816,9 @@ k73one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k73one
+	JNZ          k85one
 
-k73done:
+k85done:
 	VADDPS    Z6, Z0, Z0
 	VADDPS    Z7, Z1, Z1
 	VADDPS    Z8, Z2, Z2
@@ -6561,7 +7827,7 @@ k73done:
 	VADDPS    Z11, Z5, Z5
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e74add
+	JZ        e86add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -6576,10 +7842,10 @@ k73done:
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z5, Z5
 
-e74add:
+e86add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e74rowBias
+	JZ           e86rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -6590,10 +7856,10 @@ e74add:
 	VADDPS       Z31, Z4, Z4
 	VADDPS       Z31, Z5, Z5
 
-e74rowBias:
+e86rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e74colBias
+	JZ        e86colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z2, Z2
@@ -6603,9 +7869,9 @@ e74rowBias:
 	VADDPS    Z31, Z3, Z3
 	VADDPS    Z31, Z5, Z5
 
-e74colBias:
+e86colBias:
 	CMPQ         208(BX), $0x00
-	JE           e74clamp
+	JE           e86clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -6621,10 +7887,10 @@ e74colBias:
 	VMAXPS       Z5, Z31, Z5
 	VMINPS       Z5, Z30, Z5
 
-e74clamp:
+e86clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e74slope
+	JZ           e86slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -6642,7 +7908,7 @@ e74clamp:
 	VCMPPS       $0x01, Z30, Z5, K2
 	VMULPS       Z31, Z5, K2, Z5
 
-e74slope:
+e86slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -6696,9 +7962,9 @@ TEXT ·micro4x2AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z6, Z6, Z6
 	VPXORD     Z7, Z7, Z7
 	SUBQ       $0x02, CX
-	JL         k75rest
+	JL         k87rest
 
-k75many:
+k87many:
 	VMOVUPS      (DX), Z8
 	VMOVUPS      64(DX), Z9
 	VBROADCASTSS (SI), Z31
@@ -6730,13 +7996,13 @@ k75many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k75many
+	JGE          k87many
 
-k75rest:
+k87rest:
 	ADDQ $0x02, CX
-	JZ   k75done
+	JZ   k87done
 
-k75one:
+k87one:
 	VMOVUPS      (DX), Z8
 	VMOVUPS      64(DX), Z9
 	VBROADCASTSS (SI), Z31
@@ -6754,12 +8020,12 @@ k75one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k75one
+	JNZ          k87one
 
-k75done:
+k87done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e76add
+	JZ        e88add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -6778,10 +8044,10 @@ k75done:
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z7, Z7
 
-e76add:
+e88add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e76rowBias
+	JZ           e88rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -6795,10 +8061,10 @@ e76add:
 	VADDPS       Z31, Z6, Z6
 	VADDPS       Z31, Z7, Z7
 
-e76rowBias:
+e88rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e76colBias
+	JZ        e88colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z2, Z2
@@ -6810,9 +8076,9 @@ e76rowBias:
 	VADDPS    Z31, Z5, Z5
 	VADDPS    Z31, Z7, Z7
 
-e76colBias:
+e88colBias:
 	CMPQ         208(BX), $0x00
-	JE           e76clamp
+	JE           e88clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -6832,10 +8098,10 @@ e76colBias:
 	VMAXPS       Z7, Z31, Z7
 	VMINPS       Z7, Z30, Z7
 
-e76clamp:
+e88clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e76slope
+	JZ           e88slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -6858,7 +8124,7 @@ e76clamp:
 	VCMPPS       $0x01, Z30, Z7, K2
 	VMULPS       Z31, Z7, K2, Z7
 
-e76slope:
+e88slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -6920,9 +8186,9 @@ TEXT ·micro5x2AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z8, Z8, Z8
 	VPXORD     Z9, Z9, Z9
 	SUBQ       $0x02, CX
-	JL         k77rest
+	JL         k89rest
 
-k77many:
+k89many:
 	VMOVUPS      (DX), Z10
 	VMOVUPS      64(DX), Z11
 	VBROADCASTSS (SI), Z31
@@ -6960,13 +8226,13 @@ k77many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k77many
+	JGE          k89many
 
-k77rest:
+k89rest:
 	ADDQ $0x02, CX
-	JZ   k77done
+	JZ   k89done
 
-k77one:
+k89one:
 	VMOVUPS      (DX), Z10
 	VMOVUPS      64(DX), Z11
 	VBROADCASTSS (SI), Z31
@@ -6987,12 +8253,12 @@ k77one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k77one
+	JNZ          k89one
 
-k77done:
+k89done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e78add
+	JZ        e90add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -7015,10 +8281,10 @@ k77done:
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z9, Z9
 
-e78add:
+e90add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e78rowBias
+	JZ           e90rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -7035,10 +8301,10 @@ e78add:
 	VADDPS       Z31, Z8, Z8
 	VADDPS       Z31, Z9, Z9
 
-e78rowBias:
+e90rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e78colBias
+	JZ        e90colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z2, Z2
@@ -7052,9 +8318,9 @@ e78rowBias:
 	VADDPS    Z31, Z7, Z7
 	VADDPS    Z31, Z9, Z9
 
-e78colBias:
+e90colBias:
 	CMPQ         208(BX), $0x00
-	JE           e78clamp
+	JE           e90clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -7078,10 +8344,10 @@ e78colBias:
 	VMAXPS       Z9, Z31, Z9
 	VMINPS       Z9, Z30, Z9
 
-e78clamp:
+e90clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e78slope
+	JZ           e90slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -7109,7 +8375,7 @@ e78clamp:
 	VCMPPS       $0x01, Z30, Z9, K2
 	VMULPS       Z31, Z9, K2, Z9
 
-e78slope:
+e90slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -7179,9 +8445,9 @@ TEXT ·micro6x2AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z10, Z10, Z10
 	VPXORD     Z11, Z11, Z11
 	SUBQ       $0x02, CX
-	JL         k79rest
+	JL         k91rest
 
-k79many:
+k91many:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
 	VBROADCASTSS (SI), Z31
@@ -7225,13 +8491,13 @@ k79many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k79many
+	JGE          k91many
 
-k79rest:
+k91rest:
 	ADDQ $0x02, CX
-	JZ   k79done
+	JZ   k91done
 
-k79one:
+k91one:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
 	VBROADCASTSS (SI), Z31
@@ -7255,12 +8521,12 @@ k79one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k79one
+	JNZ          k91one
 
-k79done:
+k91done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e80add
+	JZ        e92add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -7287,10 +8553,10 @@ k79done:
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z11, Z11
 
-e80add:
+e92add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e80rowBias
+	JZ           e92rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -7310,10 +8576,10 @@ e80add:
 	VADDPS       Z31, Z10, Z10
 	VADDPS       Z31, Z11, Z11
 
-e80rowBias:
+e92rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e80colBias
+	JZ        e92colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z2, Z2
@@ -7329,9 +8595,9 @@ e80rowBias:
 	VADDPS    Z31, Z9, Z9
 	VADDPS    Z31, Z11, Z11
 
-e80colBias:
+e92colBias:
 	CMPQ         208(BX), $0x00
-	JE           e80clamp
+	JE           e92clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -7359,10 +8625,10 @@ e80colBias:
 	VMAXPS       Z11, Z31, Z11
 	VMINPS       Z11, Z30, Z11
 
-e80clamp:
+e92clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e80slope
+	JZ           e92slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -7395,7 +8661,7 @@ e80clamp:
 	VCMPPS       $0x01, Z30, Z11, K2
 	VMULPS       Z31, Z11, K2, Z11
 
-e80slope:
+e92slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -7473,9 +8739,9 @@ TEXT ·micro7x2AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z12, Z12, Z12
 	VPXORD     Z13, Z13, Z13
 	SUBQ       $0x02, CX
-	JL         k81rest
+	JL         k93rest
 
-k81many:
+k93many:
 	VMOVUPS      (DX), Z14
 	VMOVUPS      64(DX), Z15
 	VBROADCASTSS (SI), Z31
@@ -7525,13 +8791,13 @@ k81many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k81many
+	JGE          k93many
 
-k81rest:
+k93rest:
 	ADDQ $0x02, CX
-	JZ   k81done
+	JZ   k93done
 
-k81one:
+k93one:
 	VMOVUPS      (DX), Z14
 	VMOVUPS      64(DX), Z15
 	VBROADCASTSS (SI), Z31
@@ -7558,12 +8824,12 @@ k81one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k81one
+	JNZ          k93one
 
-k81done:
+k93done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e82add
+	JZ        e94add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -7594,10 +8860,10 @@ k81done:
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z13, Z13
 
-e82add:
+e94add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e82rowBias
+	JZ           e94rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -7620,10 +8886,10 @@ e82add:
 	VADDPS       Z31, Z12, Z12
 	VADDPS       Z31, Z13, Z13
 
-e82rowBias:
+e94rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e82colBias
+	JZ        e94colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z2, Z2
@@ -7641,9 +8907,9 @@ e82rowBias:
 	VADDPS    Z31, Z11, Z11
 	VADDPS    Z31, Z13, Z13
 
-e82colBias:
+e94colBias:
 	CMPQ         208(BX), $0x00
-	JE           e82clamp
+	JE           e94clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -7675,10 +8941,10 @@ e82colBias:
 	VMAXPS       Z13, Z31, Z13
 	VMINPS       Z13, Z30, Z13
 
-e82clamp:
+e94clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e82slope
+	JZ           e94slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -7716,7 +8982,7 @@ e82clamp:
 	VCMPPS       $0x01, Z30, Z13, K2
 	VMULPS       Z31, Z13, K2, Z13
 
-e82slope:
+e94slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -7802,9 +9068,9 @@ TEXT ·micro8x2AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z14, Z14, Z14
 	VPXORD     Z15, Z15, Z15
 	SUBQ       $0x02, CX
-	JL         k83rest
+	JL         k95rest
 
-k83many:
+k95many:
 	VMOVUPS      (DX), Z16
 	VMOVUPS      64(DX), Z17
 	VBROADCASTSS (SI), Z31
@@ -7860,13 +9126,13 @@ k83many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k83many
+	JGE          k95many
 
-k83rest:
+k95rest:
 	ADDQ $0x02, CX
-	JZ   k83done
+	JZ   k95done
 
-k83one:
+k95one:
 	VMOVUPS      (DX), Z16
 	VMOVUPS      64(DX), Z17
 	VBROADCASTSS (SI), Z31
@@ -7896,12 +9162,12 @@ k83one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k83one
+	JNZ          k95one
 
-k83done:
+k95done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e84add
+	JZ        e96add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -7936,10 +9202,10 @@ k83done:
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z15, Z15
 
-e84add:
+e96add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e84rowBias
+	JZ           e96rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -7965,10 +9231,10 @@ e84add:
 	VADDPS       Z31, Z14, Z14
 	VADDPS       Z31, Z15, Z15
 
-e84rowBias:
+e96rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e84colBias
+	JZ        e96colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z2, Z2
@@ -7988,9 +9254,9 @@ e84rowBias:
 	VADDPS    Z31, Z13, Z13
 	VADDPS    Z31, Z15, Z15
 
-e84colBias:
+e96colBias:
 	CMPQ         208(BX), $0x00
-	JE           e84clamp
+	JE           e96clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -8026,10 +9292,10 @@ e84colBias:
 	VMAXPS       Z15, Z31, Z15
 	VMINPS       Z15, Z30, Z15
 
-e84clamp:
+e96clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e84slope
+	JZ           e96slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -8072,7 +9338,7 @@ e84clamp:
 	VCMPPS       $0x01, Z30, Z15, K2
 	VMULPS       Z31, Z15, K2, Z15
 
-e84slope:
+e96slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -8137,9 +9403,9 @@ TEXT ·micro1x3AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z10, Z10, Z10
 	VPXORD     Z11, Z11, Z11
 	SUBQ       $0x04, CX
-	JL         k85rest
+	JL         k97rest
 
-k85many:
+k97many:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
 	VMOVUPS      128(DX), Z14
@@ -8172,13 +9438,13 @@ k85many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+768, DX
 	SUBQ         $0x04, CX
-	JGE          k85many
+	JGE          k97many
 
-k85rest:
+k97rest:
 	ADDQ $0x04, CX
-	JZ   k85done
+	JZ   k97done
 
-k85one:
+k97one:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
 	VMOVUPS      128(DX), Z14
@@ -8189,9 +9455,9 @@ k85one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k85one
+	JNZ          k97one
 
-k85done:
+k97done:
 	VADDPS    Z6, Z0, Z0
 	VADDPS    Z7, Z1, Z1
 	VADDPS    Z8, Z2, Z2
@@ -8203,7 +9469,7 @@ k85done:
 	VADDPS    Z5, Z2, Z2
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e86add
+	JZ        e98add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -8211,27 +9477,27 @@ k85done:
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z2, Z2
 
-e86add:
+e98add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e86rowBias
+	JZ           e98rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
 	VADDPS       Z31, Z2, Z2
 
-e86rowBias:
+e98rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e86colBias
+	JZ        e98colBias
 	VADDPS    (SI), Z0, Z0
 	VADDPS    64(SI), Z1, Z1
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z2, Z2
 
-e86colBias:
+e98colBias:
 	CMPQ         208(BX), $0x00
-	JE           e86clamp
+	JE           e98clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -8241,10 +9507,10 @@ e86colBias:
 	VMAXPS       Z2, Z31, Z2
 	VMINPS       Z2, Z30, Z2
 
-e86clamp:
+e98clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e86slope
+	JZ           e98slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -8254,7 +9520,7 @@ e86clamp:
 	VCMPPS       $0x01, Z30, Z2, K2
 	VMULPS       Z31, Z2, K2, Z2
 
-e86slope:
+e98slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -8303,9 +9569,9 @@ TEXT ·micro2x3AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z10, Z10, Z10
 	VPXORD     Z11, Z11, Z11
 	SUBQ       $0x02, CX
-	JL         k87rest
+	JL         k99rest
 
-k87many:
+k99many:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
 	VMOVUPS      128(DX), Z14
@@ -8331,13 +9597,13 @@ k87many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k87many
+	JGE          k99many
 
-k87rest:
+k99rest:
 	ADDQ $0x02, CX
-	JZ   k87done
+	JZ   k99done
 
-k87one:
+k99one:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
 	VMOVUPS      128(DX), Z14
@@ -8352,9 +9618,9 @@ k87one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k87one
+	JNZ          k99one
 
-k87done:
+k99done:
 	VADDPS    Z6, Z0, Z0
 	VADDPS    Z7, Z1, Z1
 	VADDPS    Z8, Z2, Z2
@@ -8363,7 +9629,7 @@ k87done:
 	VADDPS    Z11, Z5, Z5
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e88add
+	JZ        e100add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -8376,10 +9642,10 @@ k87done:
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z5, Z5
 
-e88add:
+e100add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e88rowBias
+	JZ           e100rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -8389,10 +9655,10 @@ e88add:
 	VADDPS       Z31, Z4, Z4
 	VADDPS       Z31, Z5, Z5
 
-e88rowBias:
+e100rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e88colBias
+	JZ        e100colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z3, Z3
@@ -8403,9 +9669,9 @@ e88rowBias:
 	VADDPS    Z31, Z2, Z2
 	VADDPS    Z31, Z5, Z5
 
-e88colBias:
+e100colBias:
 	CMPQ         208(BX), $0x00
-	JE           e88clamp
+	JE           e100clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -8421,10 +9687,10 @@ e88colBias:
 	VMAXPS       Z5, Z31, Z5
 	VMINPS       Z5, Z30, Z5
 
-e88clamp:
+e100clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e88slope
+	JZ           e100slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -8441,7 +9707,7 @@ e88clamp:
 	VCMPPS       $0x01, Z30, Z5, K2
 	VMULPS       Z31, Z5, K2, Z5
 
-e88slope:
+e100slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -8495,9 +9761,9 @@ TEXT ·micro3x3AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z7, Z7, Z7
 	VPXORD     Z8, Z8, Z8
 	SUBQ       $0x02, CX
-	JL         k89rest
+	JL         k101rest
 
-k89many:
+k101many:
 	VMOVUPS      (DX), Z9
 	VMOVUPS      64(DX), Z10
 	VMOVUPS      128(DX), Z11
@@ -8531,13 +9797,13 @@ k89many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k89many
+	JGE          k101many
 
-k89rest:
+k101rest:
 	ADDQ $0x02, CX
-	JZ   k89done
+	JZ   k101done
 
-k89one:
+k101one:
 	VMOVUPS      (DX), Z9
 	VMOVUPS      64(DX), Z10
 	VMOVUPS      128(DX), Z11
@@ -8556,12 +9822,12 @@ k89one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k89one
+	JNZ          k101one
 
-k89done:
+k101done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e90add
+	JZ        e102add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -8579,10 +9845,10 @@ k89done:
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z8, Z8
 
-e90add:
+e102add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e90rowBias
+	JZ           e102rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -8596,10 +9862,10 @@ e90add:
 	VADDPS       Z31, Z7, Z7
 	VADDPS       Z31, Z8, Z8
 
-e90rowBias:
+e102rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e90colBias
+	JZ        e102colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z3, Z3
@@ -8613,9 +9879,9 @@ e90rowBias:
 	VADDPS    Z31, Z5, Z5
 	VADDPS    Z31, Z8, Z8
 
-e90colBias:
+e102colBias:
 	CMPQ         208(BX), $0x00
-	JE           e90clamp
+	JE           e102clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -8637,10 +9903,10 @@ e90colBias:
 	VMAXPS       Z8, Z31, Z8
 	VMINPS       Z8, Z30, Z8
 
-e90clamp:
+e102clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e90slope
+	JZ           e102slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -8664,7 +9930,7 @@ e90clamp:
 	VCMPPS       $0x01, Z30, Z8, K2
 	VMULPS       Z31, Z8, K2, Z8
 
-e90slope:
+e102slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -8729,9 +9995,9 @@ TEXT ·micro4x3AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z10, Z10, Z10
 	VPXORD     Z11, Z11, Z11
 	SUBQ       $0x02, CX
-	JL         k91rest
+	JL         k103rest
 
-k91many:
+k103many:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
 	VMOVUPS      128(DX), Z14
@@ -8773,13 +10039,13 @@ k91many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k91many
+	JGE          k103many
 
-k91rest:
+k103rest:
 	ADDQ $0x02, CX
-	JZ   k91done
+	JZ   k103done
 
-k91one:
+k103one:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
 	VMOVUPS      128(DX), Z14
@@ -8802,12 +10068,12 @@ k91one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k91one
+	JNZ          k103one
 
-k91done:
+k103done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e92add
+	JZ        e104add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -8830,10 +10096,10 @@ k91done:
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z11, Z11
 
-e92add:
+e104add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e92rowBias
+	JZ           e104rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -8851,10 +10117,10 @@ e92add:
 	VADDPS       Z31, Z10, Z10
 	VADDPS       Z31, Z11, Z11
 
-e92rowBias:
+e104rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e92colBias
+	JZ        e104colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z3, Z3
@@ -8871,9 +10137,9 @@ e92rowBias:
 	VADDPS    Z31, Z8, Z8
 	VADDPS    Z31, Z11, Z11
 
-e92colBias:
+e104colBias:
 	CMPQ         208(BX), $0x00
-	JE           e92clamp
+	JE           e104clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -8901,10 +10167,10 @@ e92colBias:
 	VMAXPS       Z11, Z31, Z11
 	VMINPS       Z11, Z30, Z11
 
-e92clamp:
+e104clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e92slope
+	JZ           e104slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -8935,7 +10201,7 @@ e92clamp:
 	VCMPPS       $0x01, Z30, Z11, K2
 	VMULPS       Z31, Z11, K2, Z11
 
-e92slope:
+e104slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -9011,9 +10277,9 @@ TEXT ·micro5x3AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z13, Z13, Z13
 	VPXORD     Z14, Z14, Z14
 	SUBQ       $0x02, CX
-	JL         k93rest
+	JL         k105rest
 
-k93many:
+k105many:
 	VMOVUPS      (DX), Z15
 	VMOVUPS      64(DX), Z16
 	VMOVUPS      128(DX), Z17
@@ -9063,13 +10329,13 @@ k93many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k93many
+	JGE          k105many
 
-k93rest:
+k105rest:
 	ADDQ $0x02, CX
-	JZ   k93done
+	JZ   k105done
 
-k93one:
+k105one:
 	VMOVUPS      (DX), Z15
 	VMOVUPS      64(DX), Z16
 	VMOVUPS      128(DX), Z17
@@ -9096,12 +10362,12 @@ k93one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k93one
+	JNZ          k105one
 
-k93done:
+k105done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e94add
+	JZ        e106add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -9129,10 +10395,10 @@ k93done:
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z14, Z14
 
-e94add:
+e106add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e94rowBias
+	JZ           e106rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -9154,10 +10420,10 @@ e94add:
 	VADDPS       Z31, Z13, Z13
 	VADDPS       Z31, Z14, Z14
 
-e94rowBias:
+e106rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e94colBias
+	JZ        e106colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z3, Z3
@@ -9177,9 +10443,9 @@ e94rowBias:
 	VADDPS    Z31, Z11, Z11
 	VADDPS    Z31, Z14, Z14
 
-e94colBias:
+e106colBias:
 	CMPQ         208(BX), $0x00
-	JE           e94clamp
+	JE           e106clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -9213,10 +10479,10 @@ e94colBias:
 	VMAXPS       Z14, Z31, Z14
 	VMINPS       Z14, Z30, Z14
 
-e94clamp:
+e106clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e94slope
+	JZ           e106slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -9254,7 +10520,7 @@ e94clamp:
 	VCMPPS       $0x01, Z30, Z14, K2
 	VMULPS       Z31, Z14, K2, Z14
 
-e94slope:
+e106slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -9341,9 +10607,9 @@ TEXT ·micro6x3AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z16, Z16, Z16
 	VPXORD     Z17, Z17, Z17
 	SUBQ       $0x02, CX
-	JL         k95rest
+	JL         k107rest
 
-k95many:
+k107many:
 	VMOVUPS      (DX), Z18
 	VMOVUPS      64(DX), Z19
 	VMOVUPS      128(DX), Z20
@@ -9401,13 +10667,13 @@ k95many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k95many
+	JGE          k107many
 
-k95rest:
+k107rest:
 	ADDQ $0x02, CX
-	JZ   k95done
+	JZ   k107done
 
-k95one:
+k107one:
 	VMOVUPS      (DX), Z18
 	VMOVUPS      64(DX), Z19
 	VMOVUPS      128(DX), Z20
@@ -9438,12 +10704,12 @@ k95one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k95one
+	JNZ          k107one
 
-k95done:
+k107done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e96add
+	JZ        e108add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -9476,10 +10742,10 @@ k95done:
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z17, Z17
 
-e96add:
+e108add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e96rowBias
+	JZ           e108rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -9505,10 +10771,10 @@ e96add:
 	VADDPS       Z31, Z16, Z16
 	VADDPS       Z31, Z17, Z17
 
-e96rowBias:
+e108rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e96colBias
+	JZ        e108colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z3, Z3
@@ -9531,9 +10797,9 @@ e96rowBias:
 	VADDPS    Z31, Z14, Z14
 	VADDPS    Z31, Z17, Z17
 
-e96colBias:
+e108colBias:
 	CMPQ         208(BX), $0x00
-	JE           e96clamp
+	JE           e108clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -9573,10 +10839,10 @@ e96colBias:
 	VMAXPS       Z17, Z31, Z17
 	VMINPS       Z17, Z30, Z17
 
-e96clamp:
+e108clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e96slope
+	JZ           e108slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -9621,7 +10887,7 @@ e96clamp:
 	VCMPPS       $0x01, Z30, Z17, K2
 	VMULPS       Z31, Z17, K2, Z17
 
-e96slope:
+e108slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -9719,9 +10985,9 @@ TEXT ·micro7x3AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z19, Z19, Z19
 	VPXORD     Z20, Z20, Z20
 	SUBQ       $0x02, CX
-	JL         k97rest
+	JL         k109rest
 
-k97many:
+k109many:
 	VMOVUPS      (DX), Z21
 	VMOVUPS      64(DX), Z22
 	VMOVUPS      128(DX), Z23
@@ -9787,13 +11053,13 @@ k97many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k97many
+	JGE          k109many
 
-k97rest:
+k109rest:
 	ADDQ $0x02, CX
-	JZ   k97done
+	JZ   k109done
 
-k97one:
+k109one:
 	VMOVUPS      (DX), Z21
 	VMOVUPS      64(DX), Z22
 	VMOVUPS      128(DX), Z23
@@ -9828,12 +11094,12 @@ k97one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k97one
+	JNZ          k109one
 
-k97done:
+k109done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e98add
+	JZ        e110add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -9871,10 +11137,10 @@ k97done:
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z20, Z20
 
-e98add:
+e110add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e98rowBias
+	JZ           e110rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -9904,10 +11170,10 @@ e98add:
 	VADDPS       Z31, Z19, Z19
 	VADDPS       Z31, Z20, Z20
 
-e98rowBias:
+e110rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e98colBias
+	JZ        e110colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z3, Z3
@@ -9933,9 +11199,9 @@ e98rowBias:
 	VADDPS    Z31, Z17, Z17
 	VADDPS    Z31, Z20, Z20
 
-e98colBias:
+e110colBias:
 	CMPQ         208(BX), $0x00
-	JE           e98clamp
+	JE           e110clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -9981,10 +11247,10 @@ e98colBias:
 	VMAXPS       Z20, Z31, Z20
 	VMINPS       Z20, Z30, Z20
 
-e98clamp:
+e110clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e98slope
+	JZ           e110slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -10036,7 +11302,7 @@ e98clamp:
 	VCMPPS       $0x01, Z30, Z20, K2
 	VMULPS       Z31, Z20, K2, Z20
 
-e98slope:
+e110slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -10145,9 +11411,9 @@ TEXT ·micro8x3AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z22, Z22, Z22
 	VPXORD     Z23, Z23, Z23
 	SUBQ       $0x02, CX
-	JL         k99rest
+	JL         k111rest
 
-k99many:
+k111many:
 	VMOVUPS      (DX), Z24
 	VMOVUPS      64(DX), Z25
 	VMOVUPS      128(DX), Z26
@@ -10221,13 +11487,13 @@ k99many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k99many
+	JGE          k111many
 
-k99rest:
+k111rest:
 	ADDQ $0x02, CX
-	JZ   k99done
+	JZ   k111done
 
-k99one:
+k111one:
 	VMOVUPS      (DX), Z24
 	VMOVUPS      64(DX), Z25
 	VMOVUPS      128(DX), Z26
@@ -10266,12 +11532,12 @@ k99one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k99one
+	JNZ          k111one
 
-k99done:
+k111done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e100add
+	JZ        e112add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -10314,10 +11580,10 @@ k99done:
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z23, Z23
 
-e100add:
+e112add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e100rowBias
+	JZ           e112rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -10351,10 +11617,10 @@ e100add:
 	VADDPS       Z31, Z22, Z22
 	VADDPS       Z31, Z23, Z23
 
-e100rowBias:
+e112rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e100colBias
+	JZ        e112colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z3, Z3
@@ -10383,9 +11649,9 @@ e100rowBias:
 	VADDPS    Z31, Z20, Z20
 	VADDPS    Z31, Z23, Z23
 
-e100colBias:
+e112colBias:
 	CMPQ         208(BX), $0x00
-	JE           e100clamp
+	JE           e112clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -10437,10 +11703,10 @@ e100colBias:
 	VMAXPS       Z23, Z31, Z23
 	VMINPS       Z23, Z30, Z23
 
-e100clamp:
+e112clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e100slope
+	JZ           e112slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -10499,7 +11765,7 @@ e100clamp:
 	VCMPPS       $0x01, Z30, Z23, K2
 	VMULPS       Z31, Z23, K2, Z23
 
-e100slope:
+e112slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -10562,9 +11828,9 @@ TEXT ·direct1x1AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z3, Z3, Z3
 	MOVQ       224(BX), R9
 	SUBQ       $0x04, CX
-	JL         k101rest
+	JL         k113rest
 
-k101many:
+k113many:
 	MOVQ             (R9), R10
 	VMOVUPS.Z        (DX)(R10*4), K1, Z4
 	VFMADD231PS.BCST (SI), Z4, Z0
@@ -10581,65 +11847,65 @@ k101many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $0x20, R9
 	SUBQ             $0x04, CX
-	JGE              k101many
+	JGE              k113many
 
-k101rest:
+k113rest:
 	ADDQ $0x04, CX
-	JZ   k101done
+	JZ   k113done
 
-k101one:
+k113one:
 	MOVQ             (R9), R10
 	VMOVUPS.Z        (DX)(R10*4), K1, Z4
 	VFMADD231PS.BCST (SI), Z4, Z0
 	ADDQ             AX, SI
 	ADDQ             $0x08, R9
 	DECQ             CX
-	JNZ              k101one
+	JNZ              k113one
 
-k101done:
+k113done:
 	VADDPS    Z2, Z0, Z0
 	VADDPS    Z3, Z1, Z1
 	VADDPS    Z1, Z0, Z0
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e102add
+	JZ        e114add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 
-e102add:
+e114add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e102rowBias
+	JZ           e114rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 
-e102rowBias:
+e114rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e102colBias
+	JZ        e114colBias
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 
-e102colBias:
+e114colBias:
 	CMPQ         208(BX), $0x00
-	JE           e102clamp
+	JE           e114clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
 	VMINPS       Z0, Z30, Z0
 
-e102clamp:
+e114clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e102slope
+	JZ           e114slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
 	VMULPS       Z31, Z0, K2, Z0
 
-e102slope:
+e114slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -10678,9 +11944,9 @@ TEXT ·direct2x1AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z7, Z7, Z7
 	MOVQ       224(BX), R9
 	SUBQ       $0x04, CX
-	JL         k103rest
+	JL         k115rest
 
-k103many:
+k115many:
 	MOVQ             (R9), R10
 	VMOVUPS.Z        (DX)(R10*4), K1, Z8
 	VFMADD231PS.BCST (SI), Z8, Z0
@@ -10701,13 +11967,13 @@ k103many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $0x20, R9
 	SUBQ             $0x04, CX
-	JGE              k103many
+	JGE              k115many
 
-k103rest:
+k115rest:
 	ADDQ $0x04, CX
-	JZ   k103done
+	JZ   k115done
 
-k103one:
+k115one:
 	MOVQ             (R9), R10
 	VMOVUPS.Z        (DX)(R10*4), K1, Z8
 	VFMADD231PS.BCST (SI), Z8, Z0
@@ -10715,9 +11981,9 @@ k103one:
 	ADDQ             AX, SI
 	ADDQ             $0x08, R9
 	DECQ             CX
-	JNZ              k103one
+	JNZ              k115one
 
-k103done:
+k115done:
 	VADDPS    Z4, Z0, Z0
 	VADDPS    Z5, Z1, Z1
 	VADDPS    Z6, Z2, Z2
@@ -10726,7 +11992,7 @@ k103done:
 	VADDPS    Z3, Z1, Z1
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e104add
+	JZ        e116add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VMOVUPS.Z (SI), K1, Z31
@@ -10735,26 +12001,26 @@ k103done:
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z1, Z1
 
-e104add:
+e116add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e104rowBias
+	JZ           e116rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VBROADCASTSS 4(SI), Z31
 	VADDPS       Z31, Z1, Z1
 
-e104rowBias:
+e116rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e104colBias
+	JZ        e116colBias
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z1, Z1
 
-e104colBias:
+e116colBias:
 	CMPQ         208(BX), $0x00
-	JE           e104clamp
+	JE           e116clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -10762,10 +12028,10 @@ e104colBias:
 	VMAXPS       Z1, Z31, Z1
 	VMINPS       Z1, Z30, Z1
 
-e104clamp:
+e116clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e104slope
+	JZ           e116slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -10774,7 +12040,7 @@ e104clamp:
 	VCMPPS       $0x01, Z30, Z1, K2
 	VMULPS       Z31, Z1, K2, Z1
 
-e104slope:
+e116slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -10821,9 +12087,9 @@ TEXT ·direct3x1AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z11, Z11, Z11
 	MOVQ       224(BX), R9
 	SUBQ       $0x04, CX
-	JL         k105rest
+	JL         k117rest
 
-k105many:
+k117many:
 	MOVQ             (R9), R10
 	VMOVUPS.Z        (DX)(R10*4), K1, Z12
 	VFMADD231PS.BCST (SI), Z12, Z0
@@ -10848,13 +12114,13 @@ k105many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $0x20, R9
 	SUBQ             $0x04, CX
-	JGE              k105many
+	JGE              k117many
 
-k105rest:
+k117rest:
 	ADDQ $0x04, CX
-	JZ   k105done
+	JZ   k117done
 
-k105one:
+k117one:
 	MOVQ             (R9), R10
 	VMOVUPS.Z        (DX)(R10*4), K1, Z12
 	VFMADD231PS.BCST (SI), Z12, Z0
@@ -10863,9 +12129,9 @@ k105one:
 	ADDQ             AX, SI
 	ADDQ             $0x08, R9
 	DECQ             CX
-	JNZ              k105one
+	JNZ              k117one
 
-k105done:
+k117done:
 	VADDPS    Z6, Z0, Z0
 	VADDPS    Z7, Z1, Z1
 	VADDPS    Z8, Z2, Z2
@@ -10877,7 +12143,7 @@ k105done:
 	VADDPS    Z5, Z2, Z2
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e106add
+	JZ        e118add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VMOVUPS.Z (SI), K1, Z31
@@ -10889,10 +12155,10 @@ k105done:
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z2, Z2
 
-e106add:
+e118add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e106rowBias
+	JZ           e118rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VBROADCASTSS 4(SI), Z31
@@ -10900,18 +12166,18 @@ e106add:
 	VBROADCASTSS 8(SI), Z31
 	VADDPS       Z31, Z2, Z2
 
-e106rowBias:
+e118rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e106colBias
+	JZ        e118colBias
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z1, Z1
 	VADDPS    Z31, Z2, Z2
 
-e106colBias:
+e118colBias:
 	CMPQ         208(BX), $0x00
-	JE           e106clamp
+	JE           e118clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -10921,10 +12187,10 @@ e106colBias:
 	VMAXPS       Z2, Z31, Z2
 	VMINPS       Z2, Z30, Z2
 
-e106clamp:
+e118clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e106slope
+	JZ           e118slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -10936,7 +12202,7 @@ e106clamp:
 	VCMPPS       $0x01, Z30, Z2, K2
 	VMULPS       Z31, Z2, K2, Z2
 
-e106slope:
+e118slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -10983,9 +12249,9 @@ TEXT ·direct4x1AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z7, Z7, Z7
 	MOVQ       224(BX), R9
 	SUBQ       $0x02, CX
-	JL         k107rest
+	JL         k119rest
 
-k107many:
+k119many:
 	MOVQ             (R9), R10
 	VMOVUPS.Z        (DX)(R10*4), K1, Z8
 	VFMADD231PS.BCST (SI), Z8, Z0
@@ -11001,13 +12267,13 @@ k107many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $0x10, R9
 	SUBQ             $0x02, CX
-	JGE              k107many
+	JGE              k119many
 
-k107rest:
+k119rest:
 	ADDQ $0x02, CX
-	JZ   k107done
+	JZ   k119done
 
-k107one:
+k119one:
 	MOVQ             (R9), R10
 	VMOVUPS.Z        (DX)(R10*4), K1, Z8
 	VFMADD231PS.BCST (SI), Z8, Z0
@@ -11017,16 +12283,16 @@ k107one:
 	ADDQ             AX, SI
 	ADDQ             $0x08, R9
 	DECQ             CX
-	JNZ              k107one
+	JNZ              k119one
 
-k107done:
+k119done:
 	VADDPS    Z4, Z0, Z0
 	VADDPS    Z5, Z1, Z1
 	VADDPS    Z6, Z2, Z2
 	VADDPS    Z7, Z3, Z3
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e108add
+	JZ        e120add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VMOVUPS.Z (SI), K1, Z31
@@ -11041,10 +12307,10 @@ k107done:
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z3, Z3
 
-e108add:
+e120add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e108rowBias
+	JZ           e120rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VBROADCASTSS 4(SI), Z31
@@ -11054,19 +12320,19 @@ e108add:
 	VBROADCASTSS 12(SI), Z31
 	VADDPS       Z31, Z3, Z3
 
-e108rowBias:
+e120rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e108colBias
+	JZ        e120colBias
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z1, Z1
 	VADDPS    Z31, Z2, Z2
 	VADDPS    Z31, Z3, Z3
 
-e108colBias:
+e120colBias:
 	CMPQ         208(BX), $0x00
-	JE           e108clamp
+	JE           e120clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -11078,10 +12344,10 @@ e108colBias:
 	VMAXPS       Z3, Z31, Z3
 	VMINPS       Z3, Z30, Z3
 
-e108clamp:
+e120clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e108slope
+	JZ           e120slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -11096,7 +12362,7 @@ e108clamp:
 	VCMPPS       $0x01, Z30, Z3, K2
 	VMULPS       Z31, Z3, K2, Z3
 
-e108slope:
+e120slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -11149,9 +12415,9 @@ TEXT ·direct5x1AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z9, Z9, Z9
 	MOVQ       224(BX), R9
 	SUBQ       $0x02, CX
-	JL         k109rest
+	JL         k121rest
 
-k109many:
+k121many:
 	MOVQ             (R9), R10
 	VMOVUPS.Z        (DX)(R10*4), K1, Z10
 	VFMADD231PS.BCST (SI), Z10, Z0
@@ -11169,13 +12435,13 @@ k109many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $0x10, R9
 	SUBQ             $0x02, CX
-	JGE              k109many
+	JGE              k121many
 
-k109rest:
+k121rest:
 	ADDQ $0x02, CX
-	JZ   k109done
+	JZ   k121done
 
-k109one:
+k121one:
 	MOVQ             (R9), R10
 	VMOVUPS.Z        (DX)(R10*4), K1, Z10
 	VFMADD231PS.BCST (SI), Z10, Z0
@@ -11186,9 +12452,9 @@ k109one:
 	ADDQ             AX, SI
 	ADDQ             $0x08, R9
 	DECQ             CX
-	JNZ              k109one
+	JNZ              k121one
 
-k109done:
+k121done:
 	VADDPS    Z5, Z0, Z0
 	VADDPS    Z6, Z1, Z1
 	VADDPS    Z7, Z2, Z2
@@ -11196,7 +12462,7 @@ k109done:
 	VADDPS    Z9, Z4, Z4
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e110add
+	JZ        e122add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VMOVUPS.Z (SI), K1, Z31
@@ -11214,10 +12480,10 @@ k109done:
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z4, Z4
 
-e110add:
+e122add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e110rowBias
+	JZ           e122rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VBROADCASTSS 4(SI), Z31
@@ -11229,10 +12495,10 @@ e110add:
 	VBROADCASTSS 16(SI), Z31
 	VADDPS       Z31, Z4, Z4
 
-e110rowBias:
+e122rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e110colBias
+	JZ        e122colBias
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z1, Z1
@@ -11240,9 +12506,9 @@ e110rowBias:
 	VADDPS    Z31, Z3, Z3
 	VADDPS    Z31, Z4, Z4
 
-e110colBias:
+e122colBias:
 	CMPQ         208(BX), $0x00
-	JE           e110clamp
+	JE           e122clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -11256,10 +12522,10 @@ e110colBias:
 	VMAXPS       Z4, Z31, Z4
 	VMINPS       Z4, Z30, Z4
 
-e110clamp:
+e122clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e110slope
+	JZ           e122slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -11277,7 +12543,7 @@ e110clamp:
 	VCMPPS       $0x01, Z30, Z4, K2
 	VMULPS       Z31, Z4, K2, Z4
 
-e110slope:
+e122slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -11336,9 +12602,9 @@ TEXT ·direct6x1AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z11, Z11, Z11
 	MOVQ       224(BX), R9
 	SUBQ       $0x02, CX
-	JL         k111rest
+	JL         k123rest
 
-k111many:
+k123many:
 	MOVQ             (R9), R10
 	VMOVUPS.Z        (DX)(R10*4), K1, Z12
 	VFMADD231PS.BCST (SI), Z12, Z0
@@ -11358,13 +12624,13 @@ k111many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $0x10, R9
 	SUBQ             $0x02, CX
-	JGE              k111many
+	JGE              k123many
 
-k111rest:
+k123rest:
 	ADDQ $0x02, CX
-	JZ   k111done
+	JZ   k123done
 
-k111one:
+k123one:
 	MOVQ             (R9), R10
 	VMOVUPS.Z        (DX)(R10*4), K1, Z12
 	VFMADD231PS.BCST (SI), Z12, Z0
@@ -11376,9 +12642,9 @@ k111one:
 	ADDQ             AX, SI
 	ADDQ             $0x08, R9
 	DECQ             CX
-	JNZ              k111one
+	JNZ              k123one
 
-k111done:
+k123done:
 	VADDPS    Z6, Z0, Z0
 	VADDPS    Z7, Z1, Z1
 	VADDPS    Z8, Z2, Z2
@@ -11387,7 +12653,7 @@ k111done:
 	VADDPS    Z11, Z5, Z5
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e112add
+	JZ        e124add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VMOVUPS.Z (SI), K1, Z31
@@ -11408,10 +12674,10 @@ k111done:
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z5, Z5
 
-e112add:
+e124add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e112rowBias
+	JZ           e124rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VBROADCASTSS 4(SI), Z31
@@ -11425,10 +12691,10 @@ e112add:
 	VBROADCASTSS 20(SI), Z31
 	VADDPS       Z31, Z5, Z5
 
-e112rowBias:
+e124rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e112colBias
+	JZ        e124colBias
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z1, Z1
@@ -11437,9 +12703,9 @@ e112rowBias:
 	VADDPS    Z31, Z4, Z4
 	VADDPS    Z31, Z5, Z5
 
-e112colBias:
+e124colBias:
 	CMPQ         208(BX), $0x00
-	JE           e112clamp
+	JE           e124clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -11455,10 +12721,10 @@ e112colBias:
 	VMAXPS       Z5, Z31, Z5
 	VMINPS       Z5, Z30, Z5
 
-e112clamp:
+e124clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e112slope
+	JZ           e124slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -11479,7 +12745,7 @@ e112clamp:
 	VCMPPS       $0x01, Z30, Z5, K2
 	VMULPS       Z31, Z5, K2, Z5
 
-e112slope:
+e124slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -11537,9 +12803,9 @@ TEXT ·direct7x1AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z6, Z6, Z6
 	MOVQ       224(BX), R9
 	SUBQ       $0x02, CX
-	JL         k113rest
+	JL         k125rest
 
-k113many:
+k125many:
 	MOVQ             (R9), R10
 	VMOVUPS.Z        (DX)(R10*4), K1, Z7
 	VFMADD231PS.BCST (SI), Z7, Z0
@@ -11561,13 +12827,13 @@ k113many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $0x10, R9
 	SUBQ             $0x02, CX
-	JGE              k113many
+	JGE              k125many
 
-k113rest:
+k125rest:
 	ADDQ $0x02, CX
-	JZ   k113done
+	JZ   k125done
 
-k113one:
+k125one:
 	MOVQ             (R9), R10
 	VMOVUPS.Z        (DX)(R10*4), K1, Z7
 	VFMADD231PS.BCST (SI), Z7, Z0
@@ -11580,12 +12846,12 @@ k113one:
 	ADDQ             AX, SI
 	ADDQ             $0x08, R9
 	DECQ             CX
-	JNZ              k113one
+	JNZ              k125one
 
-k113done:
+k125done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e114add
+	JZ        e126add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VMOVUPS.Z (SI), K1, Z31
@@ -11609,10 +12875,10 @@ k113done:
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z6, Z6
 
-e114add:
+e126add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e114rowBias
+	JZ           e126rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VBROADCASTSS 4(SI), Z31
@@ -11628,10 +12894,10 @@ e114add:
 	VBROADCASTSS 24(SI), Z31
 	VADDPS       Z31, Z6, Z6
 
-e114rowBias:
+e126rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e114colBias
+	JZ        e126colBias
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z1, Z1
@@ -11641,9 +12907,9 @@ e114rowBias:
 	VADDPS    Z31, Z5, Z5
 	VADDPS    Z31, Z6, Z6
 
-e114colBias:
+e126colBias:
 	CMPQ         208(BX), $0x00
-	JE           e114clamp
+	JE           e126clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -11661,10 +12927,10 @@ e114colBias:
 	VMAXPS       Z6, Z31, Z6
 	VMINPS       Z6, Z30, Z6
 
-e114clamp:
+e126clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e114slope
+	JZ           e126slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -11688,7 +12954,7 @@ e114clamp:
 	VCMPPS       $0x01, Z30, Z6, K2
 	VMULPS       Z31, Z6, K2, Z6
 
-e114slope:
+e126slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -11751,9 +13017,9 @@ TEXT ·direct8x1AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z7, Z7, Z7
 	MOVQ       224(BX), R9
 	SUBQ       $0x02, CX
-	JL         k115rest
+	JL         k127rest
 
-k115many:
+k127many:
 	MOVQ             (R9), R10
 	VMOVUPS.Z        (DX)(R10*4), K1, Z8
 	VFMADD231PS.BCST (SI), Z8, Z0
@@ -11777,13 +13043,13 @@ k115many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $0x10, R9
 	SUBQ             $0x02, CX
-	JGE              k115many
+	JGE              k127many
 
-k115rest:
+k127rest:
 	ADDQ $0x02, CX
-	JZ   k115done
+	JZ   k127done
 
-k115one:
+k127one:
 	MOVQ             (R9), R10
 	VMOVUPS.Z        (DX)(R10*4), K1, Z8
 	VFMADD231PS.BCST (SI), Z8, Z0
@@ -11797,12 +13063,12 @@ k115one:
 	ADDQ             AX, SI
 	ADDQ             $0x08, R9
 	DECQ             CX
-	JNZ              k115one
+	JNZ              k127one
 
-k115done:
+k127done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e116add
+	JZ        e128add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VMOVUPS.Z (SI), K1, Z31
@@ -11829,10 +13095,10 @@ k115done:
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z7, Z7
 
-e116add:
+e128add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e116rowBias
+	JZ           e128rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VBROADCASTSS 4(SI), Z31
@@ -11850,10 +13116,10 @@ e116add:
 	VBROADCASTSS 28(SI), Z31
 	VADDPS       Z31, Z7, Z7
 
-e116rowBias:
+e128rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e116colBias
+	JZ        e128colBias
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z1, Z1
@@ -11864,9 +13130,9 @@ e116rowBias:
 	VADDPS    Z31, Z6, Z6
 	VADDPS    Z31, Z7, Z7
 
-e116colBias:
+e128colBias:
 	CMPQ         208(BX), $0x00
-	JE           e116clamp
+	JE           e128clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -11886,10 +13152,10 @@ e116colBias:
 	VMAXPS       Z7, Z31, Z7
 	VMINPS       Z7, Z30, Z7
 
-e116clamp:
+e128clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e116slope
+	JZ           e128slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -11916,7 +13182,7 @@ e116clamp:
 	VCMPPS       $0x01, Z30, Z7, K2
 	VMULPS       Z31, Z7, K2, Z7
 
-e116slope:
+e128slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -11969,9 +13235,9 @@ TEXT ·direct1x2AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z7, Z7, Z7
 	MOVQ       224(BX), R9
 	SUBQ       $0x04, CX
-	JL         k117rest
+	JL         k129rest
 
-k117many:
+k129many:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z8
 	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
@@ -12000,13 +13266,13 @@ k117many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x20, R9
 	SUBQ         $0x04, CX
-	JGE          k117many
+	JGE          k129many
 
-k117rest:
+k129rest:
 	ADDQ $0x04, CX
-	JZ   k117done
+	JZ   k129done
 
-k117one:
+k129one:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z8
 	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
@@ -12016,9 +13282,9 @@ k117one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k117one
+	JNZ          k129one
 
-k117done:
+k129done:
 	VADDPS    Z4, Z0, Z0
 	VADDPS    Z5, Z1, Z1
 	VADDPS    Z6, Z2, Z2
@@ -12027,32 +13293,32 @@ k117done:
 	VADDPS    Z3, Z1, Z1
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e118add
+	JZ        e130add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z1, Z1
 
-e118add:
+e130add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e118rowBias
+	JZ           e130rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
 
-e118rowBias:
+e130rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e118colBias
+	JZ        e130colBias
 	VADDPS    (SI), Z0, Z0
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z1, Z1
 
-e118colBias:
+e130colBias:
 	CMPQ         208(BX), $0x00
-	JE           e118clamp
+	JE           e130clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -12060,10 +13326,10 @@ e118colBias:
 	VMAXPS       Z1, Z31, Z1
 	VMINPS       Z1, Z30, Z1
 
-e118clamp:
+e130clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e118slope
+	JZ           e130slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -12071,7 +13337,7 @@ e118clamp:
 	VCMPPS       $0x01, Z30, Z1, K2
 	VMULPS       Z31, Z1, K2, Z1
 
-e118slope:
+e130slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -12114,9 +13380,9 @@ TEXT ·direct2x2AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z7, Z7, Z7
 	MOVQ       224(BX), R9
 	SUBQ       $0x02, CX
-	JL         k119rest
+	JL         k131rest
 
-k119many:
+k131many:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z8
 	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
@@ -12138,13 +13404,13 @@ k119many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x10, R9
 	SUBQ         $0x02, CX
-	JGE          k119many
+	JGE          k131many
 
-k119rest:
+k131rest:
 	ADDQ $0x02, CX
-	JZ   k119done
+	JZ   k131done
 
-k119one:
+k131one:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z8
 	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
@@ -12157,16 +13423,16 @@ k119one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k119one
+	JNZ          k131one
 
-k119done:
+k131done:
 	VADDPS    Z4, Z0, Z0
 	VADDPS    Z5, Z1, Z1
 	VADDPS    Z6, Z2, Z2
 	VADDPS    Z7, Z3, Z3
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e120add
+	JZ        e132add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -12177,10 +13443,10 @@ k119done:
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z3, Z3
 
-e120add:
+e132add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e120rowBias
+	JZ           e132rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -12188,10 +13454,10 @@ e120add:
 	VADDPS       Z31, Z2, Z2
 	VADDPS       Z31, Z3, Z3
 
-e120rowBias:
+e132rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e120colBias
+	JZ        e132colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z2, Z2
@@ -12199,9 +13465,9 @@ e120rowBias:
 	VADDPS    Z31, Z1, Z1
 	VADDPS    Z31, Z3, Z3
 
-e120colBias:
+e132colBias:
 	CMPQ         208(BX), $0x00
-	JE           e120clamp
+	JE           e132clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -12213,10 +13479,10 @@ e120colBias:
 	VMAXPS       Z3, Z31, Z3
 	VMINPS       Z3, Z30, Z3
 
-e120clamp:
+e132clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e120slope
+	JZ           e132slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -12229,7 +13495,7 @@ e120clamp:
 	VCMPPS       $0x01, Z30, Z3, K2
 	VMULPS       Z31, Z3, K2, Z3
 
-e120slope:
+e132slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -12282,9 +13548,9 @@ TEXT ·direct3x2AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z11, Z11, Z11
 	MOVQ       224(BX), R9
 	SUBQ       $0x02, CX
-	JL         k121rest
+	JL         k133rest
 
-k121many:
+k133many:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z12
 	VMOVUPS.Z    64(DX)(R10*4), K1, Z13
@@ -12312,13 +13578,13 @@ k121many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x10, R9
 	SUBQ         $0x02, CX
-	JGE          k121many
+	JGE          k133many
 
-k121rest:
+k133rest:
 	ADDQ $0x02, CX
-	JZ   k121done
+	JZ   k133done
 
-k121one:
+k133one:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z12
 	VMOVUPS.Z    64(DX)(R10*4), K1, Z13
@@ -12334,9 +13600,9 @@ k121one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k121one
+	JNZ          k133one
 
-k121done:
+k133done:
 	VADDPS    Z6, Z0, Z0
 	VADDPS    Z7, Z1, Z1
 	VADDPS    Z8, Z2, Z2
@@ -12345,7 +13611,7 @@ k121done:
 	VADDPS    Z11, Z5, Z5
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e122add
+	JZ        e134add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -12360,10 +13626,10 @@ k121done:
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z5, Z5
 
-e122add:
+e134add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e122rowBias
+	JZ           e134rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -12374,10 +13640,10 @@ e122add:
 	VADDPS       Z31, Z4, Z4
 	VADDPS       Z31, Z5, Z5
 
-e122rowBias:
+e134rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e122colBias
+	JZ        e134colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z2, Z2
@@ -12387,9 +13653,9 @@ e122rowBias:
 	VADDPS    Z31, Z3, Z3
 	VADDPS    Z31, Z5, Z5
 
-e122colBias:
+e134colBias:
 	CMPQ         208(BX), $0x00
-	JE           e122clamp
+	JE           e134clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -12405,10 +13671,10 @@ e122colBias:
 	VMAXPS       Z5, Z31, Z5
 	VMINPS       Z5, Z30, Z5
 
-e122clamp:
+e134clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e122slope
+	JZ           e134slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -12426,7 +13692,7 @@ e122clamp:
 	VCMPPS       $0x01, Z30, Z5, K2
 	VMULPS       Z31, Z5, K2, Z5
 
-e122slope:
+e134slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -12481,9 +13747,9 @@ TEXT ·direct4x2AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z7, Z7, Z7
 	MOVQ       224(BX), R9
 	SUBQ       $0x02, CX
-	JL         k123rest
+	JL         k135rest
 
-k123many:
+k135many:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z8
 	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
@@ -12517,13 +13783,13 @@ k123many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x10, R9
 	SUBQ         $0x02, CX
-	JGE          k123many
+	JGE          k135many
 
-k123rest:
+k135rest:
 	ADDQ $0x02, CX
-	JZ   k123done
+	JZ   k135done
 
-k123one:
+k135one:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z8
 	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
@@ -12542,12 +13808,12 @@ k123one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k123one
+	JNZ          k135one
 
-k123done:
+k135done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e124add
+	JZ        e136add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -12566,10 +13832,10 @@ k123done:
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z7, Z7
 
-e124add:
+e136add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e124rowBias
+	JZ           e136rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -12583,10 +13849,10 @@ e124add:
 	VADDPS       Z31, Z6, Z6
 	VADDPS       Z31, Z7, Z7
 
-e124rowBias:
+e136rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e124colBias
+	JZ        e136colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z2, Z2
@@ -12598,9 +13864,9 @@ e124rowBias:
 	VADDPS    Z31, Z5, Z5
 	VADDPS    Z31, Z7, Z7
 
-e124colBias:
+e136colBias:
 	CMPQ         208(BX), $0x00
-	JE           e124clamp
+	JE           e136clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -12620,10 +13886,10 @@ e124colBias:
 	VMAXPS       Z7, Z31, Z7
 	VMINPS       Z7, Z30, Z7
 
-e124clamp:
+e136clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e124slope
+	JZ           e136slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -12646,7 +13912,7 @@ e124clamp:
 	VCMPPS       $0x01, Z30, Z7, K2
 	VMULPS       Z31, Z7, K2, Z7
 
-e124slope:
+e136slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -12709,9 +13975,9 @@ TEXT ·direct5x2AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z9, Z9, Z9
 	MOVQ       224(BX), R9
 	SUBQ       $0x02, CX
-	JL         k125rest
+	JL         k137rest
 
-k125many:
+k137many:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z10
 	VMOVUPS.Z    64(DX)(R10*4), K1, Z11
@@ -12751,13 +14017,13 @@ k125many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x10, R9
 	SUBQ         $0x02, CX
-	JGE          k125many
+	JGE          k137many
 
-k125rest:
+k137rest:
 	ADDQ $0x02, CX
-	JZ   k125done
+	JZ   k137done
 
-k125one:
+k137one:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z10
 	VMOVUPS.Z    64(DX)(R10*4), K1, Z11
@@ -12779,12 +14045,12 @@ k125one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k125one
+	JNZ          k137one
 
-k125done:
+k137done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e126add
+	JZ        e138add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -12807,10 +14073,10 @@ k125done:
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z9, Z9
 
-e126add:
+e138add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e126rowBias
+	JZ           e138rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -12827,10 +14093,10 @@ e126add:
 	VADDPS       Z31, Z8, Z8
 	VADDPS       Z31, Z9, Z9
 
-e126rowBias:
+e138rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e126colBias
+	JZ        e138colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z2, Z2
@@ -12844,9 +14110,9 @@ e126rowBias:
 	VADDPS    Z31, Z7, Z7
 	VADDPS    Z31, Z9, Z9
 
-e126colBias:
+e138colBias:
 	CMPQ         208(BX), $0x00
-	JE           e126clamp
+	JE           e138clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -12870,10 +14136,10 @@ e126colBias:
 	VMAXPS       Z9, Z31, Z9
 	VMINPS       Z9, Z30, Z9
 
-e126clamp:
+e138clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e126slope
+	JZ           e138slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -12901,7 +14167,7 @@ e126clamp:
 	VCMPPS       $0x01, Z30, Z9, K2
 	VMULPS       Z31, Z9, K2, Z9
 
-e126slope:
+e138slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -12972,9 +14238,9 @@ TEXT ·direct6x2AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z11, Z11, Z11
 	MOVQ       224(BX), R9
 	SUBQ       $0x02, CX
-	JL         k127rest
+	JL         k139rest
 
-k127many:
+k139many:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z12
 	VMOVUPS.Z    64(DX)(R10*4), K1, Z13
@@ -13020,13 +14286,13 @@ k127many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x10, R9
 	SUBQ         $0x02, CX
-	JGE          k127many
+	JGE          k139many
 
-k127rest:
+k139rest:
 	ADDQ $0x02, CX
-	JZ   k127done
+	JZ   k139done
 
-k127one:
+k139one:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z12
 	VMOVUPS.Z    64(DX)(R10*4), K1, Z13
@@ -13051,12 +14317,12 @@ k127one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k127one
+	JNZ          k139one
 
-k127done:
+k139done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e128add
+	JZ        e140add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -13083,10 +14349,10 @@ k127done:
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z11, Z11
 
-e128add:
+e140add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e128rowBias
+	JZ           e140rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -13106,10 +14372,10 @@ e128add:
 	VADDPS       Z31, Z10, Z10
 	VADDPS       Z31, Z11, Z11
 
-e128rowBias:
+e140rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e128colBias
+	JZ        e140colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z2, Z2
@@ -13125,9 +14391,9 @@ e128rowBias:
 	VADDPS    Z31, Z9, Z9
 	VADDPS    Z31, Z11, Z11
 
-e128colBias:
+e140colBias:
 	CMPQ         208(BX), $0x00
-	JE           e128clamp
+	JE           e140clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -13155,10 +14421,10 @@ e128colBias:
 	VMAXPS       Z11, Z31, Z11
 	VMINPS       Z11, Z30, Z11
 
-e128clamp:
+e140clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e128slope
+	JZ           e140slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -13191,7 +14457,7 @@ e128clamp:
 	VCMPPS       $0x01, Z30, Z11, K2
 	VMULPS       Z31, Z11, K2, Z11
 
-e128slope:
+e140slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -13270,9 +14536,9 @@ TEXT ·direct7x2AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z13, Z13, Z13
 	MOVQ       224(BX), R9
 	SUBQ       $0x02, CX
-	JL         k129rest
+	JL         k141rest
 
-k129many:
+k141many:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z14
 	VMOVUPS.Z    64(DX)(R10*4), K1, Z15
@@ -13324,13 +14590,13 @@ k129many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x10, R9
 	SUBQ         $0x02, CX
-	JGE          k129many
+	JGE          k141many
 
-k129rest:
+k141rest:
 	ADDQ $0x02, CX
-	JZ   k129done
+	JZ   k141done
 
-k129one:
+k141one:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z14
 	VMOVUPS.Z    64(DX)(R10*4), K1, Z15
@@ -13358,12 +14624,12 @@ k129one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k129one
+	JNZ          k141one
 
-k129done:
+k141done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e130add
+	JZ        e142add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -13394,10 +14660,10 @@ k129done:
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z13, Z13
 
-e130add:
+e142add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e130rowBias
+	JZ           e142rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -13420,10 +14686,10 @@ e130add:
 	VADDPS       Z31, Z12, Z12
 	VADDPS       Z31, Z13, Z13
 
-e130rowBias:
+e142rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e130colBias
+	JZ        e142colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z2, Z2
@@ -13441,9 +14707,9 @@ e130rowBias:
 	VADDPS    Z31, Z11, Z11
 	VADDPS    Z31, Z13, Z13
 
-e130colBias:
+e142colBias:
 	CMPQ         208(BX), $0x00
-	JE           e130clamp
+	JE           e142clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -13475,10 +14741,10 @@ e130colBias:
 	VMAXPS       Z13, Z31, Z13
 	VMINPS       Z13, Z30, Z13
 
-e130clamp:
+e142clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e130slope
+	JZ           e142slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -13516,7 +14782,7 @@ e130clamp:
 	VCMPPS       $0x01, Z30, Z13, K2
 	VMULPS       Z31, Z13, K2, Z13
 
-e130slope:
+e142slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -13603,9 +14869,9 @@ TEXT ·direct8x2AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z15, Z15, Z15
 	MOVQ       224(BX), R9
 	SUBQ       $0x02, CX
-	JL         k131rest
+	JL         k143rest
 
-k131many:
+k143many:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z16
 	VMOVUPS.Z    64(DX)(R10*4), K1, Z17
@@ -13663,13 +14929,13 @@ k131many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x10, R9
 	SUBQ         $0x02, CX
-	JGE          k131many
+	JGE          k143many
 
-k131rest:
+k143rest:
 	ADDQ $0x02, CX
-	JZ   k131done
+	JZ   k143done
 
-k131one:
+k143one:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z16
 	VMOVUPS.Z    64(DX)(R10*4), K1, Z17
@@ -13700,12 +14966,12 @@ k131one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k131one
+	JNZ          k143one
 
-k131done:
+k143done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e132add
+	JZ        e144add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -13740,10 +15006,10 @@ k131done:
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z15, Z15
 
-e132add:
+e144add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e132rowBias
+	JZ           e144rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -13769,10 +15035,10 @@ e132add:
 	VADDPS       Z31, Z14, Z14
 	VADDPS       Z31, Z15, Z15
 
-e132rowBias:
+e144rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e132colBias
+	JZ        e144colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z2, Z2
@@ -13792,9 +15058,9 @@ e132rowBias:
 	VADDPS    Z31, Z13, Z13
 	VADDPS    Z31, Z15, Z15
 
-e132colBias:
+e144colBias:
 	CMPQ         208(BX), $0x00
-	JE           e132clamp
+	JE           e144clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -13830,10 +15096,10 @@ e132colBias:
 	VMAXPS       Z15, Z31, Z15
 	VMINPS       Z15, Z30, Z15
 
-e132clamp:
+e144clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e132slope
+	JZ           e144slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -13876,7 +15142,7 @@ e132clamp:
 	VCMPPS       $0x01, Z30, Z15, K2
 	VMULPS       Z31, Z15, K2, Z15
 
-e132slope:
+e144slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -13942,9 +15208,9 @@ TEXT ·direct1x3AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z11, Z11, Z11
 	MOVQ       224(BX), R9
 	SUBQ       $0x04, CX
-	JL         k133rest
+	JL         k145rest
 
-k133many:
+k145many:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z12
 	VMOVUPS      64(DX)(R10*4), Z13
@@ -13981,13 +15247,13 @@ k133many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x20, R9
 	SUBQ         $0x04, CX
-	JGE          k133many
+	JGE          k145many
 
-k133rest:
+k145rest:
 	ADDQ $0x04, CX
-	JZ   k133done
+	JZ   k145done
 
-k133one:
+k145one:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z12
 	VMOVUPS      64(DX)(R10*4), Z13
@@ -13999,9 +15265,9 @@ k133one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k133one
+	JNZ          k145one
 
-k133done:
+k145done:
 	VADDPS    Z6, Z0, Z0
 	VADDPS    Z7, Z1, Z1
 	VADDPS    Z8, Z2, Z2
@@ -14013,7 +15279,7 @@ k133done:
 	VADDPS    Z5, Z2, Z2
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e134add
+	JZ        e146add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -14021,27 +15287,27 @@ k133done:
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z2, Z2
 
-e134add:
+e146add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e134rowBias
+	JZ           e146rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
 	VADDPS       Z31, Z2, Z2
 
-e134rowBias:
+e146rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e134colBias
+	JZ        e146colBias
 	VADDPS    (SI), Z0, Z0
 	VADDPS    64(SI), Z1, Z1
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z2, Z2
 
-e134colBias:
+e146colBias:
 	CMPQ         208(BX), $0x00
-	JE           e134clamp
+	JE           e146clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -14051,10 +15317,10 @@ e134colBias:
 	VMAXPS       Z2, Z31, Z2
 	VMINPS       Z2, Z30, Z2
 
-e134clamp:
+e146clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e134slope
+	JZ           e146slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -14064,7 +15330,7 @@ e134clamp:
 	VCMPPS       $0x01, Z30, Z2, K2
 	VMULPS       Z31, Z2, K2, Z2
 
-e134slope:
+e146slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -14114,9 +15380,9 @@ TEXT ·direct2x3AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z11, Z11, Z11
 	MOVQ       224(BX), R9
 	SUBQ       $0x02, CX
-	JL         k135rest
+	JL         k147rest
 
-k135many:
+k147many:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z12
 	VMOVUPS      64(DX)(R10*4), Z13
@@ -14144,13 +15410,13 @@ k135many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x10, R9
 	SUBQ         $0x02, CX
-	JGE          k135many
+	JGE          k147many
 
-k135rest:
+k147rest:
 	ADDQ $0x02, CX
-	JZ   k135done
+	JZ   k147done
 
-k135one:
+k147one:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z12
 	VMOVUPS      64(DX)(R10*4), Z13
@@ -14166,9 +15432,9 @@ k135one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k135one
+	JNZ          k147one
 
-k135done:
+k147done:
 	VADDPS    Z6, Z0, Z0
 	VADDPS    Z7, Z1, Z1
 	VADDPS    Z8, Z2, Z2
@@ -14177,7 +15443,7 @@ k135done:
 	VADDPS    Z11, Z5, Z5
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e136add
+	JZ        e148add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -14190,10 +15456,10 @@ k135done:
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z5, Z5
 
-e136add:
+e148add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e136rowBias
+	JZ           e148rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -14203,10 +15469,10 @@ e136add:
 	VADDPS       Z31, Z4, Z4
 	VADDPS       Z31, Z5, Z5
 
-e136rowBias:
+e148rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e136colBias
+	JZ        e148colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z3, Z3
@@ -14217,9 +15483,9 @@ e136rowBias:
 	VADDPS    Z31, Z2, Z2
 	VADDPS    Z31, Z5, Z5
 
-e136colBias:
+e148colBias:
 	CMPQ         208(BX), $0x00
-	JE           e136clamp
+	JE           e148clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -14235,10 +15501,10 @@ e136colBias:
 	VMAXPS       Z5, Z31, Z5
 	VMINPS       Z5, Z30, Z5
 
-e136clamp:
+e148clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e136slope
+	JZ           e148slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -14255,7 +15521,7 @@ e136clamp:
 	VCMPPS       $0x01, Z30, Z5, K2
 	VMULPS       Z31, Z5, K2, Z5
 
-e136slope:
+e148slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -14310,9 +15576,9 @@ TEXT ·direct3x3AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z8, Z8, Z8
 	MOVQ       224(BX), R9
 	SUBQ       $0x02, CX
-	JL         k137rest
+	JL         k149rest
 
-k137many:
+k149many:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z9
 	VMOVUPS      64(DX)(R10*4), Z10
@@ -14348,13 +15614,13 @@ k137many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x10, R9
 	SUBQ         $0x02, CX
-	JGE          k137many
+	JGE          k149many
 
-k137rest:
+k149rest:
 	ADDQ $0x02, CX
-	JZ   k137done
+	JZ   k149done
 
-k137one:
+k149one:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z9
 	VMOVUPS      64(DX)(R10*4), Z10
@@ -14374,12 +15640,12 @@ k137one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k137one
+	JNZ          k149one
 
-k137done:
+k149done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e138add
+	JZ        e150add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -14397,10 +15663,10 @@ k137done:
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z8, Z8
 
-e138add:
+e150add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e138rowBias
+	JZ           e150rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -14414,10 +15680,10 @@ e138add:
 	VADDPS       Z31, Z7, Z7
 	VADDPS       Z31, Z8, Z8
 
-e138rowBias:
+e150rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e138colBias
+	JZ        e150colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z3, Z3
@@ -14431,9 +15697,9 @@ e138rowBias:
 	VADDPS    Z31, Z5, Z5
 	VADDPS    Z31, Z8, Z8
 
-e138colBias:
+e150colBias:
 	CMPQ         208(BX), $0x00
-	JE           e138clamp
+	JE           e150clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -14455,10 +15721,10 @@ e138colBias:
 	VMAXPS       Z8, Z31, Z8
 	VMINPS       Z8, Z30, Z8
 
-e138clamp:
+e150clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e138slope
+	JZ           e150slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -14482,7 +15748,7 @@ e138clamp:
 	VCMPPS       $0x01, Z30, Z8, K2
 	VMULPS       Z31, Z8, K2, Z8
 
-e138slope:
+e150slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -14548,9 +15814,9 @@ TEXT ·direct4x3AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z11, Z11, Z11
 	MOVQ       224(BX), R9
 	SUBQ       $0x02, CX
-	JL         k139rest
+	JL         k151rest
 
-k139many:
+k151many:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z12
 	VMOVUPS      64(DX)(R10*4), Z13
@@ -14594,13 +15860,13 @@ k139many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x10, R9
 	SUBQ         $0x02, CX
-	JGE          k139many
+	JGE          k151many
 
-k139rest:
+k151rest:
 	ADDQ $0x02, CX
-	JZ   k139done
+	JZ   k151done
 
-k139one:
+k151one:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z12
 	VMOVUPS      64(DX)(R10*4), Z13
@@ -14624,12 +15890,12 @@ k139one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k139one
+	JNZ          k151one
 
-k139done:
+k151done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e140add
+	JZ        e152add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -14652,10 +15918,10 @@ k139done:
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z11, Z11
 
-e140add:
+e152add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e140rowBias
+	JZ           e152rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -14673,10 +15939,10 @@ e140add:
 	VADDPS       Z31, Z10, Z10
 	VADDPS       Z31, Z11, Z11
 
-e140rowBias:
+e152rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e140colBias
+	JZ        e152colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z3, Z3
@@ -14693,9 +15959,9 @@ e140rowBias:
 	VADDPS    Z31, Z8, Z8
 	VADDPS    Z31, Z11, Z11
 
-e140colBias:
+e152colBias:
 	CMPQ         208(BX), $0x00
-	JE           e140clamp
+	JE           e152clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -14723,10 +15989,10 @@ e140colBias:
 	VMAXPS       Z11, Z31, Z11
 	VMINPS       Z11, Z30, Z11
 
-e140clamp:
+e152clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e140slope
+	JZ           e152slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -14757,7 +16023,7 @@ e140clamp:
 	VCMPPS       $0x01, Z30, Z11, K2
 	VMULPS       Z31, Z11, K2, Z11
 
-e140slope:
+e152slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -14834,9 +16100,9 @@ TEXT ·direct5x3AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z14, Z14, Z14
 	MOVQ       224(BX), R9
 	SUBQ       $0x02, CX
-	JL         k141rest
+	JL         k153rest
 
-k141many:
+k153many:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z15
 	VMOVUPS      64(DX)(R10*4), Z16
@@ -14888,13 +16154,13 @@ k141many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x10, R9
 	SUBQ         $0x02, CX
-	JGE          k141many
+	JGE          k153many
 
-k141rest:
+k153rest:
 	ADDQ $0x02, CX
-	JZ   k141done
+	JZ   k153done
 
-k141one:
+k153one:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z15
 	VMOVUPS      64(DX)(R10*4), Z16
@@ -14922,12 +16188,12 @@ k141one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k141one
+	JNZ          k153one
 
-k141done:
+k153done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e142add
+	JZ        e154add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -14955,10 +16221,10 @@ k141done:
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z14, Z14
 
-e142add:
+e154add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e142rowBias
+	JZ           e154rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -14980,10 +16246,10 @@ e142add:
 	VADDPS       Z31, Z13, Z13
 	VADDPS       Z31, Z14, Z14
 
-e142rowBias:
+e154rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e142colBias
+	JZ        e154colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z3, Z3
@@ -15003,9 +16269,9 @@ e142rowBias:
 	VADDPS    Z31, Z11, Z11
 	VADDPS    Z31, Z14, Z14
 
-e142colBias:
+e154colBias:
 	CMPQ         208(BX), $0x00
-	JE           e142clamp
+	JE           e154clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -15039,10 +16305,10 @@ e142colBias:
 	VMAXPS       Z14, Z31, Z14
 	VMINPS       Z14, Z30, Z14
 
-e142clamp:
+e154clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e142slope
+	JZ           e154slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -15080,7 +16346,7 @@ e142clamp:
 	VCMPPS       $0x01, Z30, Z14, K2
 	VMULPS       Z31, Z14, K2, Z14
 
-e142slope:
+e154slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -15168,9 +16434,9 @@ TEXT ·direct6x3AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z17, Z17, Z17
 	MOVQ       224(BX), R9
 	SUBQ       $0x02, CX
-	JL         k143rest
+	JL         k155rest
 
-k143many:
+k155many:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z18
 	VMOVUPS      64(DX)(R10*4), Z19
@@ -15230,13 +16496,13 @@ k143many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x10, R9
 	SUBQ         $0x02, CX
-	JGE          k143many
+	JGE          k155many
 
-k143rest:
+k155rest:
 	ADDQ $0x02, CX
-	JZ   k143done
+	JZ   k155done
 
-k143one:
+k155one:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z18
 	VMOVUPS      64(DX)(R10*4), Z19
@@ -15268,12 +16534,12 @@ k143one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k143one
+	JNZ          k155one
 
-k143done:
+k155done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e144add
+	JZ        e156add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -15306,10 +16572,10 @@ k143done:
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z17, Z17
 
-e144add:
+e156add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e144rowBias
+	JZ           e156rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -15335,10 +16601,10 @@ e144add:
 	VADDPS       Z31, Z16, Z16
 	VADDPS       Z31, Z17, Z17
 
-e144rowBias:
+e156rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e144colBias
+	JZ        e156colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z3, Z3
@@ -15361,9 +16627,9 @@ e144rowBias:
 	VADDPS    Z31, Z14, Z14
 	VADDPS    Z31, Z17, Z17
 
-e144colBias:
+e156colBias:
 	CMPQ         208(BX), $0x00
-	JE           e144clamp
+	JE           e156clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -15403,10 +16669,10 @@ e144colBias:
 	VMAXPS       Z17, Z31, Z17
 	VMINPS       Z17, Z30, Z17
 
-e144clamp:
+e156clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e144slope
+	JZ           e156slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -15451,7 +16717,7 @@ e144clamp:
 	VCMPPS       $0x01, Z30, Z17, K2
 	VMULPS       Z31, Z17, K2, Z17
 
-e144slope:
+e156slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -15550,9 +16816,9 @@ TEXT ·direct7x3AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z20, Z20, Z20
 	MOVQ       224(BX), R9
 	SUBQ       $0x02, CX
-	JL         k145rest
+	JL         k157rest
 
-k145many:
+k157many:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z21
 	VMOVUPS      64(DX)(R10*4), Z22
@@ -15620,13 +16886,13 @@ k145many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x10, R9
 	SUBQ         $0x02, CX
-	JGE          k145many
+	JGE          k157many
 
-k145rest:
+k157rest:
 	ADDQ $0x02, CX
-	JZ   k145done
+	JZ   k157done
 
-k145one:
+k157one:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z21
 	VMOVUPS      64(DX)(R10*4), Z22
@@ -15662,12 +16928,12 @@ k145one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k145one
+	JNZ          k157one
 
-k145done:
+k157done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e146add
+	JZ        e158add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -15705,10 +16971,10 @@ k145done:
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z20, Z20
 
-e146add:
+e158add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e146rowBias
+	JZ           e158rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -15738,10 +17004,10 @@ e146add:
 	VADDPS       Z31, Z19, Z19
 	VADDPS       Z31, Z20, Z20
 
-e146rowBias:
+e158rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e146colBias
+	JZ        e158colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z3, Z3
@@ -15767,9 +17033,9 @@ e146rowBias:
 	VADDPS    Z31, Z17, Z17
 	VADDPS    Z31, Z20, Z20
 
-e146colBias:
+e158colBias:
 	CMPQ         208(BX), $0x00
-	JE           e146clamp
+	JE           e158clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -15815,10 +17081,10 @@ e146colBias:
 	VMAXPS       Z20, Z31, Z20
 	VMINPS       Z20, Z30, Z20
 
-e146clamp:
+e158clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e146slope
+	JZ           e158slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -15870,7 +17136,7 @@ e146clamp:
 	VCMPPS       $0x01, Z30, Z20, K2
 	VMULPS       Z31, Z20, K2, Z20
 
-e146slope:
+e158slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -15980,9 +17246,9 @@ TEXT ·direct8x3AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z23, Z23, Z23
 	MOVQ       224(BX), R9
 	SUBQ       $0x02, CX
-	JL         k147rest
+	JL         k159rest
 
-k147many:
+k159many:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z24
 	VMOVUPS      64(DX)(R10*4), Z25
@@ -16058,13 +17324,13 @@ k147many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x10, R9
 	SUBQ         $0x02, CX
-	JGE          k147many
+	JGE          k159many
 
-k147rest:
+k159rest:
 	ADDQ $0x02, CX
-	JZ   k147done
+	JZ   k159done
 
-k147one:
+k159one:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z24
 	VMOVUPS      64(DX)(R10*4), Z25
@@ -16104,12 +17370,12 @@ k147one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k147one
+	JNZ          k159one
 
-k147done:
+k159done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e148add
+	JZ        e160add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -16152,10 +17418,10 @@ k147done:
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z23, Z23
 
-e148add:
+e160add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e148rowBias
+	JZ           e160rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -16189,10 +17455,10 @@ e148add:
 	VADDPS       Z31, Z22, Z22
 	VADDPS       Z31, Z23, Z23
 
-e148rowBias:
+e160rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e148colBias
+	JZ        e160colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z3, Z3
@@ -16221,9 +17487,9 @@ e148rowBias:
 	VADDPS    Z31, Z20, Z20
 	VADDPS    Z31, Z23, Z23
 
-e148colBias:
+e160colBias:
 	CMPQ         208(BX), $0x00
-	JE           e148clamp
+	JE           e160clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -16275,10 +17541,10 @@ e148colBias:
 	VMAXPS       Z23, Z31, Z23
 	VMINPS       Z23, Z30, Z23
 
-e148clamp:
+e160clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e148slope
+	JZ           e160slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -16337,7 +17603,7 @@ e148clamp:
 	VCMPPS       $0x01, Z30, Z23, K2
 	VMULPS       Z31, Z23, K2, Z23
 
-e148slope:
+e160slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -16397,9 +17663,9 @@ TEXT ·pack1AVX512(SB), NOSPLIT, $0-24
 	MOVQ  24(BX), SI
 	MOVQ  32(BX), CX
 	SUBQ  $0x02, CX
-	JL    k149rest
+	JL    k161rest
 
-k149many:
+k161many:
 	MOVQ      (SI), AX
 	VMOVUPS.Z (R8)(AX*4), K1, Z0
 	VMOVUPS   Z0, (DI)
@@ -16409,22 +17675,22 @@ k149many:
 	ADDQ      $0x10, SI
 	LEAQ      (DI)(DX*2), DI
 	SUBQ      $0x02, CX
-	JGE       k149many
+	JGE       k161many
 
-k149rest:
+k161rest:
 	ADDQ $0x02, CX
-	JZ   k149done
+	JZ   k161done
 
-k149one:
+k161one:
 	MOVQ      (SI), AX
 	VMOVUPS.Z (R8)(AX*4), K1, Z0
 	VMOVUPS   Z0, (DI)
 	ADDQ      $0x08, SI
 	ADDQ      DX, DI
 	DECQ      CX
-	JNZ       k149one
+	JNZ       k161one
 
-k149done:
+k161done:
 	VZEROUPPER
 	RET
 
@@ -16462,9 +17728,9 @@ TEXT ·pack2AVX512(SB), NOSPLIT, $0-24
 	MOVQ  24(BX), SI
 	MOVQ  32(BX), CX
 	SUBQ  $0x02, CX
-	JL    k150rest
+	JL    k162rest
 
-k150many:
+k162many:
 	MOVQ      (SI), AX
 	VMOVUPS.Z (R8)(AX*4), K1, Z0
 	VMOVUPS   (R9)(AX*4), K2, Z0
@@ -16476,13 +17742,13 @@ k150many:
 	ADDQ      $0x10, SI
 	LEAQ      (DI)(DX*2), DI
 	SUBQ      $0x02, CX
-	JGE       k150many
+	JGE       k162many
 
-k150rest:
+k162rest:
 	ADDQ $0x02, CX
-	JZ   k150done
+	JZ   k162done
 
-k150one:
+k162one:
 	MOVQ      (SI), AX
 	VMOVUPS.Z (R8)(AX*4), K1, Z0
 	VMOVUPS   (R9)(AX*4), K2, Z0
@@ -16490,9 +17756,9 @@ k150one:
 	ADDQ      $0x08, SI
 	ADDQ      DX, DI
 	DECQ      CX
-	JNZ       k150one
+	JNZ       k162one
 
-k150done:
+k162done:
 	VZEROUPPER
 	RET
 
@@ -16542,9 +17808,9 @@ TEXT ·pack3AVX512(SB), NOSPLIT, $0-24
 	MOVQ  24(BX), SI
 	MOVQ  32(BX), CX
 	SUBQ  $0x02, CX
-	JL    k151rest
+	JL    k163rest
 
-k151many:
+k163many:
 	MOVQ      (SI), AX
 	VMOVUPS.Z (R8)(AX*4), K1, Z0
 	VMOVUPS   (R9)(AX*4), K2, Z0
@@ -16558,13 +17824,13 @@ k151many:
 	ADDQ      $0x10, SI
 	LEAQ      (DI)(DX*2), DI
 	SUBQ      $0x02, CX
-	JGE       k151many
+	JGE       k163many
 
-k151rest:
+k163rest:
 	ADDQ $0x02, CX
-	JZ   k151done
+	JZ   k163done
 
-k151one:
+k163one:
 	MOVQ      (SI), AX
 	VMOVUPS.Z (R8)(AX*4), K1, Z0
 	VMOVUPS   (R9)(AX*4), K2, Z0
@@ -16573,9 +17839,9 @@ k151one:
 	ADDQ      $0x08, SI
 	ADDQ      DX, DI
 	DECQ      CX
-	JNZ       k151one
+	JNZ       k163one
 
-k151done:
+k163done:
 	VZEROUPPER
 	RET
 
@@ -16637,9 +17903,9 @@ TEXT ·pack4AVX512(SB), NOSPLIT, $0-24
 	MOVQ  24(BX), SI
 	MOVQ  32(BX), CX
 	SUBQ  $0x02, CX
-	JL    k152rest
+	JL    k164rest
 
-k152many:
+k164many:
 	MOVQ      (SI), AX
 	VMOVUPS.Z (R8)(AX*4), K1, Z0
 	VMOVUPS   (R9)(AX*4), K2, Z0
@@ -16655,13 +17921,13 @@ k152many:
 	ADDQ      $0x10, SI
 	LEAQ      (DI)(DX*2), DI
 	SUBQ      $0x02, CX
-	JGE       k152many
+	JGE       k164many
 
-k152rest:
+k164rest:
 	ADDQ $0x02, CX
-	JZ   k152done
+	JZ   k164done
 
-k152one:
+k164one:
 	MOVQ      (SI), AX
 	VMOVUPS.Z (R8)(AX*4), K1, Z0
 	VMOVUPS   (R9)(AX*4), K2, Z0
@@ -16671,9 +17937,9 @@ k152one:
 	ADDQ      $0x08, SI
 	ADDQ      DX, DI
 	DECQ      CX
-	JNZ       k152one
+	JNZ       k164one
 
-k152done:
+k164done:
 	VZEROUPPER
 	RET
 
@@ -16694,9 +17960,9 @@ TEXT ·packGatherAVX512(SB), NOSPLIT, $0-24
 	MOVQ    24(BX), SI
 	MOVQ    32(BX), CX
 	SUBQ    $0x01, CX
-	JL      k153rest
+	JL      k165rest
 
-k153many:
+k165many:
 	MOVQ       (SI), AX
 	LEAQ       (R8)(AX*4), AX
 	VPXORD     Z3, Z3, Z3
@@ -16706,13 +17972,13 @@ k153many:
 	ADDQ       $0x08, SI
 	ADDQ       DX, DI
 	SUBQ       $0x01, CX
-	JGE        k153many
+	JGE        k165many
 
-k153rest:
+k165rest:
 	ADDQ $0x01, CX
-	JZ   k153done
+	JZ   k165done
 
-k153one:
+k165one:
 	MOVQ       (SI), AX
 	LEAQ       (R8)(AX*4), AX
 	VPXORD     Z3, Z3, Z3
@@ -16722,8 +17988,1906 @@ k153one:
 	ADDQ       $0x08, SI
 	ADDQ       DX, DI
 	DECQ       CX
-	JNZ        k153one
+	JNZ        k165one
 
-k153done:
+k165done:
+	VZEROUPPER
+	RET
+
+// func band1x1AVX512(k int, x *float32, ldx int, b *float32, c *float32, ldc int, add *float32, ldadd int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·band1x1AVX512(SB), NOSPLIT, $0-64
+	MOVQ   k+0(FP), CX
+	MOVQ   x+8(FP), SI
+	MOVQ   ldx+16(FP), AX
+	MOVQ   b+24(FP), DX
+	SHLQ   $0x02, AX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	SUBQ   $0x08, CX
+	JL     k166rest
+
+k166many:
+	VBROADCASTSS (SI), Z31
+	PREFETCHT0   4096(DX)
+	VFMADD231PS  (DX), Z31, Z0
+	VBROADCASTSS 4(SI), Z31
+	PREFETCHT0   4160(DX)
+	VFMADD231PS  64(DX), Z31, Z1
+	VBROADCASTSS 8(SI), Z31
+	PREFETCHT0   4224(DX)
+	VFMADD231PS  128(DX), Z31, Z2
+	VBROADCASTSS 12(SI), Z31
+	PREFETCHT0   4288(DX)
+	VFMADD231PS  192(DX), Z31, Z3
+	VBROADCASTSS 16(SI), Z31
+	PREFETCHT0   4352(DX)
+	VFMADD231PS  256(DX), Z31, Z4
+	VBROADCASTSS 20(SI), Z31
+	PREFETCHT0   4416(DX)
+	VFMADD231PS  320(DX), Z31, Z5
+	VBROADCASTSS 24(SI), Z31
+	PREFETCHT0   4480(DX)
+	VFMADD231PS  384(DX), Z31, Z6
+	VBROADCASTSS 28(SI), Z31
+	PREFETCHT0   4544(DX)
+	VFMADD231PS  448(DX), Z31, Z7
+	ADDQ         $0x20, SI
+	ADDQ         $+512, DX
+	SUBQ         $0x08, CX
+	JGE          k166many
+
+k166rest:
+	ADDQ $0x08, CX
+	JZ   k166done
+
+k166one:
+	VBROADCASTSS (SI), Z31
+	PREFETCHT0   4096(DX)
+	VFMADD231PS  (DX), Z31, Z0
+	ADDQ         $0x04, SI
+	ADDQ         $0x40, DX
+	DECQ         CX
+	JNZ          k166one
+
+k166done:
+	VADDPS Z4, Z0, Z0
+	VADDPS Z5, Z1, Z1
+	VADDPS Z6, Z2, Z2
+	VADDPS Z7, Z3, Z3
+	VADDPS Z2, Z0, Z0
+	VADDPS Z3, Z1, Z1
+	VADDPS Z1, Z0, Z0
+	MOVQ   c+32(FP), DI
+	MOVQ   ldc+40(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   add+48(FP), BX
+	MOVQ   ldadd+56(FP), AX
+	SHLQ   $0x02, AX
+	TESTQ  BX, BX
+	JZ     band1x1AVX512store
+	VADDPS (BX), Z0, Z0
+
+band1x1AVX512store:
+	VMOVUPS Z0, (DI)
+	VZEROUPPER
+	RET
+
+// func band2x1AVX512(k int, x *float32, ldx int, b *float32, c *float32, ldc int, add *float32, ldadd int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·band2x1AVX512(SB), NOSPLIT, $0-64
+	MOVQ   k+0(FP), CX
+	MOVQ   x+8(FP), SI
+	MOVQ   ldx+16(FP), AX
+	MOVQ   b+24(FP), DX
+	SHLQ   $0x02, AX
+	LEAQ   (SI)(AX*1), R9
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	SUBQ   $0x04, CX
+	JL     k167rest
+
+k167many:
+	VBROADCASTSS (SI), Z31
+	VBROADCASTSS (R9), Z30
+	PREFETCHT0   4096(DX)
+	VMOVUPS      (DX), Z29
+	VFMADD231PS  Z29, Z31, Z0
+	VFMADD231PS  Z29, Z30, Z1
+	VBROADCASTSS 4(SI), Z31
+	VBROADCASTSS 4(R9), Z30
+	PREFETCHT0   4160(DX)
+	VMOVUPS      64(DX), Z29
+	VFMADD231PS  Z29, Z31, Z2
+	VFMADD231PS  Z29, Z30, Z3
+	VBROADCASTSS 8(SI), Z31
+	VBROADCASTSS 8(R9), Z30
+	PREFETCHT0   4224(DX)
+	VMOVUPS      128(DX), Z29
+	VFMADD231PS  Z29, Z31, Z4
+	VFMADD231PS  Z29, Z30, Z5
+	VBROADCASTSS 12(SI), Z31
+	VBROADCASTSS 12(R9), Z30
+	PREFETCHT0   4288(DX)
+	VMOVUPS      192(DX), Z29
+	VFMADD231PS  Z29, Z31, Z6
+	VFMADD231PS  Z29, Z30, Z7
+	ADDQ         $0x10, SI
+	ADDQ         $0x10, R9
+	ADDQ         $+256, DX
+	SUBQ         $0x04, CX
+	JGE          k167many
+
+k167rest:
+	ADDQ $0x04, CX
+	JZ   k167done
+
+k167one:
+	VBROADCASTSS (SI), Z31
+	VBROADCASTSS (R9), Z30
+	PREFETCHT0   4096(DX)
+	VMOVUPS      (DX), Z29
+	VFMADD231PS  Z29, Z31, Z0
+	VFMADD231PS  Z29, Z30, Z1
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, R9
+	ADDQ         $0x40, DX
+	DECQ         CX
+	JNZ          k167one
+
+k167done:
+	VADDPS Z4, Z0, Z0
+	VADDPS Z5, Z1, Z1
+	VADDPS Z6, Z2, Z2
+	VADDPS Z7, Z3, Z3
+	VADDPS Z2, Z0, Z0
+	VADDPS Z3, Z1, Z1
+	MOVQ   c+32(FP), DI
+	MOVQ   ldc+40(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   add+48(FP), BX
+	MOVQ   ldadd+56(FP), AX
+	SHLQ   $0x02, AX
+	TESTQ  BX, BX
+	JZ     band2x1AVX512store
+	VADDPS (BX), Z0, Z0
+	ADDQ   AX, BX
+	VADDPS (BX), Z1, Z1
+
+band2x1AVX512store:
+	VMOVUPS Z0, (DI)
+	ADDQ    R8, DI
+	VMOVUPS Z1, (DI)
+	VZEROUPPER
+	RET
+
+// func band3x1AVX512(k int, x *float32, ldx int, b *float32, c *float32, ldc int, add *float32, ldadd int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·band3x1AVX512(SB), NOSPLIT, $0-64
+	MOVQ   k+0(FP), CX
+	MOVQ   x+8(FP), SI
+	MOVQ   ldx+16(FP), AX
+	MOVQ   b+24(FP), DX
+	SHLQ   $0x02, AX
+	LEAQ   (SI)(AX*1), R9
+	LEAQ   (R9)(AX*1), R10
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	SUBQ   $0x04, CX
+	JL     k168rest
+
+k168many:
+	VBROADCASTSS (SI), Z31
+	VBROADCASTSS (R9), Z30
+	VBROADCASTSS (R10), Z29
+	PREFETCHT0   4096(DX)
+	VMOVUPS      (DX), Z28
+	VFMADD231PS  Z28, Z31, Z0
+	VFMADD231PS  Z28, Z30, Z1
+	VFMADD231PS  Z28, Z29, Z2
+	VBROADCASTSS 4(SI), Z31
+	VBROADCASTSS 4(R9), Z30
+	VBROADCASTSS 4(R10), Z29
+	PREFETCHT0   4160(DX)
+	VMOVUPS      64(DX), Z28
+	VFMADD231PS  Z28, Z31, Z3
+	VFMADD231PS  Z28, Z30, Z4
+	VFMADD231PS  Z28, Z29, Z5
+	VBROADCASTSS 8(SI), Z31
+	VBROADCASTSS 8(R9), Z30
+	VBROADCASTSS 8(R10), Z29
+	PREFETCHT0   4224(DX)
+	VMOVUPS      128(DX), Z28
+	VFMADD231PS  Z28, Z31, Z6
+	VFMADD231PS  Z28, Z30, Z7
+	VFMADD231PS  Z28, Z29, Z8
+	VBROADCASTSS 12(SI), Z31
+	VBROADCASTSS 12(R9), Z30
+	VBROADCASTSS 12(R10), Z29
+	PREFETCHT0   4288(DX)
+	VMOVUPS      192(DX), Z28
+	VFMADD231PS  Z28, Z31, Z9
+	VFMADD231PS  Z28, Z30, Z10
+	VFMADD231PS  Z28, Z29, Z11
+	ADDQ         $0x10, SI
+	ADDQ         $0x10, R9
+	ADDQ         $0x10, R10
+	ADDQ         $+256, DX
+	SUBQ         $0x04, CX
+	JGE          k168many
+
+k168rest:
+	ADDQ $0x04, CX
+	JZ   k168done
+
+k168one:
+	VBROADCASTSS (SI), Z31
+	VBROADCASTSS (R9), Z30
+	VBROADCASTSS (R10), Z29
+	PREFETCHT0   4096(DX)
+	VMOVUPS      (DX), Z28
+	VFMADD231PS  Z28, Z31, Z0
+	VFMADD231PS  Z28, Z30, Z1
+	VFMADD231PS  Z28, Z29, Z2
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, R9
+	ADDQ         $0x04, R10
+	ADDQ         $0x40, DX
+	DECQ         CX
+	JNZ          k168one
+
+k168done:
+	VADDPS Z6, Z0, Z0
+	VADDPS Z7, Z1, Z1
+	VADDPS Z8, Z2, Z2
+	VADDPS Z9, Z3, Z3
+	VADDPS Z10, Z4, Z4
+	VADDPS Z11, Z5, Z5
+	VADDPS Z3, Z0, Z0
+	VADDPS Z4, Z1, Z1
+	VADDPS Z5, Z2, Z2
+	MOVQ   c+32(FP), DI
+	MOVQ   ldc+40(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   add+48(FP), BX
+	MOVQ   ldadd+56(FP), AX
+	SHLQ   $0x02, AX
+	TESTQ  BX, BX
+	JZ     band3x1AVX512store
+	VADDPS (BX), Z0, Z0
+	ADDQ   AX, BX
+	VADDPS (BX), Z1, Z1
+	ADDQ   AX, BX
+	VADDPS (BX), Z2, Z2
+
+band3x1AVX512store:
+	VMOVUPS Z0, (DI)
+	ADDQ    R8, DI
+	VMOVUPS Z1, (DI)
+	ADDQ    R8, DI
+	VMOVUPS Z2, (DI)
+	VZEROUPPER
+	RET
+
+// func band4x1AVX512(k int, x *float32, ldx int, b *float32, c *float32, ldc int, add *float32, ldadd int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·band4x1AVX512(SB), NOSPLIT, $0-64
+	MOVQ   k+0(FP), CX
+	MOVQ   x+8(FP), SI
+	MOVQ   ldx+16(FP), AX
+	MOVQ   b+24(FP), DX
+	SHLQ   $0x02, AX
+	LEAQ   (SI)(AX*1), R9
+	LEAQ   (R9)(AX*1), R10
+	LEAQ   (R10)(AX*1), R11
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	SUBQ   $0x02, CX
+	JL     k169rest
+
+k169many:
+	VBROADCASTSS (SI), Z31
+	VBROADCASTSS (R9), Z30
+	VBROADCASTSS (R10), Z29
+	VBROADCASTSS (R11), Z28
+	PREFETCHT0   4096(DX)
+	VMOVUPS      (DX), Z27
+	VFMADD231PS  Z27, Z31, Z0
+	VFMADD231PS  Z27, Z30, Z1
+	VFMADD231PS  Z27, Z29, Z2
+	VFMADD231PS  Z27, Z28, Z3
+	VBROADCASTSS 4(SI), Z31
+	VBROADCASTSS 4(R9), Z30
+	VBROADCASTSS 4(R10), Z29
+	VBROADCASTSS 4(R11), Z28
+	PREFETCHT0   4160(DX)
+	VMOVUPS      64(DX), Z27
+	VFMADD231PS  Z27, Z31, Z4
+	VFMADD231PS  Z27, Z30, Z5
+	VFMADD231PS  Z27, Z29, Z6
+	VFMADD231PS  Z27, Z28, Z7
+	ADDQ         $0x08, SI
+	ADDQ         $0x08, R9
+	ADDQ         $0x08, R10
+	ADDQ         $0x08, R11
+	ADDQ         $+128, DX
+	SUBQ         $0x02, CX
+	JGE          k169many
+
+k169rest:
+	ADDQ $0x02, CX
+	JZ   k169done
+
+k169one:
+	VBROADCASTSS (SI), Z31
+	VBROADCASTSS (R9), Z30
+	VBROADCASTSS (R10), Z29
+	VBROADCASTSS (R11), Z28
+	PREFETCHT0   4096(DX)
+	VMOVUPS      (DX), Z27
+	VFMADD231PS  Z27, Z31, Z0
+	VFMADD231PS  Z27, Z30, Z1
+	VFMADD231PS  Z27, Z29, Z2
+	VFMADD231PS  Z27, Z28, Z3
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, R9
+	ADDQ         $0x04, R10
+	ADDQ         $0x04, R11
+	ADDQ         $0x40, DX
+	DECQ         CX
+	JNZ          k169one
+
+k169done:
+	VADDPS Z4, Z0, Z0
+	VADDPS Z5, Z1, Z1
+	VADDPS Z6, Z2, Z2
+	VADDPS Z7, Z3, Z3
+	MOVQ   c+32(FP), DI
+	MOVQ   ldc+40(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   add+48(FP), BX
+	MOVQ   ldadd+56(FP), AX
+	SHLQ   $0x02, AX
+	TESTQ  BX, BX
+	JZ     band4x1AVX512store
+	VADDPS (BX), Z0, Z0
+	ADDQ   AX, BX
+	VADDPS (BX), Z1, Z1
+	ADDQ   AX, BX
+	VADDPS (BX), Z2, Z2
+	ADDQ   AX, BX
+	VADDPS (BX), Z3, Z3
+
+band4x1AVX512store:
+	VMOVUPS Z0, (DI)
+	ADDQ    R8, DI
+	VMOVUPS Z1, (DI)
+	ADDQ    R8, DI
+	VMOVUPS Z2, (DI)
+	ADDQ    R8, DI
+	VMOVUPS Z3, (DI)
+	VZEROUPPER
+	RET
+
+// func band1x2AVX512(k int, x *float32, ldx int, b *float32, c *float32, ldc int, add *float32, ldadd int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·band1x2AVX512(SB), NOSPLIT, $0-64
+	MOVQ   k+0(FP), CX
+	MOVQ   x+8(FP), SI
+	MOVQ   ldx+16(FP), AX
+	MOVQ   b+24(FP), DX
+	SHLQ   $0x02, AX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	SUBQ   $0x04, CX
+	JL     k170rest
+
+k170many:
+	VBROADCASTSS (SI), Z31
+	PREFETCHT0   4096(DX)
+	VFMADD231PS  (DX), Z31, Z0
+	PREFETCHT0   4160(DX)
+	VFMADD231PS  64(DX), Z31, Z1
+	VBROADCASTSS 4(SI), Z31
+	PREFETCHT0   4224(DX)
+	VFMADD231PS  128(DX), Z31, Z2
+	PREFETCHT0   4288(DX)
+	VFMADD231PS  192(DX), Z31, Z3
+	VBROADCASTSS 8(SI), Z31
+	PREFETCHT0   4352(DX)
+	VFMADD231PS  256(DX), Z31, Z4
+	PREFETCHT0   4416(DX)
+	VFMADD231PS  320(DX), Z31, Z5
+	VBROADCASTSS 12(SI), Z31
+	PREFETCHT0   4480(DX)
+	VFMADD231PS  384(DX), Z31, Z6
+	PREFETCHT0   4544(DX)
+	VFMADD231PS  448(DX), Z31, Z7
+	ADDQ         $0x10, SI
+	ADDQ         $+512, DX
+	SUBQ         $0x04, CX
+	JGE          k170many
+
+k170rest:
+	ADDQ $0x04, CX
+	JZ   k170done
+
+k170one:
+	VBROADCASTSS (SI), Z31
+	PREFETCHT0   4096(DX)
+	VFMADD231PS  (DX), Z31, Z0
+	PREFETCHT0   4160(DX)
+	VFMADD231PS  64(DX), Z31, Z1
+	ADDQ         $0x04, SI
+	ADDQ         $+128, DX
+	DECQ         CX
+	JNZ          k170one
+
+k170done:
+	VADDPS Z4, Z0, Z0
+	VADDPS Z5, Z1, Z1
+	VADDPS Z6, Z2, Z2
+	VADDPS Z7, Z3, Z3
+	VADDPS Z2, Z0, Z0
+	VADDPS Z3, Z1, Z1
+	MOVQ   c+32(FP), DI
+	MOVQ   ldc+40(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   add+48(FP), BX
+	MOVQ   ldadd+56(FP), AX
+	SHLQ   $0x02, AX
+	TESTQ  BX, BX
+	JZ     band1x2AVX512store
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+
+band1x2AVX512store:
+	VMOVUPS Z0, (DI)
+	VMOVUPS Z1, 64(DI)
+	VZEROUPPER
+	RET
+
+// func band2x2AVX512(k int, x *float32, ldx int, b *float32, c *float32, ldc int, add *float32, ldadd int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·band2x2AVX512(SB), NOSPLIT, $0-64
+	MOVQ   k+0(FP), CX
+	MOVQ   x+8(FP), SI
+	MOVQ   ldx+16(FP), AX
+	MOVQ   b+24(FP), DX
+	SHLQ   $0x02, AX
+	LEAQ   (SI)(AX*1), R9
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	SUBQ   $0x02, CX
+	JL     k171rest
+
+k171many:
+	VBROADCASTSS (SI), Z31
+	VBROADCASTSS (R9), Z30
+	PREFETCHT0   4096(DX)
+	VMOVUPS      (DX), Z29
+	VFMADD231PS  Z29, Z31, Z0
+	VFMADD231PS  Z29, Z30, Z2
+	PREFETCHT0   4160(DX)
+	VMOVUPS      64(DX), Z29
+	VFMADD231PS  Z29, Z31, Z1
+	VFMADD231PS  Z29, Z30, Z3
+	VBROADCASTSS 4(SI), Z31
+	VBROADCASTSS 4(R9), Z30
+	PREFETCHT0   4224(DX)
+	VMOVUPS      128(DX), Z29
+	VFMADD231PS  Z29, Z31, Z4
+	VFMADD231PS  Z29, Z30, Z6
+	PREFETCHT0   4288(DX)
+	VMOVUPS      192(DX), Z29
+	VFMADD231PS  Z29, Z31, Z5
+	VFMADD231PS  Z29, Z30, Z7
+	ADDQ         $0x08, SI
+	ADDQ         $0x08, R9
+	ADDQ         $+256, DX
+	SUBQ         $0x02, CX
+	JGE          k171many
+
+k171rest:
+	ADDQ $0x02, CX
+	JZ   k171done
+
+k171one:
+	VBROADCASTSS (SI), Z31
+	VBROADCASTSS (R9), Z30
+	PREFETCHT0   4096(DX)
+	VMOVUPS      (DX), Z29
+	VFMADD231PS  Z29, Z31, Z0
+	VFMADD231PS  Z29, Z30, Z2
+	PREFETCHT0   4160(DX)
+	VMOVUPS      64(DX), Z29
+	VFMADD231PS  Z29, Z31, Z1
+	VFMADD231PS  Z29, Z30, Z3
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, R9
+	ADDQ         $+128, DX
+	DECQ         CX
+	JNZ          k171one
+
+k171done:
+	VADDPS Z4, Z0, Z0
+	VADDPS Z5, Z1, Z1
+	VADDPS Z6, Z2, Z2
+	VADDPS Z7, Z3, Z3
+	MOVQ   c+32(FP), DI
+	MOVQ   ldc+40(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   add+48(FP), BX
+	MOVQ   ldadd+56(FP), AX
+	SHLQ   $0x02, AX
+	TESTQ  BX, BX
+	JZ     band2x2AVX512store
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	ADDQ   AX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, Z3
+
+band2x2AVX512store:
+	VMOVUPS Z0, (DI)
+	VMOVUPS Z1, 64(DI)
+	ADDQ    R8, DI
+	VMOVUPS Z2, (DI)
+	VMOVUPS Z3, 64(DI)
+	VZEROUPPER
+	RET
+
+// func band3x2AVX512(k int, x *float32, ldx int, b *float32, c *float32, ldc int, add *float32, ldadd int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·band3x2AVX512(SB), NOSPLIT, $0-64
+	MOVQ   k+0(FP), CX
+	MOVQ   x+8(FP), SI
+	MOVQ   ldx+16(FP), AX
+	MOVQ   b+24(FP), DX
+	SHLQ   $0x02, AX
+	LEAQ   (SI)(AX*1), R9
+	LEAQ   (R9)(AX*1), R10
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	SUBQ   $0x02, CX
+	JL     k172rest
+
+k172many:
+	VBROADCASTSS (SI), Z31
+	VBROADCASTSS (R9), Z30
+	VBROADCASTSS (R10), Z29
+	PREFETCHT0   4096(DX)
+	VMOVUPS      (DX), Z28
+	VFMADD231PS  Z28, Z31, Z0
+	VFMADD231PS  Z28, Z30, Z2
+	VFMADD231PS  Z28, Z29, Z4
+	PREFETCHT0   4160(DX)
+	VMOVUPS      64(DX), Z28
+	VFMADD231PS  Z28, Z31, Z1
+	VFMADD231PS  Z28, Z30, Z3
+	VFMADD231PS  Z28, Z29, Z5
+	VBROADCASTSS 4(SI), Z31
+	VBROADCASTSS 4(R9), Z30
+	VBROADCASTSS 4(R10), Z29
+	PREFETCHT0   4224(DX)
+	VMOVUPS      128(DX), Z28
+	VFMADD231PS  Z28, Z31, Z6
+	VFMADD231PS  Z28, Z30, Z8
+	VFMADD231PS  Z28, Z29, Z10
+	PREFETCHT0   4288(DX)
+	VMOVUPS      192(DX), Z28
+	VFMADD231PS  Z28, Z31, Z7
+	VFMADD231PS  Z28, Z30, Z9
+	VFMADD231PS  Z28, Z29, Z11
+	ADDQ         $0x08, SI
+	ADDQ         $0x08, R9
+	ADDQ         $0x08, R10
+	ADDQ         $+256, DX
+	SUBQ         $0x02, CX
+	JGE          k172many
+
+k172rest:
+	ADDQ $0x02, CX
+	JZ   k172done
+
+k172one:
+	VBROADCASTSS (SI), Z31
+	VBROADCASTSS (R9), Z30
+	VBROADCASTSS (R10), Z29
+	PREFETCHT0   4096(DX)
+	VMOVUPS      (DX), Z28
+	VFMADD231PS  Z28, Z31, Z0
+	VFMADD231PS  Z28, Z30, Z2
+	VFMADD231PS  Z28, Z29, Z4
+	PREFETCHT0   4160(DX)
+	VMOVUPS      64(DX), Z28
+	VFMADD231PS  Z28, Z31, Z1
+	VFMADD231PS  Z28, Z30, Z3
+	VFMADD231PS  Z28, Z29, Z5
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, R9
+	ADDQ         $0x04, R10
+	ADDQ         $+128, DX
+	DECQ         CX
+	JNZ          k172one
+
+k172done:
+	VADDPS Z6, Z0, Z0
+	VADDPS Z7, Z1, Z1
+	VADDPS Z8, Z2, Z2
+	VADDPS Z9, Z3, Z3
+	VADDPS Z10, Z4, Z4
+	VADDPS Z11, Z5, Z5
+	MOVQ   c+32(FP), DI
+	MOVQ   ldc+40(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   add+48(FP), BX
+	MOVQ   ldadd+56(FP), AX
+	SHLQ   $0x02, AX
+	TESTQ  BX, BX
+	JZ     band3x2AVX512store
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	ADDQ   AX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, Z3
+	ADDQ   AX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, Z5
+
+band3x2AVX512store:
+	VMOVUPS Z0, (DI)
+	VMOVUPS Z1, 64(DI)
+	ADDQ    R8, DI
+	VMOVUPS Z2, (DI)
+	VMOVUPS Z3, 64(DI)
+	ADDQ    R8, DI
+	VMOVUPS Z4, (DI)
+	VMOVUPS Z5, 64(DI)
+	VZEROUPPER
+	RET
+
+// func band4x2AVX512(k int, x *float32, ldx int, b *float32, c *float32, ldc int, add *float32, ldadd int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·band4x2AVX512(SB), NOSPLIT, $0-64
+	MOVQ   k+0(FP), CX
+	MOVQ   x+8(FP), SI
+	MOVQ   ldx+16(FP), AX
+	MOVQ   b+24(FP), DX
+	SHLQ   $0x02, AX
+	LEAQ   (SI)(AX*1), R9
+	LEAQ   (R9)(AX*1), R10
+	LEAQ   (R10)(AX*1), R11
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	SUBQ   $0x02, CX
+	JL     k173rest
+
+k173many:
+	VBROADCASTSS (SI), Z31
+	VBROADCASTSS (R9), Z30
+	VBROADCASTSS (R10), Z29
+	VBROADCASTSS (R11), Z28
+	PREFETCHT0   4096(DX)
+	VMOVUPS      (DX), Z27
+	VFMADD231PS  Z27, Z31, Z0
+	VFMADD231PS  Z27, Z30, Z2
+	VFMADD231PS  Z27, Z29, Z4
+	VFMADD231PS  Z27, Z28, Z6
+	PREFETCHT0   4160(DX)
+	VMOVUPS      64(DX), Z27
+	VFMADD231PS  Z27, Z31, Z1
+	VFMADD231PS  Z27, Z30, Z3
+	VFMADD231PS  Z27, Z29, Z5
+	VFMADD231PS  Z27, Z28, Z7
+	VBROADCASTSS 4(SI), Z31
+	VBROADCASTSS 4(R9), Z30
+	VBROADCASTSS 4(R10), Z29
+	VBROADCASTSS 4(R11), Z28
+	PREFETCHT0   4224(DX)
+	VMOVUPS      128(DX), Z27
+	VFMADD231PS  Z27, Z31, Z0
+	VFMADD231PS  Z27, Z30, Z2
+	VFMADD231PS  Z27, Z29, Z4
+	VFMADD231PS  Z27, Z28, Z6
+	PREFETCHT0   4288(DX)
+	VMOVUPS      192(DX), Z27
+	VFMADD231PS  Z27, Z31, Z1
+	VFMADD231PS  Z27, Z30, Z3
+	VFMADD231PS  Z27, Z29, Z5
+	VFMADD231PS  Z27, Z28, Z7
+	ADDQ         $0x08, SI
+	ADDQ         $0x08, R9
+	ADDQ         $0x08, R10
+	ADDQ         $0x08, R11
+	ADDQ         $+256, DX
+	SUBQ         $0x02, CX
+	JGE          k173many
+
+k173rest:
+	ADDQ $0x02, CX
+	JZ   k173done
+
+k173one:
+	VBROADCASTSS (SI), Z31
+	VBROADCASTSS (R9), Z30
+	VBROADCASTSS (R10), Z29
+	VBROADCASTSS (R11), Z28
+	PREFETCHT0   4096(DX)
+	VMOVUPS      (DX), Z27
+	VFMADD231PS  Z27, Z31, Z0
+	VFMADD231PS  Z27, Z30, Z2
+	VFMADD231PS  Z27, Z29, Z4
+	VFMADD231PS  Z27, Z28, Z6
+	PREFETCHT0   4160(DX)
+	VMOVUPS      64(DX), Z27
+	VFMADD231PS  Z27, Z31, Z1
+	VFMADD231PS  Z27, Z30, Z3
+	VFMADD231PS  Z27, Z29, Z5
+	VFMADD231PS  Z27, Z28, Z7
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, R9
+	ADDQ         $0x04, R10
+	ADDQ         $0x04, R11
+	ADDQ         $+128, DX
+	DECQ         CX
+	JNZ          k173one
+
+k173done:
+	MOVQ   c+32(FP), DI
+	MOVQ   ldc+40(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   add+48(FP), BX
+	MOVQ   ldadd+56(FP), AX
+	SHLQ   $0x02, AX
+	TESTQ  BX, BX
+	JZ     band4x2AVX512store
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	ADDQ   AX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, Z3
+	ADDQ   AX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, Z5
+	ADDQ   AX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, Z7
+
+band4x2AVX512store:
+	VMOVUPS Z0, (DI)
+	VMOVUPS Z1, 64(DI)
+	ADDQ    R8, DI
+	VMOVUPS Z2, (DI)
+	VMOVUPS Z3, 64(DI)
+	ADDQ    R8, DI
+	VMOVUPS Z4, (DI)
+	VMOVUPS Z5, 64(DI)
+	ADDQ    R8, DI
+	VMOVUPS Z6, (DI)
+	VMOVUPS Z7, 64(DI)
+	VZEROUPPER
+	RET
+
+// func band1x3AVX512(k int, x *float32, ldx int, b *float32, c *float32, ldc int, add *float32, ldadd int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·band1x3AVX512(SB), NOSPLIT, $0-64
+	MOVQ   k+0(FP), CX
+	MOVQ   x+8(FP), SI
+	MOVQ   ldx+16(FP), AX
+	MOVQ   b+24(FP), DX
+	SHLQ   $0x02, AX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	SUBQ   $0x04, CX
+	JL     k174rest
+
+k174many:
+	VBROADCASTSS (SI), Z31
+	PREFETCHT0   4096(DX)
+	VFMADD231PS  (DX), Z31, Z0
+	PREFETCHT0   4160(DX)
+	VFMADD231PS  64(DX), Z31, Z1
+	PREFETCHT0   4224(DX)
+	VFMADD231PS  128(DX), Z31, Z2
+	VBROADCASTSS 4(SI), Z31
+	PREFETCHT0   4288(DX)
+	VFMADD231PS  192(DX), Z31, Z3
+	PREFETCHT0   4352(DX)
+	VFMADD231PS  256(DX), Z31, Z4
+	PREFETCHT0   4416(DX)
+	VFMADD231PS  320(DX), Z31, Z5
+	VBROADCASTSS 8(SI), Z31
+	PREFETCHT0   4480(DX)
+	VFMADD231PS  384(DX), Z31, Z6
+	PREFETCHT0   4544(DX)
+	VFMADD231PS  448(DX), Z31, Z7
+	PREFETCHT0   4608(DX)
+	VFMADD231PS  512(DX), Z31, Z8
+	VBROADCASTSS 12(SI), Z31
+	PREFETCHT0   4672(DX)
+	VFMADD231PS  576(DX), Z31, Z9
+	PREFETCHT0   4736(DX)
+	VFMADD231PS  640(DX), Z31, Z10
+	PREFETCHT0   4800(DX)
+	VFMADD231PS  704(DX), Z31, Z11
+	ADDQ         $0x10, SI
+	ADDQ         $+768, DX
+	SUBQ         $0x04, CX
+	JGE          k174many
+
+k174rest:
+	ADDQ $0x04, CX
+	JZ   k174done
+
+k174one:
+	VBROADCASTSS (SI), Z31
+	PREFETCHT0   4096(DX)
+	VFMADD231PS  (DX), Z31, Z0
+	PREFETCHT0   4160(DX)
+	VFMADD231PS  64(DX), Z31, Z1
+	PREFETCHT0   4224(DX)
+	VFMADD231PS  128(DX), Z31, Z2
+	ADDQ         $0x04, SI
+	ADDQ         $+192, DX
+	DECQ         CX
+	JNZ          k174one
+
+k174done:
+	VADDPS Z6, Z0, Z0
+	VADDPS Z7, Z1, Z1
+	VADDPS Z8, Z2, Z2
+	VADDPS Z9, Z3, Z3
+	VADDPS Z10, Z4, Z4
+	VADDPS Z11, Z5, Z5
+	VADDPS Z3, Z0, Z0
+	VADDPS Z4, Z1, Z1
+	VADDPS Z5, Z2, Z2
+	MOVQ   c+32(FP), DI
+	MOVQ   ldc+40(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   add+48(FP), BX
+	MOVQ   ldadd+56(FP), AX
+	SHLQ   $0x02, AX
+	TESTQ  BX, BX
+	JZ     band1x3AVX512store
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, Z2
+
+band1x3AVX512store:
+	VMOVUPS Z0, (DI)
+	VMOVUPS Z1, 64(DI)
+	VMOVUPS Z2, 128(DI)
+	VZEROUPPER
+	RET
+
+// func band2x3AVX512(k int, x *float32, ldx int, b *float32, c *float32, ldc int, add *float32, ldadd int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·band2x3AVX512(SB), NOSPLIT, $0-64
+	MOVQ   k+0(FP), CX
+	MOVQ   x+8(FP), SI
+	MOVQ   ldx+16(FP), AX
+	MOVQ   b+24(FP), DX
+	SHLQ   $0x02, AX
+	LEAQ   (SI)(AX*1), R9
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	SUBQ   $0x02, CX
+	JL     k175rest
+
+k175many:
+	VBROADCASTSS (SI), Z31
+	VBROADCASTSS (R9), Z30
+	PREFETCHT0   4096(DX)
+	VMOVUPS      (DX), Z29
+	VFMADD231PS  Z29, Z31, Z0
+	VFMADD231PS  Z29, Z30, Z3
+	PREFETCHT0   4160(DX)
+	VMOVUPS      64(DX), Z29
+	VFMADD231PS  Z29, Z31, Z1
+	VFMADD231PS  Z29, Z30, Z4
+	PREFETCHT0   4224(DX)
+	VMOVUPS      128(DX), Z29
+	VFMADD231PS  Z29, Z31, Z2
+	VFMADD231PS  Z29, Z30, Z5
+	VBROADCASTSS 4(SI), Z31
+	VBROADCASTSS 4(R9), Z30
+	PREFETCHT0   4288(DX)
+	VMOVUPS      192(DX), Z29
+	VFMADD231PS  Z29, Z31, Z6
+	VFMADD231PS  Z29, Z30, Z9
+	PREFETCHT0   4352(DX)
+	VMOVUPS      256(DX), Z29
+	VFMADD231PS  Z29, Z31, Z7
+	VFMADD231PS  Z29, Z30, Z10
+	PREFETCHT0   4416(DX)
+	VMOVUPS      320(DX), Z29
+	VFMADD231PS  Z29, Z31, Z8
+	VFMADD231PS  Z29, Z30, Z11
+	ADDQ         $0x08, SI
+	ADDQ         $0x08, R9
+	ADDQ         $+384, DX
+	SUBQ         $0x02, CX
+	JGE          k175many
+
+k175rest:
+	ADDQ $0x02, CX
+	JZ   k175done
+
+k175one:
+	VBROADCASTSS (SI), Z31
+	VBROADCASTSS (R9), Z30
+	PREFETCHT0   4096(DX)
+	VMOVUPS      (DX), Z29
+	VFMADD231PS  Z29, Z31, Z0
+	VFMADD231PS  Z29, Z30, Z3
+	PREFETCHT0   4160(DX)
+	VMOVUPS      64(DX), Z29
+	VFMADD231PS  Z29, Z31, Z1
+	VFMADD231PS  Z29, Z30, Z4
+	PREFETCHT0   4224(DX)
+	VMOVUPS      128(DX), Z29
+	VFMADD231PS  Z29, Z31, Z2
+	VFMADD231PS  Z29, Z30, Z5
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, R9
+	ADDQ         $+192, DX
+	DECQ         CX
+	JNZ          k175one
+
+k175done:
+	VADDPS Z6, Z0, Z0
+	VADDPS Z7, Z1, Z1
+	VADDPS Z8, Z2, Z2
+	VADDPS Z9, Z3, Z3
+	VADDPS Z10, Z4, Z4
+	VADDPS Z11, Z5, Z5
+	MOVQ   c+32(FP), DI
+	MOVQ   ldc+40(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   add+48(FP), BX
+	MOVQ   ldadd+56(FP), AX
+	SHLQ   $0x02, AX
+	TESTQ  BX, BX
+	JZ     band2x3AVX512store
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, Z2
+	ADDQ   AX, BX
+	VADDPS (BX), Z3, Z3
+	VADDPS 64(BX), Z4, Z4
+	VADDPS 128(BX), Z5, Z5
+
+band2x3AVX512store:
+	VMOVUPS Z0, (DI)
+	VMOVUPS Z1, 64(DI)
+	VMOVUPS Z2, 128(DI)
+	ADDQ    R8, DI
+	VMOVUPS Z3, (DI)
+	VMOVUPS Z4, 64(DI)
+	VMOVUPS Z5, 128(DI)
+	VZEROUPPER
+	RET
+
+// func band3x3AVX512(k int, x *float32, ldx int, b *float32, c *float32, ldc int, add *float32, ldadd int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·band3x3AVX512(SB), NOSPLIT, $0-64
+	MOVQ   k+0(FP), CX
+	MOVQ   x+8(FP), SI
+	MOVQ   ldx+16(FP), AX
+	MOVQ   b+24(FP), DX
+	SHLQ   $0x02, AX
+	LEAQ   (SI)(AX*1), R9
+	LEAQ   (R9)(AX*1), R10
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	SUBQ   $0x02, CX
+	JL     k176rest
+
+k176many:
+	VBROADCASTSS (SI), Z31
+	VBROADCASTSS (R9), Z30
+	VBROADCASTSS (R10), Z29
+	PREFETCHT0   4096(DX)
+	VMOVUPS      (DX), Z28
+	VFMADD231PS  Z28, Z31, Z0
+	VFMADD231PS  Z28, Z30, Z3
+	VFMADD231PS  Z28, Z29, Z6
+	PREFETCHT0   4160(DX)
+	VMOVUPS      64(DX), Z28
+	VFMADD231PS  Z28, Z31, Z1
+	VFMADD231PS  Z28, Z30, Z4
+	VFMADD231PS  Z28, Z29, Z7
+	PREFETCHT0   4224(DX)
+	VMOVUPS      128(DX), Z28
+	VFMADD231PS  Z28, Z31, Z2
+	VFMADD231PS  Z28, Z30, Z5
+	VFMADD231PS  Z28, Z29, Z8
+	VBROADCASTSS 4(SI), Z31
+	VBROADCASTSS 4(R9), Z30
+	VBROADCASTSS 4(R10), Z29
+	PREFETCHT0   4288(DX)
+	VMOVUPS      192(DX), Z28
+	VFMADD231PS  Z28, Z31, Z0
+	VFMADD231PS  Z28, Z30, Z3
+	VFMADD231PS  Z28, Z29, Z6
+	PREFETCHT0   4352(DX)
+	VMOVUPS      256(DX), Z28
+	VFMADD231PS  Z28, Z31, Z1
+	VFMADD231PS  Z28, Z30, Z4
+	VFMADD231PS  Z28, Z29, Z7
+	PREFETCHT0   4416(DX)
+	VMOVUPS      320(DX), Z28
+	VFMADD231PS  Z28, Z31, Z2
+	VFMADD231PS  Z28, Z30, Z5
+	VFMADD231PS  Z28, Z29, Z8
+	ADDQ         $0x08, SI
+	ADDQ         $0x08, R9
+	ADDQ         $0x08, R10
+	ADDQ         $+384, DX
+	SUBQ         $0x02, CX
+	JGE          k176many
+
+k176rest:
+	ADDQ $0x02, CX
+	JZ   k176done
+
+k176one:
+	VBROADCASTSS (SI), Z31
+	VBROADCASTSS (R9), Z30
+	VBROADCASTSS (R10), Z29
+	PREFETCHT0   4096(DX)
+	VMOVUPS      (DX), Z28
+	VFMADD231PS  Z28, Z31, Z0
+	VFMADD231PS  Z28, Z30, Z3
+	VFMADD231PS  Z28, Z29, Z6
+	PREFETCHT0   4160(DX)
+	VMOVUPS      64(DX), Z28
+	VFMADD231PS  Z28, Z31, Z1
+	VFMADD231PS  Z28, Z30, Z4
+	VFMADD231PS  Z28, Z29, Z7
+	PREFETCHT0   4224(DX)
+	VMOVUPS      128(DX), Z28
+	VFMADD231PS  Z28, Z31, Z2
+	VFMADD231PS  Z28, Z30, Z5
+	VFMADD231PS  Z28, Z29, Z8
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, R9
+	ADDQ         $0x04, R10
+	ADDQ         $+192, DX
+	DECQ         CX
+	JNZ          k176one
+
+k176done:
+	MOVQ   c+32(FP), DI
+	MOVQ   ldc+40(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   add+48(FP), BX
+	MOVQ   ldadd+56(FP), AX
+	SHLQ   $0x02, AX
+	TESTQ  BX, BX
+	JZ     band3x3AVX512store
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, Z2
+	ADDQ   AX, BX
+	VADDPS (BX), Z3, Z3
+	VADDPS 64(BX), Z4, Z4
+	VADDPS 128(BX), Z5, Z5
+	ADDQ   AX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, Z7
+	VADDPS 128(BX), Z8, Z8
+
+band3x3AVX512store:
+	VMOVUPS Z0, (DI)
+	VMOVUPS Z1, 64(DI)
+	VMOVUPS Z2, 128(DI)
+	ADDQ    R8, DI
+	VMOVUPS Z3, (DI)
+	VMOVUPS Z4, 64(DI)
+	VMOVUPS Z5, 128(DI)
+	ADDQ    R8, DI
+	VMOVUPS Z6, (DI)
+	VMOVUPS Z7, 64(DI)
+	VMOVUPS Z8, 128(DI)
+	VZEROUPPER
+	RET
+
+// func band4x3AVX512(k int, x *float32, ldx int, b *float32, c *float32, ldc int, add *float32, ldadd int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·band4x3AVX512(SB), NOSPLIT, $0-64
+	MOVQ   k+0(FP), CX
+	MOVQ   x+8(FP), SI
+	MOVQ   ldx+16(FP), AX
+	MOVQ   b+24(FP), DX
+	SHLQ   $0x02, AX
+	LEAQ   (SI)(AX*1), R9
+	LEAQ   (R9)(AX*1), R10
+	LEAQ   (R10)(AX*1), R11
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	SUBQ   $0x02, CX
+	JL     k177rest
+
+k177many:
+	VBROADCASTSS (SI), Z31
+	VBROADCASTSS (R9), Z30
+	VBROADCASTSS (R10), Z29
+	VBROADCASTSS (R11), Z28
+	PREFETCHT0   4096(DX)
+	VMOVUPS      (DX), Z27
+	VFMADD231PS  Z27, Z31, Z0
+	VFMADD231PS  Z27, Z30, Z3
+	VFMADD231PS  Z27, Z29, Z6
+	VFMADD231PS  Z27, Z28, Z9
+	PREFETCHT0   4160(DX)
+	VMOVUPS      64(DX), Z27
+	VFMADD231PS  Z27, Z31, Z1
+	VFMADD231PS  Z27, Z30, Z4
+	VFMADD231PS  Z27, Z29, Z7
+	VFMADD231PS  Z27, Z28, Z10
+	PREFETCHT0   4224(DX)
+	VMOVUPS      128(DX), Z27
+	VFMADD231PS  Z27, Z31, Z2
+	VFMADD231PS  Z27, Z30, Z5
+	VFMADD231PS  Z27, Z29, Z8
+	VFMADD231PS  Z27, Z28, Z11
+	VBROADCASTSS 4(SI), Z31
+	VBROADCASTSS 4(R9), Z30
+	VBROADCASTSS 4(R10), Z29
+	VBROADCASTSS 4(R11), Z28
+	PREFETCHT0   4288(DX)
+	VMOVUPS      192(DX), Z27
+	VFMADD231PS  Z27, Z31, Z0
+	VFMADD231PS  Z27, Z30, Z3
+	VFMADD231PS  Z27, Z29, Z6
+	VFMADD231PS  Z27, Z28, Z9
+	PREFETCHT0   4352(DX)
+	VMOVUPS      256(DX), Z27
+	VFMADD231PS  Z27, Z31, Z1
+	VFMADD231PS  Z27, Z30, Z4
+	VFMADD231PS  Z27, Z29, Z7
+	VFMADD231PS  Z27, Z28, Z10
+	PREFETCHT0   4416(DX)
+	VMOVUPS      320(DX), Z27
+	VFMADD231PS  Z27, Z31, Z2
+	VFMADD231PS  Z27, Z30, Z5
+	VFMADD231PS  Z27, Z29, Z8
+	VFMADD231PS  Z27, Z28, Z11
+	ADDQ         $0x08, SI
+	ADDQ         $0x08, R9
+	ADDQ         $0x08, R10
+	ADDQ         $0x08, R11
+	ADDQ         $+384, DX
+	SUBQ         $0x02, CX
+	JGE          k177many
+
+k177rest:
+	ADDQ $0x02, CX
+	JZ   k177done
+
+k177one:
+	VBROADCASTSS (SI), Z31
+	VBROADCASTSS (R9), Z30
+	VBROADCASTSS (R10), Z29
+	VBROADCASTSS (R11), Z28
+	PREFETCHT0   4096(DX)
+	VMOVUPS      (DX), Z27
+	VFMADD231PS  Z27, Z31, Z0
+	VFMADD231PS  Z27, Z30, Z3
+	VFMADD231PS  Z27, Z29, Z6
+	VFMADD231PS  Z27, Z28, Z9
+	PREFETCHT0   4160(DX)
+	VMOVUPS      64(DX), Z27
+	VFMADD231PS  Z27, Z31, Z1
+	VFMADD231PS  Z27, Z30, Z4
+	VFMADD231PS  Z27, Z29, Z7
+	VFMADD231PS  Z27, Z28, Z10
+	PREFETCHT0   4224(DX)
+	VMOVUPS      128(DX), Z27
+	VFMADD231PS  Z27, Z31, Z2
+	VFMADD231PS  Z27, Z30, Z5
+	VFMADD231PS  Z27, Z29, Z8
+	VFMADD231PS  Z27, Z28, Z11
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, R9
+	ADDQ         $0x04, R10
+	ADDQ         $0x04, R11
+	ADDQ         $+192, DX
+	DECQ         CX
+	JNZ          k177one
+
+k177done:
+	MOVQ   c+32(FP), DI
+	MOVQ   ldc+40(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   add+48(FP), BX
+	MOVQ   ldadd+56(FP), AX
+	SHLQ   $0x02, AX
+	TESTQ  BX, BX
+	JZ     band4x3AVX512store
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, Z2
+	ADDQ   AX, BX
+	VADDPS (BX), Z3, Z3
+	VADDPS 64(BX), Z4, Z4
+	VADDPS 128(BX), Z5, Z5
+	ADDQ   AX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, Z7
+	VADDPS 128(BX), Z8, Z8
+	ADDQ   AX, BX
+	VADDPS (BX), Z9, Z9
+	VADDPS 64(BX), Z10, Z10
+	VADDPS 128(BX), Z11, Z11
+
+band4x3AVX512store:
+	VMOVUPS Z0, (DI)
+	VMOVUPS Z1, 64(DI)
+	VMOVUPS Z2, 128(DI)
+	ADDQ    R8, DI
+	VMOVUPS Z3, (DI)
+	VMOVUPS Z4, 64(DI)
+	VMOVUPS Z5, 128(DI)
+	ADDQ    R8, DI
+	VMOVUPS Z6, (DI)
+	VMOVUPS Z7, 64(DI)
+	VMOVUPS Z8, 128(DI)
+	ADDQ    R8, DI
+	VMOVUPS Z9, (DI)
+	VMOVUPS Z10, 64(DI)
+	VMOVUPS Z11, 128(DI)
+	VZEROUPPER
+	RET
+
+// func band1x4AVX512(k int, x *float32, ldx int, b *float32, c *float32, ldc int, add *float32, ldadd int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·band1x4AVX512(SB), NOSPLIT, $0-64
+	MOVQ   k+0(FP), CX
+	MOVQ   x+8(FP), SI
+	MOVQ   ldx+16(FP), AX
+	MOVQ   b+24(FP), DX
+	SHLQ   $0x02, AX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	SUBQ   $0x02, CX
+	JL     k178rest
+
+k178many:
+	VBROADCASTSS (SI), Z31
+	PREFETCHT0   4096(DX)
+	VFMADD231PS  (DX), Z31, Z0
+	PREFETCHT0   4160(DX)
+	VFMADD231PS  64(DX), Z31, Z1
+	PREFETCHT0   4224(DX)
+	VFMADD231PS  128(DX), Z31, Z2
+	PREFETCHT0   4288(DX)
+	VFMADD231PS  192(DX), Z31, Z3
+	VBROADCASTSS 4(SI), Z31
+	PREFETCHT0   4352(DX)
+	VFMADD231PS  256(DX), Z31, Z4
+	PREFETCHT0   4416(DX)
+	VFMADD231PS  320(DX), Z31, Z5
+	PREFETCHT0   4480(DX)
+	VFMADD231PS  384(DX), Z31, Z6
+	PREFETCHT0   4544(DX)
+	VFMADD231PS  448(DX), Z31, Z7
+	ADDQ         $0x08, SI
+	ADDQ         $+512, DX
+	SUBQ         $0x02, CX
+	JGE          k178many
+
+k178rest:
+	ADDQ $0x02, CX
+	JZ   k178done
+
+k178one:
+	VBROADCASTSS (SI), Z31
+	PREFETCHT0   4096(DX)
+	VFMADD231PS  (DX), Z31, Z0
+	PREFETCHT0   4160(DX)
+	VFMADD231PS  64(DX), Z31, Z1
+	PREFETCHT0   4224(DX)
+	VFMADD231PS  128(DX), Z31, Z2
+	PREFETCHT0   4288(DX)
+	VFMADD231PS  192(DX), Z31, Z3
+	ADDQ         $0x04, SI
+	ADDQ         $+256, DX
+	DECQ         CX
+	JNZ          k178one
+
+k178done:
+	VADDPS Z4, Z0, Z0
+	VADDPS Z5, Z1, Z1
+	VADDPS Z6, Z2, Z2
+	VADDPS Z7, Z3, Z3
+	MOVQ   c+32(FP), DI
+	MOVQ   ldc+40(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   add+48(FP), BX
+	MOVQ   ldadd+56(FP), AX
+	SHLQ   $0x02, AX
+	TESTQ  BX, BX
+	JZ     band1x4AVX512store
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, Z2
+	VADDPS 192(BX), Z3, Z3
+
+band1x4AVX512store:
+	VMOVUPS Z0, (DI)
+	VMOVUPS Z1, 64(DI)
+	VMOVUPS Z2, 128(DI)
+	VMOVUPS Z3, 192(DI)
+	VZEROUPPER
+	RET
+
+// func band2x4AVX512(k int, x *float32, ldx int, b *float32, c *float32, ldc int, add *float32, ldadd int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·band2x4AVX512(SB), NOSPLIT, $0-64
+	MOVQ   k+0(FP), CX
+	MOVQ   x+8(FP), SI
+	MOVQ   ldx+16(FP), AX
+	MOVQ   b+24(FP), DX
+	SHLQ   $0x02, AX
+	LEAQ   (SI)(AX*1), R9
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	SUBQ   $0x02, CX
+	JL     k179rest
+
+k179many:
+	VBROADCASTSS (SI), Z31
+	VBROADCASTSS (R9), Z30
+	PREFETCHT0   4096(DX)
+	VMOVUPS      (DX), Z29
+	VFMADD231PS  Z29, Z31, Z0
+	VFMADD231PS  Z29, Z30, Z4
+	PREFETCHT0   4160(DX)
+	VMOVUPS      64(DX), Z29
+	VFMADD231PS  Z29, Z31, Z1
+	VFMADD231PS  Z29, Z30, Z5
+	PREFETCHT0   4224(DX)
+	VMOVUPS      128(DX), Z29
+	VFMADD231PS  Z29, Z31, Z2
+	VFMADD231PS  Z29, Z30, Z6
+	PREFETCHT0   4288(DX)
+	VMOVUPS      192(DX), Z29
+	VFMADD231PS  Z29, Z31, Z3
+	VFMADD231PS  Z29, Z30, Z7
+	VBROADCASTSS 4(SI), Z31
+	VBROADCASTSS 4(R9), Z30
+	PREFETCHT0   4352(DX)
+	VMOVUPS      256(DX), Z29
+	VFMADD231PS  Z29, Z31, Z0
+	VFMADD231PS  Z29, Z30, Z4
+	PREFETCHT0   4416(DX)
+	VMOVUPS      320(DX), Z29
+	VFMADD231PS  Z29, Z31, Z1
+	VFMADD231PS  Z29, Z30, Z5
+	PREFETCHT0   4480(DX)
+	VMOVUPS      384(DX), Z29
+	VFMADD231PS  Z29, Z31, Z2
+	VFMADD231PS  Z29, Z30, Z6
+	PREFETCHT0   4544(DX)
+	VMOVUPS      448(DX), Z29
+	VFMADD231PS  Z29, Z31, Z3
+	VFMADD231PS  Z29, Z30, Z7
+	ADDQ         $0x08, SI
+	ADDQ         $0x08, R9
+	ADDQ         $+512, DX
+	SUBQ         $0x02, CX
+	JGE          k179many
+
+k179rest:
+	ADDQ $0x02, CX
+	JZ   k179done
+
+k179one:
+	VBROADCASTSS (SI), Z31
+	VBROADCASTSS (R9), Z30
+	PREFETCHT0   4096(DX)
+	VMOVUPS      (DX), Z29
+	VFMADD231PS  Z29, Z31, Z0
+	VFMADD231PS  Z29, Z30, Z4
+	PREFETCHT0   4160(DX)
+	VMOVUPS      64(DX), Z29
+	VFMADD231PS  Z29, Z31, Z1
+	VFMADD231PS  Z29, Z30, Z5
+	PREFETCHT0   4224(DX)
+	VMOVUPS      128(DX), Z29
+	VFMADD231PS  Z29, Z31, Z2
+	VFMADD231PS  Z29, Z30, Z6
+	PREFETCHT0   4288(DX)
+	VMOVUPS      192(DX), Z29
+	VFMADD231PS  Z29, Z31, Z3
+	VFMADD231PS  Z29, Z30, Z7
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, R9
+	ADDQ         $+256, DX
+	DECQ         CX
+	JNZ          k179one
+
+k179done:
+	MOVQ   c+32(FP), DI
+	MOVQ   ldc+40(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   add+48(FP), BX
+	MOVQ   ldadd+56(FP), AX
+	SHLQ   $0x02, AX
+	TESTQ  BX, BX
+	JZ     band2x4AVX512store
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, Z2
+	VADDPS 192(BX), Z3, Z3
+	ADDQ   AX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, Z5
+	VADDPS 128(BX), Z6, Z6
+	VADDPS 192(BX), Z7, Z7
+
+band2x4AVX512store:
+	VMOVUPS Z0, (DI)
+	VMOVUPS Z1, 64(DI)
+	VMOVUPS Z2, 128(DI)
+	VMOVUPS Z3, 192(DI)
+	ADDQ    R8, DI
+	VMOVUPS Z4, (DI)
+	VMOVUPS Z5, 64(DI)
+	VMOVUPS Z6, 128(DI)
+	VMOVUPS Z7, 192(DI)
+	VZEROUPPER
+	RET
+
+// func band3x4AVX512(k int, x *float32, ldx int, b *float32, c *float32, ldc int, add *float32, ldadd int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·band3x4AVX512(SB), NOSPLIT, $0-64
+	MOVQ   k+0(FP), CX
+	MOVQ   x+8(FP), SI
+	MOVQ   ldx+16(FP), AX
+	MOVQ   b+24(FP), DX
+	SHLQ   $0x02, AX
+	LEAQ   (SI)(AX*1), R9
+	LEAQ   (R9)(AX*1), R10
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	SUBQ   $0x02, CX
+	JL     k180rest
+
+k180many:
+	VBROADCASTSS (SI), Z31
+	VBROADCASTSS (R9), Z30
+	VBROADCASTSS (R10), Z29
+	PREFETCHT0   4096(DX)
+	VMOVUPS      (DX), Z28
+	VFMADD231PS  Z28, Z31, Z0
+	VFMADD231PS  Z28, Z30, Z4
+	VFMADD231PS  Z28, Z29, Z8
+	PREFETCHT0   4160(DX)
+	VMOVUPS      64(DX), Z28
+	VFMADD231PS  Z28, Z31, Z1
+	VFMADD231PS  Z28, Z30, Z5
+	VFMADD231PS  Z28, Z29, Z9
+	PREFETCHT0   4224(DX)
+	VMOVUPS      128(DX), Z28
+	VFMADD231PS  Z28, Z31, Z2
+	VFMADD231PS  Z28, Z30, Z6
+	VFMADD231PS  Z28, Z29, Z10
+	PREFETCHT0   4288(DX)
+	VMOVUPS      192(DX), Z28
+	VFMADD231PS  Z28, Z31, Z3
+	VFMADD231PS  Z28, Z30, Z7
+	VFMADD231PS  Z28, Z29, Z11
+	VBROADCASTSS 4(SI), Z31
+	VBROADCASTSS 4(R9), Z30
+	VBROADCASTSS 4(R10), Z29
+	PREFETCHT0   4352(DX)
+	VMOVUPS      256(DX), Z28
+	VFMADD231PS  Z28, Z31, Z0
+	VFMADD231PS  Z28, Z30, Z4
+	VFMADD231PS  Z28, Z29, Z8
+	PREFETCHT0   4416(DX)
+	VMOVUPS      320(DX), Z28
+	VFMADD231PS  Z28, Z31, Z1
+	VFMADD231PS  Z28, Z30, Z5
+	VFMADD231PS  Z28, Z29, Z9
+	PREFETCHT0   4480(DX)
+	VMOVUPS      384(DX), Z28
+	VFMADD231PS  Z28, Z31, Z2
+	VFMADD231PS  Z28, Z30, Z6
+	VFMADD231PS  Z28, Z29, Z10
+	PREFETCHT0   4544(DX)
+	VMOVUPS      448(DX), Z28
+	VFMADD231PS  Z28, Z31, Z3
+	VFMADD231PS  Z28, Z30, Z7
+	VFMADD231PS  Z28, Z29, Z11
+	ADDQ         $0x08, SI
+	ADDQ         $0x08, R9
+	ADDQ         $0x08, R10
+	ADDQ         $+512, DX
+	SUBQ         $0x02, CX
+	JGE          k180many
+
+k180rest:
+	ADDQ $0x02, CX
+	JZ   k180done
+
+k180one:
+	VBROADCASTSS (SI), Z31
+	VBROADCASTSS (R9), Z30
+	VBROADCASTSS (R10), Z29
+	PREFETCHT0   4096(DX)
+	VMOVUPS      (DX), Z28
+	VFMADD231PS  Z28, Z31, Z0
+	VFMADD231PS  Z28, Z30, Z4
+	VFMADD231PS  Z28, Z29, Z8
+	PREFETCHT0   4160(DX)
+	VMOVUPS      64(DX), Z28
+	VFMADD231PS  Z28, Z31, Z1
+	VFMADD231PS  Z28, Z30, Z5
+	VFMADD231PS  Z28, Z29, Z9
+	PREFETCHT0   4224(DX)
+	VMOVUPS      128(DX), Z28
+	VFMADD231PS  Z28, Z31, Z2
+	VFMADD231PS  Z28, Z30, Z6
+	VFMADD231PS  Z28, Z29, Z10
+	PREFETCHT0   4288(DX)
+	VMOVUPS      192(DX), Z28
+	VFMADD231PS  Z28, Z31, Z3
+	VFMADD231PS  Z28, Z30, Z7
+	VFMADD231PS  Z28, Z29, Z11
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, R9
+	ADDQ         $0x04, R10
+	ADDQ         $+256, DX
+	DECQ         CX
+	JNZ          k180one
+
+k180done:
+	MOVQ   c+32(FP), DI
+	MOVQ   ldc+40(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   add+48(FP), BX
+	MOVQ   ldadd+56(FP), AX
+	SHLQ   $0x02, AX
+	TESTQ  BX, BX
+	JZ     band3x4AVX512store
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, Z2
+	VADDPS 192(BX), Z3, Z3
+	ADDQ   AX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, Z5
+	VADDPS 128(BX), Z6, Z6
+	VADDPS 192(BX), Z7, Z7
+	ADDQ   AX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, Z9
+	VADDPS 128(BX), Z10, Z10
+	VADDPS 192(BX), Z11, Z11
+
+band3x4AVX512store:
+	VMOVUPS Z0, (DI)
+	VMOVUPS Z1, 64(DI)
+	VMOVUPS Z2, 128(DI)
+	VMOVUPS Z3, 192(DI)
+	ADDQ    R8, DI
+	VMOVUPS Z4, (DI)
+	VMOVUPS Z5, 64(DI)
+	VMOVUPS Z6, 128(DI)
+	VMOVUPS Z7, 192(DI)
+	ADDQ    R8, DI
+	VMOVUPS Z8, (DI)
+	VMOVUPS Z9, 64(DI)
+	VMOVUPS Z10, 128(DI)
+	VMOVUPS Z11, 192(DI)
+	VZEROUPPER
+	RET
+
+// func band4x4AVX512(k int, x *float32, ldx int, b *float32, c *float32, ldc int, add *float32, ldadd int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·band4x4AVX512(SB), NOSPLIT, $0-64
+	MOVQ   k+0(FP), CX
+	MOVQ   x+8(FP), SI
+	MOVQ   ldx+16(FP), AX
+	MOVQ   b+24(FP), DX
+	SHLQ   $0x02, AX
+	LEAQ   (SI)(AX*1), R9
+	LEAQ   (R9)(AX*1), R10
+	LEAQ   (R10)(AX*1), R11
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	SUBQ   $0x02, CX
+	JL     k181rest
+
+k181many:
+	VBROADCASTSS (SI), Z31
+	VBROADCASTSS (R9), Z30
+	VBROADCASTSS (R10), Z29
+	VBROADCASTSS (R11), Z28
+	PREFETCHT0   4096(DX)
+	VMOVUPS      (DX), Z27
+	VFMADD231PS  Z27, Z31, Z0
+	VFMADD231PS  Z27, Z30, Z4
+	VFMADD231PS  Z27, Z29, Z8
+	VFMADD231PS  Z27, Z28, Z12
+	PREFETCHT0   4160(DX)
+	VMOVUPS      64(DX), Z27
+	VFMADD231PS  Z27, Z31, Z1
+	VFMADD231PS  Z27, Z30, Z5
+	VFMADD231PS  Z27, Z29, Z9
+	VFMADD231PS  Z27, Z28, Z13
+	PREFETCHT0   4224(DX)
+	VMOVUPS      128(DX), Z27
+	VFMADD231PS  Z27, Z31, Z2
+	VFMADD231PS  Z27, Z30, Z6
+	VFMADD231PS  Z27, Z29, Z10
+	VFMADD231PS  Z27, Z28, Z14
+	PREFETCHT0   4288(DX)
+	VMOVUPS      192(DX), Z27
+	VFMADD231PS  Z27, Z31, Z3
+	VFMADD231PS  Z27, Z30, Z7
+	VFMADD231PS  Z27, Z29, Z11
+	VFMADD231PS  Z27, Z28, Z15
+	VBROADCASTSS 4(SI), Z31
+	VBROADCASTSS 4(R9), Z30
+	VBROADCASTSS 4(R10), Z29
+	VBROADCASTSS 4(R11), Z28
+	PREFETCHT0   4352(DX)
+	VMOVUPS      256(DX), Z27
+	VFMADD231PS  Z27, Z31, Z0
+	VFMADD231PS  Z27, Z30, Z4
+	VFMADD231PS  Z27, Z29, Z8
+	VFMADD231PS  Z27, Z28, Z12
+	PREFETCHT0   4416(DX)
+	VMOVUPS      320(DX), Z27
+	VFMADD231PS  Z27, Z31, Z1
+	VFMADD231PS  Z27, Z30, Z5
+	VFMADD231PS  Z27, Z29, Z9
+	VFMADD231PS  Z27, Z28, Z13
+	PREFETCHT0   4480(DX)
+	VMOVUPS      384(DX), Z27
+	VFMADD231PS  Z27, Z31, Z2
+	VFMADD231PS  Z27, Z30, Z6
+	VFMADD231PS  Z27, Z29, Z10
+	VFMADD231PS  Z27, Z28, Z14
+	PREFETCHT0   4544(DX)
+	VMOVUPS      448(DX), Z27
+	VFMADD231PS  Z27, Z31, Z3
+	VFMADD231PS  Z27, Z30, Z7
+	VFMADD231PS  Z27, Z29, Z11
+	VFMADD231PS  Z27, Z28, Z15
+	ADDQ         $0x08, SI
+	ADDQ         $0x08, R9
+	ADDQ         $0x08, R10
+	ADDQ         $0x08, R11
+	ADDQ         $+512, DX
+	SUBQ         $0x02, CX
+	JGE          k181many
+
+k181rest:
+	ADDQ $0x02, CX
+	JZ   k181done
+
+k181one:
+	VBROADCASTSS (SI), Z31
+	VBROADCASTSS (R9), Z30
+	VBROADCASTSS (R10), Z29
+	VBROADCASTSS (R11), Z28
+	PREFETCHT0   4096(DX)
+	VMOVUPS      (DX), Z27
+	VFMADD231PS  Z27, Z31, Z0
+	VFMADD231PS  Z27, Z30, Z4
+	VFMADD231PS  Z27, Z29, Z8
+	VFMADD231PS  Z27, Z28, Z12
+	PREFETCHT0   4160(DX)
+	VMOVUPS      64(DX), Z27
+	VFMADD231PS  Z27, Z31, Z1
+	VFMADD231PS  Z27, Z30, Z5
+	VFMADD231PS  Z27, Z29, Z9
+	VFMADD231PS  Z27, Z28, Z13
+	PREFETCHT0   4224(DX)
+	VMOVUPS      128(DX), Z27
+	VFMADD231PS  Z27, Z31, Z2
+	VFMADD231PS  Z27, Z30, Z6
+	VFMADD231PS  Z27, Z29, Z10
+	VFMADD231PS  Z27, Z28, Z14
+	PREFETCHT0   4288(DX)
+	VMOVUPS      192(DX), Z27
+	VFMADD231PS  Z27, Z31, Z3
+	VFMADD231PS  Z27, Z30, Z7
+	VFMADD231PS  Z27, Z29, Z11
+	VFMADD231PS  Z27, Z28, Z15
+	ADDQ         $0x04, SI
+	ADDQ         $0x04, R9
+	ADDQ         $0x04, R10
+	ADDQ         $0x04, R11
+	ADDQ         $+256, DX
+	DECQ         CX
+	JNZ          k181one
+
+k181done:
+	MOVQ   c+32(FP), DI
+	MOVQ   ldc+40(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   add+48(FP), BX
+	MOVQ   ldadd+56(FP), AX
+	SHLQ   $0x02, AX
+	TESTQ  BX, BX
+	JZ     band4x4AVX512store
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, Z2
+	VADDPS 192(BX), Z3, Z3
+	ADDQ   AX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, Z5
+	VADDPS 128(BX), Z6, Z6
+	VADDPS 192(BX), Z7, Z7
+	ADDQ   AX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, Z9
+	VADDPS 128(BX), Z10, Z10
+	VADDPS 192(BX), Z11, Z11
+	ADDQ   AX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, Z13
+	VADDPS 128(BX), Z14, Z14
+	VADDPS 192(BX), Z15, Z15
+
+band4x4AVX512store:
+	VMOVUPS Z0, (DI)
+	VMOVUPS Z1, 64(DI)
+	VMOVUPS Z2, 128(DI)
+	VMOVUPS Z3, 192(DI)
+	ADDQ    R8, DI
+	VMOVUPS Z4, (DI)
+	VMOVUPS Z5, 64(DI)
+	VMOVUPS Z6, 128(DI)
+	VMOVUPS Z7, 192(DI)
+	ADDQ    R8, DI
+	VMOVUPS Z8, (DI)
+	VMOVUPS Z9, 64(DI)
+	VMOVUPS Z10, 128(DI)
+	VMOVUPS Z11, 192(DI)
+	ADDQ    R8, DI
+	VMOVUPS Z12, (DI)
+	VMOVUPS Z13, 64(DI)
+	VMOVUPS Z14, 128(DI)
+	VMOVUPS Z15, 192(DI)
 	VZEROUPPER
 	RET

@@ -12,7 +12,10 @@ const (
 )
 
 func newGeneric() *Kernel {
-	return &Kernel{mr: genericRows, lanes: genericCols, nr: genericCols, micro: microGeneric, pack: packGeneric(genericCols), vec: vec.For(cpu.Generic)}
+	return &Kernel{
+		mr: genericRows, lanes: genericCols, nr: genericCols, micro: microGeneric, pack: packGeneric(genericCols), vec: vec.For(cpu.Generic),
+		band: bandGeneric, bandRows: genericRows,
+	}
 }
 
 func microGeneric(t *tile) {

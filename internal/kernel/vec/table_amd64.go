@@ -62,6 +62,8 @@ var vecAVX2 = Funcs{
 	sumSquares: sumSquaresAVX2,
 	expSum:     expSumAVX2,
 	maxOf:      maxOfAVX2,
+	lstm:       lstmAVX2,
+	lanes:      8,
 	transpose8: transpose8AVX2, transpose4: transpose4AVX2,
 }
 
@@ -98,6 +100,8 @@ var vecAVX512 = Funcs{
 	sumSquares: sumSquaresAVX512,
 	expSum:     expSumAVX512,
 	maxOf:      maxOfAVX512,
+	lstm:       lstmAVX512,
+	lanes:      16,
 	transpose8: transpose8AVX2, transpose4: transpose4AVX2,
 }
 
@@ -198,6 +202,9 @@ func expSumAVX2(dst, x []float32, shift float32) float32
 func maxOfAVX2(x []float32) float32
 
 //go:noescape
+func lstmAVX2(dst, c, sums []float32)
+
+//go:noescape
 func expAVX512(dst, x []float32)
 
 //go:noescape
@@ -292,6 +299,9 @@ func expSumAVX512(dst, x []float32, shift float32) float32
 
 //go:noescape
 func maxOfAVX512(x []float32) float32
+
+//go:noescape
+func lstmAVX512(dst, c, sums []float32)
 
 //go:noescape
 func transpose4AVX2(dst *float32, dstStep int, src *float32, srcStep, blocks int)

@@ -21,6 +21,8 @@ import (
 
 // Funcs are the functions of one CPU level.
 type Funcs struct {
+	lanes int // floats in a vector
+
 	exp, tanh, sigmoid, erf, sqrt      func(dst, x []float32)
 	silu, gelu, geluTanh               func(dst, x []float32)
 	add, sub, mul, div, max, min       func(dst, a, b []float32)
@@ -34,6 +36,7 @@ type Funcs struct {
 	dot                                func(x, y []float32) float32
 	sumSquares                         func(x []float32, mean float32) float32
 	expSum                             func(dst, x []float32, shift float32) float32
+	lstm                               func(dst, c, sums []float32)
 
 	// Of blocks of 8 or 4 rows and 8 columns; nil for none.
 	transpose8, transpose4 func(dst *float32, dstStep int, src *float32, srcStep, blocks int)

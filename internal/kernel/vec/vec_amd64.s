@@ -2935,6 +2935,579 @@ l31done:
 	VZEROUPPER
 	RET
 
+// func lstmAVX2(dst []float32, c []float32, sums []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·lstmAVX2(SB), NOSPLIT, $0-72
+	MOVQ dst_len+8(FP), R8
+	MOVQ dst_base+0(FP), DI
+	MOVQ c_base+24(FP), SI
+	MOVQ sums_base+48(FP), DX
+	SUBQ $0x08, R8
+	JL   l32oneend
+
+l32one:
+	VMOVUPS      (DX), Y8
+	VBROADCASTSS ·coef+160(SB), Y4
+	VORPS        Y4, Y8, Y3
+	VBROADCASTSS ·coef+12(SB), Y9
+	VCMPPS       $0x05, Y9, Y3, Y2
+	VANDPS       Y2, Y3, Y3
+	VBROADCASTSS ·coef+16(SB), Y9
+	VMINPS       Y3, Y9, Y3
+	VBROADCASTSS ·coef+0(SB), Y9
+	VMULPS       Y9, Y3, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VBROADCASTSS ·coef+4(SB), Y9
+	VFNMADD231PS Y9, Y4, Y3
+	VBROADCASTSS ·coef+8(SB), Y9
+	VFNMADD231PS Y9, Y4, Y3
+	VMULPS       Y3, Y3, Y7
+	VBROADCASTSS ·coef+36(SB), Y9
+	VBROADCASTSS ·coef+32(SB), Y5
+	VFMADD213PS  Y5, Y3, Y9
+	VBROADCASTSS ·coef+28(SB), Y5
+	VFMADD213PS  Y5, Y3, Y9
+	VBROADCASTSS ·coef+24(SB), Y5
+	VFMADD213PS  Y5, Y3, Y9
+	VBROADCASTSS ·coef+20(SB), Y5
+	VFMADD213PS  Y5, Y3, Y9
+	VFMADD213PS  Y3, Y7, Y9
+	VBROADCASTSS ·coef+144(SB), Y5
+	VADDPS       Y5, Y9, Y3
+	VCVTPS2DQ    Y4, Y4
+	VPSRAD       $0x01, Y4, Y7
+	VPSUBD       Y7, Y4, Y4
+	VBROADCASTSS ·coef+144(SB), Y9
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       Y9, Y7, Y7
+	VMULPS       Y7, Y3, Y3
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       Y9, Y4, Y4
+	VMULPS       Y4, Y3, Y3
+	VANDPS       Y2, Y3, Y3
+	VBROADCASTSS ·coef+144(SB), Y2
+	VMOVAPS      Y2, Y1
+	VXORPS       Y7, Y7, Y7
+	VCMPPS       $0x01, Y7, Y8, Y4
+	VBLENDVPS    Y4, Y3, Y1, Y1
+	VADDPS       Y2, Y3, Y3
+	VDIVPS       Y3, Y1, Y1
+	VMOVUPS      96(DX), Y8
+	VBROADCASTSS ·coef+160(SB), Y2
+	VANDNPS      Y8, Y2, Y3
+	VMULPS       Y8, Y8, Y2
+	VBROADCASTSS ·coef+60(SB), Y7
+	VBROADCASTSS ·coef+56(SB), Y4
+	VFMADD213PS  Y4, Y2, Y7
+	VBROADCASTSS ·coef+52(SB), Y4
+	VFMADD213PS  Y4, Y2, Y7
+	VBROADCASTSS ·coef+48(SB), Y4
+	VFMADD213PS  Y4, Y2, Y7
+	VBROADCASTSS ·coef+44(SB), Y4
+	VFMADD213PS  Y4, Y2, Y7
+	VMULPS       Y2, Y7, Y7
+	VFMADD213PS  Y8, Y8, Y7
+	VADDPS       Y3, Y3, Y2
+	VBROADCASTSS ·coef+12(SB), Y6
+	VCMPPS       $0x05, Y6, Y2, Y5
+	VANDPS       Y5, Y2, Y2
+	VBROADCASTSS ·coef+16(SB), Y6
+	VMINPS       Y2, Y6, Y2
+	VBROADCASTSS ·coef+0(SB), Y6
+	VMULPS       Y6, Y2, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VBROADCASTSS ·coef+4(SB), Y6
+	VFNMADD231PS Y6, Y4, Y2
+	VBROADCASTSS ·coef+8(SB), Y6
+	VFNMADD231PS Y6, Y4, Y2
+	VMULPS       Y2, Y2, Y9
+	VBROADCASTSS ·coef+36(SB), Y6
+	VBROADCASTSS ·coef+32(SB), Y0
+	VFMADD213PS  Y0, Y2, Y6
+	VBROADCASTSS ·coef+28(SB), Y0
+	VFMADD213PS  Y0, Y2, Y6
+	VBROADCASTSS ·coef+24(SB), Y0
+	VFMADD213PS  Y0, Y2, Y6
+	VBROADCASTSS ·coef+20(SB), Y0
+	VFMADD213PS  Y0, Y2, Y6
+	VFMADD213PS  Y2, Y9, Y6
+	VBROADCASTSS ·coef+144(SB), Y0
+	VADDPS       Y0, Y6, Y2
+	VCVTPS2DQ    Y4, Y4
+	VPSRAD       $0x01, Y4, Y9
+	VPSUBD       Y9, Y4, Y4
+	VBROADCASTSS ·coef+144(SB), Y6
+	VPSLLD       $0x17, Y9, Y9
+	VPADDD       Y6, Y9, Y9
+	VMULPS       Y9, Y2, Y2
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       Y6, Y4, Y4
+	VMULPS       Y4, Y2, Y2
+	VANDPS       Y5, Y2, Y2
+	VBROADCASTSS ·coef+144(SB), Y5
+	VADDPS       Y5, Y2, Y2
+	VBROADCASTSS ·coef+148(SB), Y5
+	VDIVPS       Y2, Y5, Y2
+	VBROADCASTSS ·coef+144(SB), Y5
+	VSUBPS       Y2, Y5, Y2
+	VBROADCASTSS ·coef+160(SB), Y9
+	VANDPS       Y9, Y8, Y5
+	VORPS        Y5, Y2, Y2
+	VBROADCASTSS ·coef+40(SB), Y5
+	VCMPPS       $0x01, Y5, Y3, Y9
+	VBLENDVPS    Y9, Y7, Y2, Y2
+	VMULPS       Y2, Y1, Y1
+	VMOVUPS      32(DX), Y2
+	VBROADCASTSS ·coef+160(SB), Y3
+	VORPS        Y3, Y2, Y8
+	VBROADCASTSS ·coef+12(SB), Y4
+	VCMPPS       $0x05, Y4, Y8, Y9
+	VANDPS       Y9, Y8, Y8
+	VBROADCASTSS ·coef+16(SB), Y4
+	VMINPS       Y8, Y4, Y8
+	VBROADCASTSS ·coef+0(SB), Y4
+	VMULPS       Y4, Y8, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VBROADCASTSS ·coef+4(SB), Y4
+	VFNMADD231PS Y4, Y3, Y8
+	VBROADCASTSS ·coef+8(SB), Y4
+	VFNMADD231PS Y4, Y3, Y8
+	VMULPS       Y8, Y8, Y5
+	VBROADCASTSS ·coef+36(SB), Y4
+	VBROADCASTSS ·coef+32(SB), Y6
+	VFMADD213PS  Y6, Y8, Y4
+	VBROADCASTSS ·coef+28(SB), Y6
+	VFMADD213PS  Y6, Y8, Y4
+	VBROADCASTSS ·coef+24(SB), Y6
+	VFMADD213PS  Y6, Y8, Y4
+	VBROADCASTSS ·coef+20(SB), Y6
+	VFMADD213PS  Y6, Y8, Y4
+	VFMADD213PS  Y8, Y5, Y4
+	VBROADCASTSS ·coef+144(SB), Y6
+	VADDPS       Y6, Y4, Y8
+	VCVTPS2DQ    Y3, Y3
+	VPSRAD       $0x01, Y3, Y5
+	VPSUBD       Y5, Y3, Y3
+	VBROADCASTSS ·coef+144(SB), Y4
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       Y4, Y5, Y5
+	VMULPS       Y5, Y8, Y8
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       Y4, Y3, Y3
+	VMULPS       Y3, Y8, Y8
+	VANDPS       Y9, Y8, Y8
+	VBROADCASTSS ·coef+144(SB), Y9
+	VMOVAPS      Y9, Y7
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x01, Y5, Y2, Y3
+	VBLENDVPS    Y3, Y8, Y7, Y7
+	VADDPS       Y9, Y8, Y8
+	VDIVPS       Y8, Y7, Y7
+	VMOVUPS      (SI), Y2
+	VFMADD213PS  Y1, Y7, Y2
+	VMOVUPS      Y2, (SI)
+	VBROADCASTSS ·coef+160(SB), Y1
+	VANDNPS      Y2, Y1, Y7
+	VMULPS       Y2, Y2, Y1
+	VBROADCASTSS ·coef+60(SB), Y8
+	VBROADCASTSS ·coef+56(SB), Y9
+	VFMADD213PS  Y9, Y1, Y8
+	VBROADCASTSS ·coef+52(SB), Y9
+	VFMADD213PS  Y9, Y1, Y8
+	VBROADCASTSS ·coef+48(SB), Y9
+	VFMADD213PS  Y9, Y1, Y8
+	VBROADCASTSS ·coef+44(SB), Y9
+	VFMADD213PS  Y9, Y1, Y8
+	VMULPS       Y1, Y8, Y8
+	VFMADD213PS  Y2, Y2, Y8
+	VADDPS       Y7, Y7, Y1
+	VBROADCASTSS ·coef+12(SB), Y4
+	VCMPPS       $0x05, Y4, Y1, Y3
+	VANDPS       Y3, Y1, Y1
+	VBROADCASTSS ·coef+16(SB), Y4
+	VMINPS       Y1, Y4, Y1
+	VBROADCASTSS ·coef+0(SB), Y4
+	VMULPS       Y4, Y1, Y9
+	VROUNDPS     $0x08, Y9, Y9
+	VBROADCASTSS ·coef+4(SB), Y4
+	VFNMADD231PS Y4, Y9, Y1
+	VBROADCASTSS ·coef+8(SB), Y4
+	VFNMADD231PS Y4, Y9, Y1
+	VMULPS       Y1, Y1, Y5
+	VBROADCASTSS ·coef+36(SB), Y4
+	VBROADCASTSS ·coef+32(SB), Y6
+	VFMADD213PS  Y6, Y1, Y4
+	VBROADCASTSS ·coef+28(SB), Y6
+	VFMADD213PS  Y6, Y1, Y4
+	VBROADCASTSS ·coef+24(SB), Y6
+	VFMADD213PS  Y6, Y1, Y4
+	VBROADCASTSS ·coef+20(SB), Y6
+	VFMADD213PS  Y6, Y1, Y4
+	VFMADD213PS  Y1, Y5, Y4
+	VBROADCASTSS ·coef+144(SB), Y6
+	VADDPS       Y6, Y4, Y1
+	VCVTPS2DQ    Y9, Y9
+	VPSRAD       $0x01, Y9, Y5
+	VPSUBD       Y5, Y9, Y9
+	VBROADCASTSS ·coef+144(SB), Y4
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       Y4, Y5, Y5
+	VMULPS       Y5, Y1, Y1
+	VPSLLD       $0x17, Y9, Y9
+	VPADDD       Y4, Y9, Y9
+	VMULPS       Y9, Y1, Y1
+	VANDPS       Y3, Y1, Y1
+	VBROADCASTSS ·coef+144(SB), Y3
+	VADDPS       Y3, Y1, Y1
+	VBROADCASTSS ·coef+148(SB), Y3
+	VDIVPS       Y1, Y3, Y1
+	VBROADCASTSS ·coef+144(SB), Y3
+	VSUBPS       Y1, Y3, Y1
+	VBROADCASTSS ·coef+160(SB), Y5
+	VANDPS       Y5, Y2, Y3
+	VORPS        Y3, Y1, Y1
+	VBROADCASTSS ·coef+40(SB), Y3
+	VCMPPS       $0x01, Y3, Y7, Y5
+	VBLENDVPS    Y5, Y8, Y1, Y1
+	VMOVUPS      64(DX), Y2
+	VBROADCASTSS ·coef+160(SB), Y3
+	VORPS        Y3, Y2, Y8
+	VBROADCASTSS ·coef+12(SB), Y4
+	VCMPPS       $0x05, Y4, Y8, Y9
+	VANDPS       Y9, Y8, Y8
+	VBROADCASTSS ·coef+16(SB), Y4
+	VMINPS       Y8, Y4, Y8
+	VBROADCASTSS ·coef+0(SB), Y4
+	VMULPS       Y4, Y8, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VBROADCASTSS ·coef+4(SB), Y4
+	VFNMADD231PS Y4, Y3, Y8
+	VBROADCASTSS ·coef+8(SB), Y4
+	VFNMADD231PS Y4, Y3, Y8
+	VMULPS       Y8, Y8, Y5
+	VBROADCASTSS ·coef+36(SB), Y4
+	VBROADCASTSS ·coef+32(SB), Y6
+	VFMADD213PS  Y6, Y8, Y4
+	VBROADCASTSS ·coef+28(SB), Y6
+	VFMADD213PS  Y6, Y8, Y4
+	VBROADCASTSS ·coef+24(SB), Y6
+	VFMADD213PS  Y6, Y8, Y4
+	VBROADCASTSS ·coef+20(SB), Y6
+	VFMADD213PS  Y6, Y8, Y4
+	VFMADD213PS  Y8, Y5, Y4
+	VBROADCASTSS ·coef+144(SB), Y6
+	VADDPS       Y6, Y4, Y8
+	VCVTPS2DQ    Y3, Y3
+	VPSRAD       $0x01, Y3, Y5
+	VPSUBD       Y5, Y3, Y3
+	VBROADCASTSS ·coef+144(SB), Y4
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       Y4, Y5, Y5
+	VMULPS       Y5, Y8, Y8
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       Y4, Y3, Y3
+	VMULPS       Y3, Y8, Y8
+	VANDPS       Y9, Y8, Y8
+	VBROADCASTSS ·coef+144(SB), Y9
+	VMOVAPS      Y9, Y7
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x01, Y5, Y2, Y3
+	VBLENDVPS    Y3, Y8, Y7, Y7
+	VADDPS       Y9, Y8, Y8
+	VDIVPS       Y8, Y7, Y7
+	VMULPS       Y1, Y7, Y7
+	VMOVUPS      Y7, (DI)
+	ADDQ         $+128, DX
+	ADDQ         $0x20, DI
+	ADDQ         $0x20, SI
+	SUBQ         $0x08, R8
+	JGE          l32one
+
+l32oneend:
+	ADDQ         $0x08, R8
+	JZ           l32done
+	LEAQ         masks<>+32(SB), AX
+	MOVQ         R8, CX
+	SHLQ         $0x02, CX
+	SUBQ         CX, AX
+	VMOVUPS      (AX), Y7
+	VMOVUPS      (DX), Y1
+	VBROADCASTSS ·coef+160(SB), Y9
+	VORPS        Y9, Y1, Y2
+	VBROADCASTSS ·coef+12(SB), Y4
+	VCMPPS       $0x05, Y4, Y2, Y3
+	VANDPS       Y3, Y2, Y2
+	VBROADCASTSS ·coef+16(SB), Y4
+	VMINPS       Y2, Y4, Y2
+	VBROADCASTSS ·coef+0(SB), Y4
+	VMULPS       Y4, Y2, Y9
+	VROUNDPS     $0x08, Y9, Y9
+	VBROADCASTSS ·coef+4(SB), Y4
+	VFNMADD231PS Y4, Y9, Y2
+	VBROADCASTSS ·coef+8(SB), Y4
+	VFNMADD231PS Y4, Y9, Y2
+	VMULPS       Y2, Y2, Y5
+	VBROADCASTSS ·coef+36(SB), Y4
+	VBROADCASTSS ·coef+32(SB), Y6
+	VFMADD213PS  Y6, Y2, Y4
+	VBROADCASTSS ·coef+28(SB), Y6
+	VFMADD213PS  Y6, Y2, Y4
+	VBROADCASTSS ·coef+24(SB), Y6
+	VFMADD213PS  Y6, Y2, Y4
+	VBROADCASTSS ·coef+20(SB), Y6
+	VFMADD213PS  Y6, Y2, Y4
+	VFMADD213PS  Y2, Y5, Y4
+	VBROADCASTSS ·coef+144(SB), Y6
+	VADDPS       Y6, Y4, Y2
+	VCVTPS2DQ    Y9, Y9
+	VPSRAD       $0x01, Y9, Y5
+	VPSUBD       Y5, Y9, Y9
+	VBROADCASTSS ·coef+144(SB), Y4
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       Y4, Y5, Y5
+	VMULPS       Y5, Y2, Y2
+	VPSLLD       $0x17, Y9, Y9
+	VPADDD       Y4, Y9, Y9
+	VMULPS       Y9, Y2, Y2
+	VANDPS       Y3, Y2, Y2
+	VBROADCASTSS ·coef+144(SB), Y3
+	VMOVAPS      Y3, Y8
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x01, Y5, Y1, Y9
+	VBLENDVPS    Y9, Y2, Y8, Y8
+	VADDPS       Y3, Y2, Y2
+	VDIVPS       Y2, Y8, Y8
+	VMOVUPS      96(DX), Y1
+	VBROADCASTSS ·coef+160(SB), Y3
+	VANDNPS      Y1, Y3, Y2
+	VMULPS       Y1, Y1, Y3
+	VBROADCASTSS ·coef+60(SB), Y5
+	VBROADCASTSS ·coef+56(SB), Y9
+	VFMADD213PS  Y9, Y3, Y5
+	VBROADCASTSS ·coef+52(SB), Y9
+	VFMADD213PS  Y9, Y3, Y5
+	VBROADCASTSS ·coef+48(SB), Y9
+	VFMADD213PS  Y9, Y3, Y5
+	VBROADCASTSS ·coef+44(SB), Y9
+	VFMADD213PS  Y9, Y3, Y5
+	VMULPS       Y3, Y5, Y5
+	VFMADD213PS  Y1, Y1, Y5
+	VADDPS       Y2, Y2, Y3
+	VBROADCASTSS ·coef+12(SB), Y0
+	VCMPPS       $0x05, Y0, Y3, Y6
+	VANDPS       Y6, Y3, Y3
+	VBROADCASTSS ·coef+16(SB), Y0
+	VMINPS       Y3, Y0, Y3
+	VBROADCASTSS ·coef+0(SB), Y0
+	VMULPS       Y0, Y3, Y9
+	VROUNDPS     $0x08, Y9, Y9
+	VBROADCASTSS ·coef+4(SB), Y0
+	VFNMADD231PS Y0, Y9, Y3
+	VBROADCASTSS ·coef+8(SB), Y0
+	VFNMADD231PS Y0, Y9, Y3
+	VMULPS       Y3, Y3, Y4
+	VBROADCASTSS ·coef+36(SB), Y0
+	VBROADCASTSS ·coef+32(SB), Y10
+	VFMADD213PS  Y10, Y3, Y0
+	VBROADCASTSS ·coef+28(SB), Y10
+	VFMADD213PS  Y10, Y3, Y0
+	VBROADCASTSS ·coef+24(SB), Y10
+	VFMADD213PS  Y10, Y3, Y0
+	VBROADCASTSS ·coef+20(SB), Y10
+	VFMADD213PS  Y10, Y3, Y0
+	VFMADD213PS  Y3, Y4, Y0
+	VBROADCASTSS ·coef+144(SB), Y10
+	VADDPS       Y10, Y0, Y3
+	VCVTPS2DQ    Y9, Y9
+	VPSRAD       $0x01, Y9, Y4
+	VPSUBD       Y4, Y9, Y9
+	VBROADCASTSS ·coef+144(SB), Y0
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       Y0, Y4, Y4
+	VMULPS       Y4, Y3, Y3
+	VPSLLD       $0x17, Y9, Y9
+	VPADDD       Y0, Y9, Y9
+	VMULPS       Y9, Y3, Y3
+	VANDPS       Y6, Y3, Y3
+	VBROADCASTSS ·coef+144(SB), Y6
+	VADDPS       Y6, Y3, Y3
+	VBROADCASTSS ·coef+148(SB), Y6
+	VDIVPS       Y3, Y6, Y3
+	VBROADCASTSS ·coef+144(SB), Y6
+	VSUBPS       Y3, Y6, Y3
+	VBROADCASTSS ·coef+160(SB), Y4
+	VANDPS       Y4, Y1, Y6
+	VORPS        Y6, Y3, Y3
+	VBROADCASTSS ·coef+40(SB), Y6
+	VCMPPS       $0x01, Y6, Y2, Y4
+	VBLENDVPS    Y4, Y5, Y3, Y3
+	VMULPS       Y3, Y8, Y8
+	VMOVUPS      32(DX), Y3
+	VBROADCASTSS ·coef+160(SB), Y2
+	VORPS        Y2, Y3, Y1
+	VBROADCASTSS ·coef+12(SB), Y9
+	VCMPPS       $0x05, Y9, Y1, Y4
+	VANDPS       Y4, Y1, Y1
+	VBROADCASTSS ·coef+16(SB), Y9
+	VMINPS       Y1, Y9, Y1
+	VBROADCASTSS ·coef+0(SB), Y9
+	VMULPS       Y9, Y1, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VBROADCASTSS ·coef+4(SB), Y9
+	VFNMADD231PS Y9, Y2, Y1
+	VBROADCASTSS ·coef+8(SB), Y9
+	VFNMADD231PS Y9, Y2, Y1
+	VMULPS       Y1, Y1, Y6
+	VBROADCASTSS ·coef+36(SB), Y9
+	VBROADCASTSS ·coef+32(SB), Y0
+	VFMADD213PS  Y0, Y1, Y9
+	VBROADCASTSS ·coef+28(SB), Y0
+	VFMADD213PS  Y0, Y1, Y9
+	VBROADCASTSS ·coef+24(SB), Y0
+	VFMADD213PS  Y0, Y1, Y9
+	VBROADCASTSS ·coef+20(SB), Y0
+	VFMADD213PS  Y0, Y1, Y9
+	VFMADD213PS  Y1, Y6, Y9
+	VBROADCASTSS ·coef+144(SB), Y0
+	VADDPS       Y0, Y9, Y1
+	VCVTPS2DQ    Y2, Y2
+	VPSRAD       $0x01, Y2, Y6
+	VPSUBD       Y6, Y2, Y2
+	VBROADCASTSS ·coef+144(SB), Y9
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VMULPS       Y6, Y1, Y1
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       Y9, Y2, Y2
+	VMULPS       Y2, Y1, Y1
+	VANDPS       Y4, Y1, Y1
+	VBROADCASTSS ·coef+144(SB), Y4
+	VMOVAPS      Y4, Y5
+	VXORPS       Y6, Y6, Y6
+	VCMPPS       $0x01, Y6, Y3, Y2
+	VBLENDVPS    Y2, Y1, Y5, Y5
+	VADDPS       Y4, Y1, Y1
+	VDIVPS       Y1, Y5, Y5
+	VMASKMOVPS   (SI), Y7, Y3
+	VFMADD213PS  Y8, Y5, Y3
+	VMASKMOVPS   Y3, Y7, (SI)
+	VBROADCASTSS ·coef+160(SB), Y8
+	VANDNPS      Y3, Y8, Y5
+	VMULPS       Y3, Y3, Y8
+	VBROADCASTSS ·coef+60(SB), Y1
+	VBROADCASTSS ·coef+56(SB), Y4
+	VFMADD213PS  Y4, Y8, Y1
+	VBROADCASTSS ·coef+52(SB), Y4
+	VFMADD213PS  Y4, Y8, Y1
+	VBROADCASTSS ·coef+48(SB), Y4
+	VFMADD213PS  Y4, Y8, Y1
+	VBROADCASTSS ·coef+44(SB), Y4
+	VFMADD213PS  Y4, Y8, Y1
+	VMULPS       Y8, Y1, Y1
+	VFMADD213PS  Y3, Y3, Y1
+	VADDPS       Y5, Y5, Y8
+	VBROADCASTSS ·coef+12(SB), Y9
+	VCMPPS       $0x05, Y9, Y8, Y2
+	VANDPS       Y2, Y8, Y8
+	VBROADCASTSS ·coef+16(SB), Y9
+	VMINPS       Y8, Y9, Y8
+	VBROADCASTSS ·coef+0(SB), Y9
+	VMULPS       Y9, Y8, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VBROADCASTSS ·coef+4(SB), Y9
+	VFNMADD231PS Y9, Y4, Y8
+	VBROADCASTSS ·coef+8(SB), Y9
+	VFNMADD231PS Y9, Y4, Y8
+	VMULPS       Y8, Y8, Y6
+	VBROADCASTSS ·coef+36(SB), Y9
+	VBROADCASTSS ·coef+32(SB), Y0
+	VFMADD213PS  Y0, Y8, Y9
+	VBROADCASTSS ·coef+28(SB), Y0
+	VFMADD213PS  Y0, Y8, Y9
+	VBROADCASTSS ·coef+24(SB), Y0
+	VFMADD213PS  Y0, Y8, Y9
+	VBROADCASTSS ·coef+20(SB), Y0
+	VFMADD213PS  Y0, Y8, Y9
+	VFMADD213PS  Y8, Y6, Y9
+	VBROADCASTSS ·coef+144(SB), Y0
+	VADDPS       Y0, Y9, Y8
+	VCVTPS2DQ    Y4, Y4
+	VPSRAD       $0x01, Y4, Y6
+	VPSUBD       Y6, Y4, Y4
+	VBROADCASTSS ·coef+144(SB), Y9
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VMULPS       Y6, Y8, Y8
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       Y9, Y4, Y4
+	VMULPS       Y4, Y8, Y8
+	VANDPS       Y2, Y8, Y8
+	VBROADCASTSS ·coef+144(SB), Y2
+	VADDPS       Y2, Y8, Y8
+	VBROADCASTSS ·coef+148(SB), Y2
+	VDIVPS       Y8, Y2, Y8
+	VBROADCASTSS ·coef+144(SB), Y2
+	VSUBPS       Y8, Y2, Y8
+	VBROADCASTSS ·coef+160(SB), Y6
+	VANDPS       Y6, Y3, Y2
+	VORPS        Y2, Y8, Y8
+	VBROADCASTSS ·coef+40(SB), Y2
+	VCMPPS       $0x01, Y2, Y5, Y6
+	VBLENDVPS    Y6, Y1, Y8, Y8
+	VMOVUPS      64(DX), Y3
+	VBROADCASTSS ·coef+160(SB), Y2
+	VORPS        Y2, Y3, Y1
+	VBROADCASTSS ·coef+12(SB), Y9
+	VCMPPS       $0x05, Y9, Y1, Y4
+	VANDPS       Y4, Y1, Y1
+	VBROADCASTSS ·coef+16(SB), Y9
+	VMINPS       Y1, Y9, Y1
+	VBROADCASTSS ·coef+0(SB), Y9
+	VMULPS       Y9, Y1, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VBROADCASTSS ·coef+4(SB), Y9
+	VFNMADD231PS Y9, Y2, Y1
+	VBROADCASTSS ·coef+8(SB), Y9
+	VFNMADD231PS Y9, Y2, Y1
+	VMULPS       Y1, Y1, Y6
+	VBROADCASTSS ·coef+36(SB), Y9
+	VBROADCASTSS ·coef+32(SB), Y0
+	VFMADD213PS  Y0, Y1, Y9
+	VBROADCASTSS ·coef+28(SB), Y0
+	VFMADD213PS  Y0, Y1, Y9
+	VBROADCASTSS ·coef+24(SB), Y0
+	VFMADD213PS  Y0, Y1, Y9
+	VBROADCASTSS ·coef+20(SB), Y0
+	VFMADD213PS  Y0, Y1, Y9
+	VFMADD213PS  Y1, Y6, Y9
+	VBROADCASTSS ·coef+144(SB), Y0
+	VADDPS       Y0, Y9, Y1
+	VCVTPS2DQ    Y2, Y2
+	VPSRAD       $0x01, Y2, Y6
+	VPSUBD       Y6, Y2, Y2
+	VBROADCASTSS ·coef+144(SB), Y9
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VMULPS       Y6, Y1, Y1
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       Y9, Y2, Y2
+	VMULPS       Y2, Y1, Y1
+	VANDPS       Y4, Y1, Y1
+	VBROADCASTSS ·coef+144(SB), Y4
+	VMOVAPS      Y4, Y5
+	VXORPS       Y6, Y6, Y6
+	VCMPPS       $0x01, Y6, Y3, Y2
+	VBLENDVPS    Y2, Y1, Y5, Y5
+	VADDPS       Y4, Y1, Y1
+	VDIVPS       Y1, Y5, Y5
+	VMULPS       Y8, Y5, Y5
+	VMASKMOVPS   Y5, Y7, (DI)
+	ADDQ         $+128, DX
+
+l32done:
+	VZEROUPPER
+	RET
+
 // func expAVX512(dst []float32, x []float32)
 // Requires: AVX, AVX512F
 TEXT ·expAVX512(SB), NOSPLIT, $0-48
@@ -2942,9 +3515,9 @@ TEXT ·expAVX512(SB), NOSPLIT, $0-48
 	MOVQ dst_base+0(FP), DI
 	MOVQ x_base+24(FP), SI
 	SUBQ $0x10, R8
-	JL   l32oneend
+	JL   l33oneend
 
-l32one:
+l33one:
 	VMOVUPS           (SI), Z0
 	VBROADCASTSS      ·coef+12(SB), Z3
 	VCMPPS            $0x05, Z3, Z0, K6
@@ -2968,11 +3541,11 @@ l32one:
 	ADDQ              $0x40, DI
 	ADDQ              $0x40, SI
 	SUBQ              $0x10, R8
-	JGE               l32one
+	JGE               l33one
 
-l32oneend:
+l33oneend:
 	ADDQ              $0x10, R8
-	JZ                l32done
+	JZ                l33done
 	MOVQ              R8, CX
 	MOVL              $+1, AX
 	SHLL              CL, AX
@@ -2999,7 +3572,7 @@ l32oneend:
 	VSCALEFPS.Z       Z1, Z0, K6, Z0
 	VMOVUPS           Z0, K1, (DI)
 
-l32done:
+l33done:
 	VZEROUPPER
 	RET
 
@@ -3010,9 +3583,9 @@ TEXT ·tanhAVX512(SB), NOSPLIT, $0-48
 	MOVQ dst_base+0(FP), DI
 	MOVQ x_base+24(FP), SI
 	SUBQ $0x10, R8
-	JL   l33oneend
+	JL   l34oneend
 
-l33one:
+l34one:
 	VMOVUPS           (SI), Z0
 	VBROADCASTSS      ·coef+160(SB), Z2
 	VANDNPS           Z0, Z2, Z1
@@ -3058,11 +3631,11 @@ l33one:
 	ADDQ              $0x40, DI
 	ADDQ              $0x40, SI
 	SUBQ              $0x10, R8
-	JGE               l33one
+	JGE               l34one
 
-l33oneend:
+l34oneend:
 	ADDQ              $0x10, R8
-	JZ                l33done
+	JZ                l34done
 	MOVQ              R8, CX
 	MOVL              $+1, AX
 	SHLL              CL, AX
@@ -3111,7 +3684,7 @@ l33oneend:
 	VMOVAPS           Z1, K7, Z3
 	VMOVUPS           Z3, K1, (DI)
 
-l33done:
+l34done:
 	VZEROUPPER
 	RET
 
@@ -3122,9 +3695,9 @@ TEXT ·sigmoidAVX512(SB), NOSPLIT, $0-48
 	MOVQ dst_base+0(FP), DI
 	MOVQ x_base+24(FP), SI
 	SUBQ $0x10, R8
-	JL   l34oneend
+	JL   l35oneend
 
-l34one:
+l35one:
 	VMOVUPS           (SI), Z3
 	VBROADCASTSS      ·coef+160(SB), Z0
 	VORPS             Z0, Z3, Z2
@@ -3157,11 +3730,11 @@ l34one:
 	ADDQ              $0x40, DI
 	ADDQ              $0x40, SI
 	SUBQ              $0x10, R8
-	JGE               l34one
+	JGE               l35one
 
-l34oneend:
+l35oneend:
 	ADDQ              $0x10, R8
-	JZ                l34done
+	JZ                l35done
 	MOVQ              R8, CX
 	MOVL              $+1, AX
 	SHLL              CL, AX
@@ -3197,7 +3770,7 @@ l34oneend:
 	VDIVPS            Z3, Z2, Z2
 	VMOVUPS           Z2, K1, (DI)
 
-l34done:
+l35done:
 	VZEROUPPER
 	RET
 
@@ -3208,9 +3781,9 @@ TEXT ·erfAVX512(SB), NOSPLIT, $0-48
 	MOVQ dst_base+0(FP), DI
 	MOVQ x_base+24(FP), SI
 	SUBQ $0x10, R8
-	JL   l35oneend
+	JL   l36oneend
 
-l35one:
+l36one:
 	VMOVUPS           (SI), Z2
 	VBROADCASTSS      ·coef+160(SB), Z3
 	VANDNPS           Z2, Z3, Z1
@@ -3265,11 +3838,11 @@ l35one:
 	ADDQ              $0x40, DI
 	ADDQ              $0x40, SI
 	SUBQ              $0x10, R8
-	JGE               l35one
+	JGE               l36one
 
-l35oneend:
+l36oneend:
 	ADDQ              $0x10, R8
-	JZ                l35done
+	JZ                l36done
 	MOVQ              R8, CX
 	MOVL              $+1, AX
 	SHLL              CL, AX
@@ -3327,7 +3900,7 @@ l35oneend:
 	VMOVAPS           Z1, K7, Z3
 	VMOVUPS           Z3, K1, (DI)
 
-l35done:
+l36done:
 	VZEROUPPER
 	RET
 
@@ -3338,9 +3911,9 @@ TEXT ·siluAVX512(SB), NOSPLIT, $0-48
 	MOVQ dst_base+0(FP), DI
 	MOVQ x_base+24(FP), SI
 	SUBQ $0x10, R8
-	JL   l36oneend
+	JL   l37oneend
 
-l36one:
+l37one:
 	VMOVUPS           (SI), Z3
 	VBROADCASTSS      ·coef+156(SB), Z1
 	VMAXPS            Z3, Z1, Z4
@@ -3376,11 +3949,11 @@ l36one:
 	ADDQ              $0x40, DI
 	ADDQ              $0x40, SI
 	SUBQ              $0x10, R8
-	JGE               l36one
+	JGE               l37one
 
-l36oneend:
+l37oneend:
 	ADDQ              $0x10, R8
-	JZ                l36done
+	JZ                l37done
 	MOVQ              R8, CX
 	MOVL              $+1, AX
 	SHLL              CL, AX
@@ -3419,7 +3992,7 @@ l36oneend:
 	VMULPS            Z4, Z1, Z1
 	VMOVUPS           Z1, K1, (DI)
 
-l36done:
+l37done:
 	VZEROUPPER
 	RET
 
@@ -3430,9 +4003,9 @@ TEXT ·geluAVX512(SB), NOSPLIT, $0-48
 	MOVQ dst_base+0(FP), DI
 	MOVQ x_base+24(FP), SI
 	SUBQ $0x10, R8
-	JL   l37oneend
+	JL   l38oneend
 
-l37one:
+l38one:
 	VMOVUPS           (SI), Z1
 	VBROADCASTSS      ·coef+156(SB), Z2
 	VMAXPS            Z1, Z2, Z4
@@ -3493,11 +4066,11 @@ l37one:
 	ADDQ              $0x40, DI
 	ADDQ              $0x40, SI
 	SUBQ              $0x10, R8
-	JGE               l37one
+	JGE               l38one
 
-l37oneend:
+l38oneend:
 	ADDQ              $0x10, R8
-	JZ                l37done
+	JZ                l38done
 	MOVQ              R8, CX
 	MOVL              $+1, AX
 	SHLL              CL, AX
@@ -3561,7 +4134,7 @@ l37oneend:
 	VMULPS            Z4, Z3, Z3
 	VMOVUPS           Z3, K1, (DI)
 
-l37done:
+l38done:
 	VZEROUPPER
 	RET
 
@@ -3572,9 +4145,9 @@ TEXT ·geluTanhAVX512(SB), NOSPLIT, $0-48
 	MOVQ dst_base+0(FP), DI
 	MOVQ x_base+24(FP), SI
 	SUBQ $0x10, R8
-	JL   l38oneend
+	JL   l39oneend
 
-l38one:
+l39one:
 	VMOVUPS           (SI), Z3
 	VBROADCASTSS      ·coef+156(SB), Z5
 	VMAXPS            Z3, Z5, Z4
@@ -3614,11 +4187,11 @@ l38one:
 	ADDQ              $0x40, DI
 	ADDQ              $0x40, SI
 	SUBQ              $0x10, R8
-	JGE               l38one
+	JGE               l39one
 
-l38oneend:
+l39oneend:
 	ADDQ              $0x10, R8
-	JZ                l38done
+	JZ                l39done
 	MOVQ              R8, CX
 	MOVL              $+1, AX
 	SHLL              CL, AX
@@ -3661,7 +4234,7 @@ l38oneend:
 	VMULPS            Z4, Z5, Z5
 	VMOVUPS           Z5, K1, (DI)
 
-l38done:
+l39done:
 	VZEROUPPER
 	RET
 
@@ -3672,20 +4245,20 @@ TEXT ·sqrtAVX512(SB), NOSPLIT, $0-48
 	MOVQ dst_base+0(FP), DI
 	MOVQ x_base+24(FP), SI
 	SUBQ $0x10, R8
-	JL   l39oneend
+	JL   l40oneend
 
-l39one:
+l40one:
 	VMOVUPS (SI), Z5
 	VSQRTPS Z5, Z5
 	VMOVUPS Z5, (DI)
 	ADDQ    $0x40, DI
 	ADDQ    $0x40, SI
 	SUBQ    $0x10, R8
-	JGE     l39one
+	JGE     l40one
 
-l39oneend:
+l40oneend:
 	ADDQ      $0x10, R8
-	JZ        l39done
+	JZ        l40done
 	MOVQ      R8, CX
 	MOVL      $+1, AX
 	SHLL      CL, AX
@@ -3695,7 +4268,7 @@ l39oneend:
 	VSQRTPS   Z5, Z5
 	VMOVUPS   Z5, K1, (DI)
 
-l39done:
+l40done:
 	VZEROUPPER
 	RET
 
@@ -3707,9 +4280,9 @@ TEXT ·addAVX512(SB), NOSPLIT, $0-72
 	MOVQ a_base+24(FP), SI
 	MOVQ b_base+48(FP), DX
 	SUBQ $0x40, R8
-	JL   l40manyend
+	JL   l41manyend
 
-l40many:
+l41many:
 	VMOVUPS (SI), Z5
 	VMOVUPS (DX), Z4
 	VADDPS  Z4, Z5, Z2
@@ -3730,67 +4303,6 @@ l40many:
 	ADDQ    $+256, SI
 	ADDQ    $+256, DX
 	SUBQ    $0x40, R8
-	JGE     l40many
-
-l40manyend:
-	ADDQ $0x40, R8
-	SUBQ $0x10, R8
-	JL   l40oneend
-
-l40one:
-	VMOVUPS (SI), Z5
-	VMOVUPS (DX), Z4
-	VADDPS  Z4, Z5, Z2
-	VMOVUPS Z2, (DI)
-	ADDQ    $0x40, DI
-	ADDQ    $0x40, SI
-	ADDQ    $0x40, DX
-	SUBQ    $0x10, R8
-	JGE     l40one
-
-l40oneend:
-	ADDQ      $0x10, R8
-	JZ        l40done
-	MOVQ      R8, CX
-	MOVL      $+1, AX
-	SHLL      CL, AX
-	DECL      AX
-	KMOVW     AX, K1
-	VMOVUPS.Z (SI), K1, Z2
-	VMOVUPS.Z (DX), K1, Z4
-	VADDPS    Z4, Z2, Z5
-	VMOVUPS   Z5, K1, (DI)
-
-l40done:
-	VZEROUPPER
-	RET
-
-// func addSAVX512(dst []float32, a []float32, s float32)
-// Requires: AVX, AVX512F
-TEXT ·addSAVX512(SB), NOSPLIT, $0-52
-	MOVQ         dst_len+8(FP), R8
-	MOVQ         dst_base+0(FP), DI
-	MOVQ         a_base+24(FP), SI
-	VBROADCASTSS s+48(FP), Z5
-	SUBQ         $0x40, R8
-	JL           l41manyend
-
-l41many:
-	VMOVUPS (SI), Z4
-	VADDPS  Z5, Z4, Z2
-	VMOVUPS Z2, (DI)
-	VMOVUPS 64(SI), Z2
-	VADDPS  Z5, Z2, Z4
-	VMOVUPS Z4, 64(DI)
-	VMOVUPS 128(SI), Z4
-	VADDPS  Z5, Z4, Z2
-	VMOVUPS Z2, 128(DI)
-	VMOVUPS 192(SI), Z2
-	VADDPS  Z5, Z2, Z4
-	VMOVUPS Z4, 192(DI)
-	ADDQ    $+256, DI
-	ADDQ    $+256, SI
-	SUBQ    $0x40, R8
 	JGE     l41many
 
 l41manyend:
@@ -3799,11 +4311,13 @@ l41manyend:
 	JL   l41oneend
 
 l41one:
-	VMOVUPS (SI), Z4
-	VADDPS  Z5, Z4, Z2
+	VMOVUPS (SI), Z5
+	VMOVUPS (DX), Z4
+	VADDPS  Z4, Z5, Z2
 	VMOVUPS Z2, (DI)
 	ADDQ    $0x40, DI
 	ADDQ    $0x40, SI
+	ADDQ    $0x40, DX
 	SUBQ    $0x10, R8
 	JGE     l41one
 
@@ -3816,10 +4330,69 @@ l41oneend:
 	DECL      AX
 	KMOVW     AX, K1
 	VMOVUPS.Z (SI), K1, Z2
+	VMOVUPS.Z (DX), K1, Z4
+	VADDPS    Z4, Z2, Z5
+	VMOVUPS   Z5, K1, (DI)
+
+l41done:
+	VZEROUPPER
+	RET
+
+// func addSAVX512(dst []float32, a []float32, s float32)
+// Requires: AVX, AVX512F
+TEXT ·addSAVX512(SB), NOSPLIT, $0-52
+	MOVQ         dst_len+8(FP), R8
+	MOVQ         dst_base+0(FP), DI
+	MOVQ         a_base+24(FP), SI
+	VBROADCASTSS s+48(FP), Z5
+	SUBQ         $0x40, R8
+	JL           l42manyend
+
+l42many:
+	VMOVUPS (SI), Z4
+	VADDPS  Z5, Z4, Z2
+	VMOVUPS Z2, (DI)
+	VMOVUPS 64(SI), Z2
+	VADDPS  Z5, Z2, Z4
+	VMOVUPS Z4, 64(DI)
+	VMOVUPS 128(SI), Z4
+	VADDPS  Z5, Z4, Z2
+	VMOVUPS Z2, 128(DI)
+	VMOVUPS 192(SI), Z2
+	VADDPS  Z5, Z2, Z4
+	VMOVUPS Z4, 192(DI)
+	ADDQ    $+256, DI
+	ADDQ    $+256, SI
+	SUBQ    $0x40, R8
+	JGE     l42many
+
+l42manyend:
+	ADDQ $0x40, R8
+	SUBQ $0x10, R8
+	JL   l42oneend
+
+l42one:
+	VMOVUPS (SI), Z4
+	VADDPS  Z5, Z4, Z2
+	VMOVUPS Z2, (DI)
+	ADDQ    $0x40, DI
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, R8
+	JGE     l42one
+
+l42oneend:
+	ADDQ      $0x10, R8
+	JZ        l42done
+	MOVQ      R8, CX
+	MOVL      $+1, AX
+	SHLL      CL, AX
+	DECL      AX
+	KMOVW     AX, K1
+	VMOVUPS.Z (SI), K1, Z2
 	VADDPS    Z5, Z2, Z4
 	VMOVUPS   Z4, K1, (DI)
 
-l41done:
+l42done:
 	VZEROUPPER
 	RET
 
@@ -3831,9 +4404,9 @@ TEXT ·subAVX512(SB), NOSPLIT, $0-72
 	MOVQ a_base+24(FP), SI
 	MOVQ b_base+48(FP), DX
 	SUBQ $0x40, R8
-	JL   l42manyend
+	JL   l43manyend
 
-l42many:
+l43many:
 	VMOVUPS (SI), Z5
 	VMOVUPS (DX), Z4
 	VSUBPS  Z4, Z5, Z2
@@ -3854,67 +4427,6 @@ l42many:
 	ADDQ    $+256, SI
 	ADDQ    $+256, DX
 	SUBQ    $0x40, R8
-	JGE     l42many
-
-l42manyend:
-	ADDQ $0x40, R8
-	SUBQ $0x10, R8
-	JL   l42oneend
-
-l42one:
-	VMOVUPS (SI), Z5
-	VMOVUPS (DX), Z4
-	VSUBPS  Z4, Z5, Z2
-	VMOVUPS Z2, (DI)
-	ADDQ    $0x40, DI
-	ADDQ    $0x40, SI
-	ADDQ    $0x40, DX
-	SUBQ    $0x10, R8
-	JGE     l42one
-
-l42oneend:
-	ADDQ      $0x10, R8
-	JZ        l42done
-	MOVQ      R8, CX
-	MOVL      $+1, AX
-	SHLL      CL, AX
-	DECL      AX
-	KMOVW     AX, K1
-	VMOVUPS.Z (SI), K1, Z2
-	VMOVUPS.Z (DX), K1, Z4
-	VSUBPS    Z4, Z2, Z5
-	VMOVUPS   Z5, K1, (DI)
-
-l42done:
-	VZEROUPPER
-	RET
-
-// func subSAVX512(dst []float32, a []float32, s float32)
-// Requires: AVX, AVX512F
-TEXT ·subSAVX512(SB), NOSPLIT, $0-52
-	MOVQ         dst_len+8(FP), R8
-	MOVQ         dst_base+0(FP), DI
-	MOVQ         a_base+24(FP), SI
-	VBROADCASTSS s+48(FP), Z5
-	SUBQ         $0x40, R8
-	JL           l43manyend
-
-l43many:
-	VMOVUPS (SI), Z4
-	VSUBPS  Z5, Z4, Z2
-	VMOVUPS Z2, (DI)
-	VMOVUPS 64(SI), Z2
-	VSUBPS  Z5, Z2, Z4
-	VMOVUPS Z4, 64(DI)
-	VMOVUPS 128(SI), Z4
-	VSUBPS  Z5, Z4, Z2
-	VMOVUPS Z2, 128(DI)
-	VMOVUPS 192(SI), Z2
-	VSUBPS  Z5, Z2, Z4
-	VMOVUPS Z4, 192(DI)
-	ADDQ    $+256, DI
-	ADDQ    $+256, SI
-	SUBQ    $0x40, R8
 	JGE     l43many
 
 l43manyend:
@@ -3923,11 +4435,13 @@ l43manyend:
 	JL   l43oneend
 
 l43one:
-	VMOVUPS (SI), Z4
-	VSUBPS  Z5, Z4, Z2
+	VMOVUPS (SI), Z5
+	VMOVUPS (DX), Z4
+	VSUBPS  Z4, Z5, Z2
 	VMOVUPS Z2, (DI)
 	ADDQ    $0x40, DI
 	ADDQ    $0x40, SI
+	ADDQ    $0x40, DX
 	SUBQ    $0x10, R8
 	JGE     l43one
 
@@ -3940,16 +4454,17 @@ l43oneend:
 	DECL      AX
 	KMOVW     AX, K1
 	VMOVUPS.Z (SI), K1, Z2
-	VSUBPS    Z5, Z2, Z4
-	VMOVUPS   Z4, K1, (DI)
+	VMOVUPS.Z (DX), K1, Z4
+	VSUBPS    Z4, Z2, Z5
+	VMOVUPS   Z5, K1, (DI)
 
 l43done:
 	VZEROUPPER
 	RET
 
-// func subFromAVX512(dst []float32, a []float32, s float32)
+// func subSAVX512(dst []float32, a []float32, s float32)
 // Requires: AVX, AVX512F
-TEXT ·subFromAVX512(SB), NOSPLIT, $0-52
+TEXT ·subSAVX512(SB), NOSPLIT, $0-52
 	MOVQ         dst_len+8(FP), R8
 	MOVQ         dst_base+0(FP), DI
 	MOVQ         a_base+24(FP), SI
@@ -3959,16 +4474,16 @@ TEXT ·subFromAVX512(SB), NOSPLIT, $0-52
 
 l44many:
 	VMOVUPS (SI), Z4
-	VSUBPS  Z4, Z5, Z2
+	VSUBPS  Z5, Z4, Z2
 	VMOVUPS Z2, (DI)
 	VMOVUPS 64(SI), Z2
-	VSUBPS  Z2, Z5, Z4
+	VSUBPS  Z5, Z2, Z4
 	VMOVUPS Z4, 64(DI)
 	VMOVUPS 128(SI), Z4
-	VSUBPS  Z4, Z5, Z2
+	VSUBPS  Z5, Z4, Z2
 	VMOVUPS Z2, 128(DI)
 	VMOVUPS 192(SI), Z2
-	VSUBPS  Z2, Z5, Z4
+	VSUBPS  Z5, Z2, Z4
 	VMOVUPS Z4, 192(DI)
 	ADDQ    $+256, DI
 	ADDQ    $+256, SI
@@ -3982,7 +4497,7 @@ l44manyend:
 
 l44one:
 	VMOVUPS (SI), Z4
-	VSUBPS  Z4, Z5, Z2
+	VSUBPS  Z5, Z4, Z2
 	VMOVUPS Z2, (DI)
 	ADDQ    $0x40, DI
 	ADDQ    $0x40, SI
@@ -3998,43 +4513,38 @@ l44oneend:
 	DECL      AX
 	KMOVW     AX, K1
 	VMOVUPS.Z (SI), K1, Z2
-	VSUBPS    Z2, Z5, Z4
+	VSUBPS    Z5, Z2, Z4
 	VMOVUPS   Z4, K1, (DI)
 
 l44done:
 	VZEROUPPER
 	RET
 
-// func mulAVX512(dst []float32, a []float32, b []float32)
+// func subFromAVX512(dst []float32, a []float32, s float32)
 // Requires: AVX, AVX512F
-TEXT ·mulAVX512(SB), NOSPLIT, $0-72
-	MOVQ dst_len+8(FP), R8
-	MOVQ dst_base+0(FP), DI
-	MOVQ a_base+24(FP), SI
-	MOVQ b_base+48(FP), DX
-	SUBQ $0x40, R8
-	JL   l45manyend
+TEXT ·subFromAVX512(SB), NOSPLIT, $0-52
+	MOVQ         dst_len+8(FP), R8
+	MOVQ         dst_base+0(FP), DI
+	MOVQ         a_base+24(FP), SI
+	VBROADCASTSS s+48(FP), Z5
+	SUBQ         $0x40, R8
+	JL           l45manyend
 
 l45many:
-	VMOVUPS (SI), Z5
-	VMOVUPS (DX), Z4
-	VMULPS  Z4, Z5, Z2
+	VMOVUPS (SI), Z4
+	VSUBPS  Z4, Z5, Z2
 	VMOVUPS Z2, (DI)
 	VMOVUPS 64(SI), Z2
-	VMOVUPS 64(DX), Z4
-	VMULPS  Z4, Z2, Z5
-	VMOVUPS Z5, 64(DI)
-	VMOVUPS 128(SI), Z5
-	VMOVUPS 128(DX), Z4
-	VMULPS  Z4, Z5, Z2
+	VSUBPS  Z2, Z5, Z4
+	VMOVUPS Z4, 64(DI)
+	VMOVUPS 128(SI), Z4
+	VSUBPS  Z4, Z5, Z2
 	VMOVUPS Z2, 128(DI)
 	VMOVUPS 192(SI), Z2
-	VMOVUPS 192(DX), Z4
-	VMULPS  Z4, Z2, Z5
-	VMOVUPS Z5, 192(DI)
+	VSUBPS  Z2, Z5, Z4
+	VMOVUPS Z4, 192(DI)
 	ADDQ    $+256, DI
 	ADDQ    $+256, SI
-	ADDQ    $+256, DX
 	SUBQ    $0x40, R8
 	JGE     l45many
 
@@ -4044,13 +4554,11 @@ l45manyend:
 	JL   l45oneend
 
 l45one:
-	VMOVUPS (SI), Z5
-	VMOVUPS (DX), Z4
-	VMULPS  Z4, Z5, Z2
+	VMOVUPS (SI), Z4
+	VSUBPS  Z4, Z5, Z2
 	VMOVUPS Z2, (DI)
 	ADDQ    $0x40, DI
 	ADDQ    $0x40, SI
-	ADDQ    $0x40, DX
 	SUBQ    $0x10, R8
 	JGE     l45one
 
@@ -4063,11 +4571,76 @@ l45oneend:
 	DECL      AX
 	KMOVW     AX, K1
 	VMOVUPS.Z (SI), K1, Z2
+	VSUBPS    Z2, Z5, Z4
+	VMOVUPS   Z4, K1, (DI)
+
+l45done:
+	VZEROUPPER
+	RET
+
+// func mulAVX512(dst []float32, a []float32, b []float32)
+// Requires: AVX, AVX512F
+TEXT ·mulAVX512(SB), NOSPLIT, $0-72
+	MOVQ dst_len+8(FP), R8
+	MOVQ dst_base+0(FP), DI
+	MOVQ a_base+24(FP), SI
+	MOVQ b_base+48(FP), DX
+	SUBQ $0x40, R8
+	JL   l46manyend
+
+l46many:
+	VMOVUPS (SI), Z5
+	VMOVUPS (DX), Z4
+	VMULPS  Z4, Z5, Z2
+	VMOVUPS Z2, (DI)
+	VMOVUPS 64(SI), Z2
+	VMOVUPS 64(DX), Z4
+	VMULPS  Z4, Z2, Z5
+	VMOVUPS Z5, 64(DI)
+	VMOVUPS 128(SI), Z5
+	VMOVUPS 128(DX), Z4
+	VMULPS  Z4, Z5, Z2
+	VMOVUPS Z2, 128(DI)
+	VMOVUPS 192(SI), Z2
+	VMOVUPS 192(DX), Z4
+	VMULPS  Z4, Z2, Z5
+	VMOVUPS Z5, 192(DI)
+	ADDQ    $+256, DI
+	ADDQ    $+256, SI
+	ADDQ    $+256, DX
+	SUBQ    $0x40, R8
+	JGE     l46many
+
+l46manyend:
+	ADDQ $0x40, R8
+	SUBQ $0x10, R8
+	JL   l46oneend
+
+l46one:
+	VMOVUPS (SI), Z5
+	VMOVUPS (DX), Z4
+	VMULPS  Z4, Z5, Z2
+	VMOVUPS Z2, (DI)
+	ADDQ    $0x40, DI
+	ADDQ    $0x40, SI
+	ADDQ    $0x40, DX
+	SUBQ    $0x10, R8
+	JGE     l46one
+
+l46oneend:
+	ADDQ      $0x10, R8
+	JZ        l46done
+	MOVQ      R8, CX
+	MOVL      $+1, AX
+	SHLL      CL, AX
+	DECL      AX
+	KMOVW     AX, K1
+	VMOVUPS.Z (SI), K1, Z2
 	VMOVUPS.Z (DX), K1, Z4
 	VMULPS    Z4, Z2, Z5
 	VMOVUPS   Z5, K1, (DI)
 
-l45done:
+l46done:
 	VZEROUPPER
 	RET
 
@@ -4079,9 +4652,9 @@ TEXT ·mulSAVX512(SB), NOSPLIT, $0-52
 	MOVQ         a_base+24(FP), SI
 	VBROADCASTSS s+48(FP), Z5
 	SUBQ         $0x40, R8
-	JL           l46manyend
+	JL           l47manyend
 
-l46many:
+l47many:
 	VMOVUPS (SI), Z4
 	VMULPS  Z5, Z4, Z2
 	VMOVUPS Z2, (DI)
@@ -4097,25 +4670,25 @@ l46many:
 	ADDQ    $+256, DI
 	ADDQ    $+256, SI
 	SUBQ    $0x40, R8
-	JGE     l46many
+	JGE     l47many
 
-l46manyend:
+l47manyend:
 	ADDQ $0x40, R8
 	SUBQ $0x10, R8
-	JL   l46oneend
+	JL   l47oneend
 
-l46one:
+l47one:
 	VMOVUPS (SI), Z4
 	VMULPS  Z5, Z4, Z2
 	VMOVUPS Z2, (DI)
 	ADDQ    $0x40, DI
 	ADDQ    $0x40, SI
 	SUBQ    $0x10, R8
-	JGE     l46one
+	JGE     l47one
 
-l46oneend:
+l47oneend:
 	ADDQ      $0x10, R8
-	JZ        l46done
+	JZ        l47done
 	MOVQ      R8, CX
 	MOVL      $+1, AX
 	SHLL      CL, AX
@@ -4125,7 +4698,7 @@ l46oneend:
 	VMULPS    Z5, Z2, Z4
 	VMOVUPS   Z4, K1, (DI)
 
-l46done:
+l47done:
 	VZEROUPPER
 	RET
 
@@ -4137,9 +4710,9 @@ TEXT ·divAVX512(SB), NOSPLIT, $0-72
 	MOVQ a_base+24(FP), SI
 	MOVQ b_base+48(FP), DX
 	SUBQ $0x40, R8
-	JL   l47manyend
+	JL   l48manyend
 
-l47many:
+l48many:
 	VMOVUPS (SI), Z5
 	VMOVUPS (DX), Z4
 	VDIVPS  Z4, Z5, Z2
@@ -4160,67 +4733,6 @@ l47many:
 	ADDQ    $+256, SI
 	ADDQ    $+256, DX
 	SUBQ    $0x40, R8
-	JGE     l47many
-
-l47manyend:
-	ADDQ $0x40, R8
-	SUBQ $0x10, R8
-	JL   l47oneend
-
-l47one:
-	VMOVUPS (SI), Z5
-	VMOVUPS (DX), Z4
-	VDIVPS  Z4, Z5, Z2
-	VMOVUPS Z2, (DI)
-	ADDQ    $0x40, DI
-	ADDQ    $0x40, SI
-	ADDQ    $0x40, DX
-	SUBQ    $0x10, R8
-	JGE     l47one
-
-l47oneend:
-	ADDQ      $0x10, R8
-	JZ        l47done
-	MOVQ      R8, CX
-	MOVL      $+1, AX
-	SHLL      CL, AX
-	DECL      AX
-	KMOVW     AX, K1
-	VMOVUPS.Z (SI), K1, Z2
-	VMOVUPS.Z (DX), K1, Z4
-	VDIVPS    Z4, Z2, Z5
-	VMOVUPS   Z5, K1, (DI)
-
-l47done:
-	VZEROUPPER
-	RET
-
-// func divSAVX512(dst []float32, a []float32, s float32)
-// Requires: AVX, AVX512F
-TEXT ·divSAVX512(SB), NOSPLIT, $0-52
-	MOVQ         dst_len+8(FP), R8
-	MOVQ         dst_base+0(FP), DI
-	MOVQ         a_base+24(FP), SI
-	VBROADCASTSS s+48(FP), Z5
-	SUBQ         $0x40, R8
-	JL           l48manyend
-
-l48many:
-	VMOVUPS (SI), Z4
-	VDIVPS  Z5, Z4, Z2
-	VMOVUPS Z2, (DI)
-	VMOVUPS 64(SI), Z2
-	VDIVPS  Z5, Z2, Z4
-	VMOVUPS Z4, 64(DI)
-	VMOVUPS 128(SI), Z4
-	VDIVPS  Z5, Z4, Z2
-	VMOVUPS Z2, 128(DI)
-	VMOVUPS 192(SI), Z2
-	VDIVPS  Z5, Z2, Z4
-	VMOVUPS Z4, 192(DI)
-	ADDQ    $+256, DI
-	ADDQ    $+256, SI
-	SUBQ    $0x40, R8
 	JGE     l48many
 
 l48manyend:
@@ -4229,11 +4741,13 @@ l48manyend:
 	JL   l48oneend
 
 l48one:
-	VMOVUPS (SI), Z4
-	VDIVPS  Z5, Z4, Z2
+	VMOVUPS (SI), Z5
+	VMOVUPS (DX), Z4
+	VDIVPS  Z4, Z5, Z2
 	VMOVUPS Z2, (DI)
 	ADDQ    $0x40, DI
 	ADDQ    $0x40, SI
+	ADDQ    $0x40, DX
 	SUBQ    $0x10, R8
 	JGE     l48one
 
@@ -4246,16 +4760,17 @@ l48oneend:
 	DECL      AX
 	KMOVW     AX, K1
 	VMOVUPS.Z (SI), K1, Z2
-	VDIVPS    Z5, Z2, Z4
-	VMOVUPS   Z4, K1, (DI)
+	VMOVUPS.Z (DX), K1, Z4
+	VDIVPS    Z4, Z2, Z5
+	VMOVUPS   Z5, K1, (DI)
 
 l48done:
 	VZEROUPPER
 	RET
 
-// func divIntoAVX512(dst []float32, a []float32, s float32)
+// func divSAVX512(dst []float32, a []float32, s float32)
 // Requires: AVX, AVX512F
-TEXT ·divIntoAVX512(SB), NOSPLIT, $0-52
+TEXT ·divSAVX512(SB), NOSPLIT, $0-52
 	MOVQ         dst_len+8(FP), R8
 	MOVQ         dst_base+0(FP), DI
 	MOVQ         a_base+24(FP), SI
@@ -4265,16 +4780,16 @@ TEXT ·divIntoAVX512(SB), NOSPLIT, $0-52
 
 l49many:
 	VMOVUPS (SI), Z4
-	VDIVPS  Z4, Z5, Z2
+	VDIVPS  Z5, Z4, Z2
 	VMOVUPS Z2, (DI)
 	VMOVUPS 64(SI), Z2
-	VDIVPS  Z2, Z5, Z4
+	VDIVPS  Z5, Z2, Z4
 	VMOVUPS Z4, 64(DI)
 	VMOVUPS 128(SI), Z4
-	VDIVPS  Z4, Z5, Z2
+	VDIVPS  Z5, Z4, Z2
 	VMOVUPS Z2, 128(DI)
 	VMOVUPS 192(SI), Z2
-	VDIVPS  Z2, Z5, Z4
+	VDIVPS  Z5, Z2, Z4
 	VMOVUPS Z4, 192(DI)
 	ADDQ    $+256, DI
 	ADDQ    $+256, SI
@@ -4288,7 +4803,7 @@ l49manyend:
 
 l49one:
 	VMOVUPS (SI), Z4
-	VDIVPS  Z4, Z5, Z2
+	VDIVPS  Z5, Z4, Z2
 	VMOVUPS Z2, (DI)
 	ADDQ    $0x40, DI
 	ADDQ    $0x40, SI
@@ -4304,51 +4819,38 @@ l49oneend:
 	DECL      AX
 	KMOVW     AX, K1
 	VMOVUPS.Z (SI), K1, Z2
-	VDIVPS    Z2, Z5, Z4
+	VDIVPS    Z5, Z2, Z4
 	VMOVUPS   Z4, K1, (DI)
 
 l49done:
 	VZEROUPPER
 	RET
 
-// func maxAVX512(dst []float32, a []float32, b []float32)
+// func divIntoAVX512(dst []float32, a []float32, s float32)
 // Requires: AVX, AVX512F
-TEXT ·maxAVX512(SB), NOSPLIT, $0-72
-	MOVQ dst_len+8(FP), R8
-	MOVQ dst_base+0(FP), DI
-	MOVQ a_base+24(FP), SI
-	MOVQ b_base+48(FP), DX
-	SUBQ $0x40, R8
-	JL   l50manyend
+TEXT ·divIntoAVX512(SB), NOSPLIT, $0-52
+	MOVQ         dst_len+8(FP), R8
+	MOVQ         dst_base+0(FP), DI
+	MOVQ         a_base+24(FP), SI
+	VBROADCASTSS s+48(FP), Z5
+	SUBQ         $0x40, R8
+	JL           l50manyend
 
 l50many:
-	VMOVUPS (SI), Z5
-	VMOVUPS (DX), Z4
-	VMAXPS  Z4, Z5, Z2
-	VCMPPS  $0x03, Z5, Z5, K7
-	VMOVAPS Z5, K7, Z2
+	VMOVUPS (SI), Z4
+	VDIVPS  Z4, Z5, Z2
 	VMOVUPS Z2, (DI)
 	VMOVUPS 64(SI), Z2
-	VMOVUPS 64(DX), Z4
-	VMAXPS  Z4, Z2, Z5
-	VCMPPS  $0x03, Z2, Z2, K7
-	VMOVAPS Z2, K7, Z5
-	VMOVUPS Z5, 64(DI)
-	VMOVUPS 128(SI), Z5
-	VMOVUPS 128(DX), Z4
-	VMAXPS  Z4, Z5, Z2
-	VCMPPS  $0x03, Z5, Z5, K7
-	VMOVAPS Z5, K7, Z2
+	VDIVPS  Z2, Z5, Z4
+	VMOVUPS Z4, 64(DI)
+	VMOVUPS 128(SI), Z4
+	VDIVPS  Z4, Z5, Z2
 	VMOVUPS Z2, 128(DI)
 	VMOVUPS 192(SI), Z2
-	VMOVUPS 192(DX), Z4
-	VMAXPS  Z4, Z2, Z5
-	VCMPPS  $0x03, Z2, Z2, K7
-	VMOVAPS Z2, K7, Z5
-	VMOVUPS Z5, 192(DI)
+	VDIVPS  Z2, Z5, Z4
+	VMOVUPS Z4, 192(DI)
 	ADDQ    $+256, DI
 	ADDQ    $+256, SI
-	ADDQ    $+256, DX
 	SUBQ    $0x40, R8
 	JGE     l50many
 
@@ -4358,15 +4860,11 @@ l50manyend:
 	JL   l50oneend
 
 l50one:
-	VMOVUPS (SI), Z5
-	VMOVUPS (DX), Z4
-	VMAXPS  Z4, Z5, Z2
-	VCMPPS  $0x03, Z5, Z5, K7
-	VMOVAPS Z5, K7, Z2
+	VMOVUPS (SI), Z4
+	VDIVPS  Z4, Z5, Z2
 	VMOVUPS Z2, (DI)
 	ADDQ    $0x40, DI
 	ADDQ    $0x40, SI
-	ADDQ    $0x40, DX
 	SUBQ    $0x10, R8
 	JGE     l50one
 
@@ -4379,13 +4877,88 @@ l50oneend:
 	DECL      AX
 	KMOVW     AX, K1
 	VMOVUPS.Z (SI), K1, Z2
+	VDIVPS    Z2, Z5, Z4
+	VMOVUPS   Z4, K1, (DI)
+
+l50done:
+	VZEROUPPER
+	RET
+
+// func maxAVX512(dst []float32, a []float32, b []float32)
+// Requires: AVX, AVX512F
+TEXT ·maxAVX512(SB), NOSPLIT, $0-72
+	MOVQ dst_len+8(FP), R8
+	MOVQ dst_base+0(FP), DI
+	MOVQ a_base+24(FP), SI
+	MOVQ b_base+48(FP), DX
+	SUBQ $0x40, R8
+	JL   l51manyend
+
+l51many:
+	VMOVUPS (SI), Z5
+	VMOVUPS (DX), Z4
+	VMAXPS  Z4, Z5, Z2
+	VCMPPS  $0x03, Z5, Z5, K7
+	VMOVAPS Z5, K7, Z2
+	VMOVUPS Z2, (DI)
+	VMOVUPS 64(SI), Z2
+	VMOVUPS 64(DX), Z4
+	VMAXPS  Z4, Z2, Z5
+	VCMPPS  $0x03, Z2, Z2, K7
+	VMOVAPS Z2, K7, Z5
+	VMOVUPS Z5, 64(DI)
+	VMOVUPS 128(SI), Z5
+	VMOVUPS 128(DX), Z4
+	VMAXPS  Z4, Z5, Z2
+	VCMPPS  $0x03, Z5, Z5, K7
+	VMOVAPS Z5, K7, Z2
+	VMOVUPS Z2, 128(DI)
+	VMOVUPS 192(SI), Z2
+	VMOVUPS 192(DX), Z4
+	VMAXPS  Z4, Z2, Z5
+	VCMPPS  $0x03, Z2, Z2, K7
+	VMOVAPS Z2, K7, Z5
+	VMOVUPS Z5, 192(DI)
+	ADDQ    $+256, DI
+	ADDQ    $+256, SI
+	ADDQ    $+256, DX
+	SUBQ    $0x40, R8
+	JGE     l51many
+
+l51manyend:
+	ADDQ $0x40, R8
+	SUBQ $0x10, R8
+	JL   l51oneend
+
+l51one:
+	VMOVUPS (SI), Z5
+	VMOVUPS (DX), Z4
+	VMAXPS  Z4, Z5, Z2
+	VCMPPS  $0x03, Z5, Z5, K7
+	VMOVAPS Z5, K7, Z2
+	VMOVUPS Z2, (DI)
+	ADDQ    $0x40, DI
+	ADDQ    $0x40, SI
+	ADDQ    $0x40, DX
+	SUBQ    $0x10, R8
+	JGE     l51one
+
+l51oneend:
+	ADDQ      $0x10, R8
+	JZ        l51done
+	MOVQ      R8, CX
+	MOVL      $+1, AX
+	SHLL      CL, AX
+	DECL      AX
+	KMOVW     AX, K1
+	VMOVUPS.Z (SI), K1, Z2
 	VMOVUPS.Z (DX), K1, Z4
 	VMAXPS    Z4, Z2, Z5
 	VCMPPS    $0x03, Z2, Z2, K7
 	VMOVAPS   Z2, K7, Z5
 	VMOVUPS   Z5, K1, (DI)
 
-l50done:
+l51done:
 	VZEROUPPER
 	RET
 
@@ -4397,9 +4970,9 @@ TEXT ·maxSAVX512(SB), NOSPLIT, $0-52
 	MOVQ         a_base+24(FP), SI
 	VBROADCASTSS s+48(FP), Z5
 	SUBQ         $0x40, R8
-	JL           l51manyend
+	JL           l52manyend
 
-l51many:
+l52many:
 	VMOVUPS (SI), Z4
 	VMAXPS  Z5, Z4, Z2
 	VCMPPS  $0x03, Z4, Z4, K7
@@ -4423,14 +4996,14 @@ l51many:
 	ADDQ    $+256, DI
 	ADDQ    $+256, SI
 	SUBQ    $0x40, R8
-	JGE     l51many
+	JGE     l52many
 
-l51manyend:
+l52manyend:
 	ADDQ $0x40, R8
 	SUBQ $0x10, R8
-	JL   l51oneend
+	JL   l52oneend
 
-l51one:
+l52one:
 	VMOVUPS (SI), Z4
 	VMAXPS  Z5, Z4, Z2
 	VCMPPS  $0x03, Z4, Z4, K7
@@ -4439,11 +5012,11 @@ l51one:
 	ADDQ    $0x40, DI
 	ADDQ    $0x40, SI
 	SUBQ    $0x10, R8
-	JGE     l51one
+	JGE     l52one
 
-l51oneend:
+l52oneend:
 	ADDQ      $0x10, R8
-	JZ        l51done
+	JZ        l52done
 	MOVQ      R8, CX
 	MOVL      $+1, AX
 	SHLL      CL, AX
@@ -4455,7 +5028,7 @@ l51oneend:
 	VMOVAPS   Z2, K7, Z4
 	VMOVUPS   Z4, K1, (DI)
 
-l51done:
+l52done:
 	VZEROUPPER
 	RET
 
@@ -4467,9 +5040,9 @@ TEXT ·minAVX512(SB), NOSPLIT, $0-72
 	MOVQ a_base+24(FP), SI
 	MOVQ b_base+48(FP), DX
 	SUBQ $0x40, R8
-	JL   l52manyend
+	JL   l53manyend
 
-l52many:
+l53many:
 	VMOVUPS (SI), Z5
 	VMOVUPS (DX), Z4
 	VMINPS  Z4, Z5, Z2
@@ -4498,14 +5071,14 @@ l52many:
 	ADDQ    $+256, SI
 	ADDQ    $+256, DX
 	SUBQ    $0x40, R8
-	JGE     l52many
+	JGE     l53many
 
-l52manyend:
+l53manyend:
 	ADDQ $0x40, R8
 	SUBQ $0x10, R8
-	JL   l52oneend
+	JL   l53oneend
 
-l52one:
+l53one:
 	VMOVUPS (SI), Z5
 	VMOVUPS (DX), Z4
 	VMINPS  Z4, Z5, Z2
@@ -4516,11 +5089,11 @@ l52one:
 	ADDQ    $0x40, SI
 	ADDQ    $0x40, DX
 	SUBQ    $0x10, R8
-	JGE     l52one
+	JGE     l53one
 
-l52oneend:
+l53oneend:
 	ADDQ      $0x10, R8
-	JZ        l52done
+	JZ        l53done
 	MOVQ      R8, CX
 	MOVL      $+1, AX
 	SHLL      CL, AX
@@ -4533,7 +5106,7 @@ l52oneend:
 	VMOVAPS   Z2, K7, Z5
 	VMOVUPS   Z5, K1, (DI)
 
-l52done:
+l53done:
 	VZEROUPPER
 	RET
 
@@ -4545,9 +5118,9 @@ TEXT ·minSAVX512(SB), NOSPLIT, $0-52
 	MOVQ         a_base+24(FP), SI
 	VBROADCASTSS s+48(FP), Z5
 	SUBQ         $0x40, R8
-	JL           l53manyend
+	JL           l54manyend
 
-l53many:
+l54many:
 	VMOVUPS (SI), Z4
 	VMINPS  Z5, Z4, Z2
 	VCMPPS  $0x03, Z4, Z4, K7
@@ -4571,14 +5144,14 @@ l53many:
 	ADDQ    $+256, DI
 	ADDQ    $+256, SI
 	SUBQ    $0x40, R8
-	JGE     l53many
+	JGE     l54many
 
-l53manyend:
+l54manyend:
 	ADDQ $0x40, R8
 	SUBQ $0x10, R8
-	JL   l53oneend
+	JL   l54oneend
 
-l53one:
+l54one:
 	VMOVUPS (SI), Z4
 	VMINPS  Z5, Z4, Z2
 	VCMPPS  $0x03, Z4, Z4, K7
@@ -4587,11 +5160,11 @@ l53one:
 	ADDQ    $0x40, DI
 	ADDQ    $0x40, SI
 	SUBQ    $0x10, R8
-	JGE     l53one
+	JGE     l54one
 
-l53oneend:
+l54oneend:
 	ADDQ      $0x10, R8
-	JZ        l53done
+	JZ        l54done
 	MOVQ      R8, CX
 	MOVL      $+1, AX
 	SHLL      CL, AX
@@ -4603,7 +5176,7 @@ l53oneend:
 	VMOVAPS   Z2, K7, Z4
 	VMOVUPS   Z4, K1, (DI)
 
-l53done:
+l54done:
 	VZEROUPPER
 	RET
 
@@ -4616,9 +5189,9 @@ TEXT ·affineAVX512(SB), NOSPLIT, $0-56
 	VBROADCASTSS p+48(FP), Z5
 	VBROADCASTSS q+52(FP), Z4
 	SUBQ         $0x40, R8
-	JL           l54manyend
+	JL           l55manyend
 
-l54many:
+l55many:
 	VMOVUPS     (SI), Z2
 	VFMADD213PS Z4, Z5, Z2
 	VMOVUPS     Z2, (DI)
@@ -4634,25 +5207,25 @@ l54many:
 	ADDQ        $+256, DI
 	ADDQ        $+256, SI
 	SUBQ        $0x40, R8
-	JGE         l54many
+	JGE         l55many
 
-l54manyend:
+l55manyend:
 	ADDQ $0x40, R8
 	SUBQ $0x10, R8
-	JL   l54oneend
+	JL   l55oneend
 
-l54one:
+l55one:
 	VMOVUPS     (SI), Z2
 	VFMADD213PS Z4, Z5, Z2
 	VMOVUPS     Z2, (DI)
 	ADDQ        $0x40, DI
 	ADDQ        $0x40, SI
 	SUBQ        $0x10, R8
-	JGE         l54one
+	JGE         l55one
 
-l54oneend:
+l55oneend:
 	ADDQ        $0x10, R8
-	JZ          l54done
+	JZ          l55done
 	MOVQ        R8, CX
 	MOVL        $+1, AX
 	SHLL        CL, AX
@@ -4662,7 +5235,7 @@ l54oneend:
 	VFMADD213PS Z4, Z5, Z2
 	VMOVUPS     Z2, K1, (DI)
 
-l54done:
+l55done:
 	VZEROUPPER
 	RET
 
@@ -4675,9 +5248,9 @@ TEXT ·clampAVX512(SB), NOSPLIT, $0-56
 	VBROADCASTSS p+48(FP), Z4
 	VBROADCASTSS q+52(FP), Z5
 	SUBQ         $0x40, R8
-	JL           l55manyend
+	JL           l56manyend
 
-l55many:
+l56many:
 	VMOVUPS (SI), Z2
 	VMAXPS  Z2, Z4, Z2
 	VMINPS  Z2, Z5, Z2
@@ -4697,14 +5270,14 @@ l55many:
 	ADDQ    $+256, DI
 	ADDQ    $+256, SI
 	SUBQ    $0x40, R8
-	JGE     l55many
+	JGE     l56many
 
-l55manyend:
+l56manyend:
 	ADDQ $0x40, R8
 	SUBQ $0x10, R8
-	JL   l55oneend
+	JL   l56oneend
 
-l55one:
+l56one:
 	VMOVUPS (SI), Z2
 	VMAXPS  Z2, Z4, Z2
 	VMINPS  Z2, Z5, Z2
@@ -4712,11 +5285,11 @@ l55one:
 	ADDQ    $0x40, DI
 	ADDQ    $0x40, SI
 	SUBQ    $0x10, R8
-	JGE     l55one
+	JGE     l56one
 
-l55oneend:
+l56oneend:
 	ADDQ      $0x10, R8
-	JZ        l55done
+	JZ        l56done
 	MOVQ      R8, CX
 	MOVL      $+1, AX
 	SHLL      CL, AX
@@ -4727,7 +5300,7 @@ l55oneend:
 	VMINPS    Z2, Z5, Z2
 	VMOVUPS   Z2, K1, (DI)
 
-l55done:
+l56done:
 	VZEROUPPER
 	RET
 
@@ -4739,9 +5312,9 @@ TEXT ·leakyAVX512(SB), NOSPLIT, $0-52
 	MOVQ         x_base+24(FP), SI
 	VBROADCASTSS slope+48(FP), Z5
 	SUBQ         $0x40, R8
-	JL           l56manyend
+	JL           l57manyend
 
-l56many:
+l57many:
 	VMOVUPS (SI), Z4
 	VPXORD  Z2, Z2, Z2
 	VMULPS  Z5, Z4, Z3
@@ -4769,14 +5342,14 @@ l56many:
 	ADDQ    $+256, DI
 	ADDQ    $+256, SI
 	SUBQ    $0x40, R8
-	JGE     l56many
+	JGE     l57many
 
-l56manyend:
+l57manyend:
 	ADDQ $0x40, R8
 	SUBQ $0x10, R8
-	JL   l56oneend
+	JL   l57oneend
 
-l56one:
+l57one:
 	VMOVUPS (SI), Z4
 	VPXORD  Z2, Z2, Z2
 	VMULPS  Z5, Z4, Z3
@@ -4786,11 +5359,11 @@ l56one:
 	ADDQ    $0x40, DI
 	ADDQ    $0x40, SI
 	SUBQ    $0x10, R8
-	JGE     l56one
+	JGE     l57one
 
-l56oneend:
+l57oneend:
 	ADDQ      $0x10, R8
-	JZ        l56done
+	JZ        l57done
 	MOVQ      R8, CX
 	MOVL      $+1, AX
 	SHLL      CL, AX
@@ -4803,7 +5376,7 @@ l56oneend:
 	VMOVAPS   Z2, K7, Z4
 	VMOVUPS   Z4, K1, (DI)
 
-l56done:
+l57done:
 	VZEROUPPER
 	RET
 
@@ -4817,9 +5390,9 @@ TEXT ·centerAVX512(SB), NOSPLIT, $0-60
 	VBROADCASTSS scale+52(FP), Z4
 	VBROADCASTSS shift+56(FP), Z2
 	SUBQ         $0x40, R8
-	JL           l57manyend
+	JL           l58manyend
 
-l57many:
+l58many:
 	VMOVUPS     (SI), Z3
 	VSUBPS      Z5, Z3, Z3
 	VFMADD213PS Z2, Z4, Z3
@@ -4839,14 +5412,14 @@ l57many:
 	ADDQ        $+256, DI
 	ADDQ        $+256, SI
 	SUBQ        $0x40, R8
-	JGE         l57many
+	JGE         l58many
 
-l57manyend:
+l58manyend:
 	ADDQ $0x40, R8
 	SUBQ $0x10, R8
-	JL   l57oneend
+	JL   l58oneend
 
-l57one:
+l58one:
 	VMOVUPS     (SI), Z3
 	VSUBPS      Z5, Z3, Z3
 	VFMADD213PS Z2, Z4, Z3
@@ -4854,11 +5427,11 @@ l57one:
 	ADDQ        $0x40, DI
 	ADDQ        $0x40, SI
 	SUBQ        $0x10, R8
-	JGE         l57one
+	JGE         l58one
 
-l57oneend:
+l58oneend:
 	ADDQ        $0x10, R8
-	JZ          l57done
+	JZ          l58done
 	MOVQ        R8, CX
 	MOVL        $+1, AX
 	SHLL        CL, AX
@@ -4869,7 +5442,7 @@ l57oneend:
 	VFMADD213PS Z2, Z4, Z3
 	VMOVUPS     Z3, K1, (DI)
 
-l57done:
+l58done:
 	VZEROUPPER
 	RET
 
@@ -4884,9 +5457,9 @@ TEXT ·normalizeAVX512(SB), NOSPLIT, $0-104
 	VBROADCASTSS mean+96(FP), Z2
 	VBROADCASTSS scale+100(FP), Z4
 	SUBQ         $0x20, R8
-	JL           l58manyend
+	JL           l59manyend
 
-l58many:
+l59many:
 	VMOVUPS     (SI), Z5
 	VMOVUPS     (DX), Z3
 	VMOVUPS     (R9), Z1
@@ -4906,14 +5479,14 @@ l58many:
 	ADDQ        $+128, DX
 	ADDQ        $+128, R9
 	SUBQ        $0x20, R8
-	JGE         l58many
+	JGE         l59many
 
-l58manyend:
+l59manyend:
 	ADDQ $0x20, R8
 	SUBQ $0x10, R8
-	JL   l58oneend
+	JL   l59oneend
 
-l58one:
+l59one:
 	VMOVUPS     (SI), Z5
 	VMOVUPS     (DX), Z3
 	VMOVUPS     (R9), Z1
@@ -4926,11 +5499,11 @@ l58one:
 	ADDQ        $0x40, DX
 	ADDQ        $0x40, R9
 	SUBQ        $0x10, R8
-	JGE         l58one
+	JGE         l59one
 
-l58oneend:
+l59oneend:
 	ADDQ        $0x10, R8
-	JZ          l58done
+	JZ          l59done
 	MOVQ        R8, CX
 	MOVL        $+1, AX
 	SHLL        CL, AX
@@ -4944,7 +5517,7 @@ l58oneend:
 	VFMADD213PS Z3, Z1, Z5
 	VMOVUPS     Z5, K1, (DI)
 
-l58done:
+l59done:
 	VZEROUPPER
 	RET
 
@@ -4958,9 +5531,9 @@ TEXT ·sumAVX512(SB), NOSPLIT, $0-28
 	VPXORD Z5, Z5, Z5
 	VPXORD Z3, Z3, Z3
 	SUBQ   $0x40, R8
-	JL     l59manyend
+	JL     l60manyend
 
-l59many:
+l60many:
 	VMOVUPS (DI), Z1
 	VADDPS  Z1, Z4, Z4
 	VMOVUPS 64(DI), Z1
@@ -4971,23 +5544,23 @@ l59many:
 	VADDPS  Z1, Z3, Z3
 	ADDQ    $+256, DI
 	SUBQ    $0x40, R8
-	JGE     l59many
+	JGE     l60many
 
-l59manyend:
+l60manyend:
 	ADDQ $0x40, R8
 	SUBQ $0x10, R8
-	JL   l59oneend
+	JL   l60oneend
 
-l59one:
+l60one:
 	VMOVUPS (DI), Z1
 	VADDPS  Z1, Z4, Z4
 	ADDQ    $0x40, DI
 	SUBQ    $0x10, R8
-	JGE     l59one
+	JGE     l60one
 
-l59oneend:
+l60oneend:
 	ADDQ      $0x10, R8
-	JZ        l59done
+	JZ        l60done
 	MOVQ      R8, CX
 	MOVL      $+1, AX
 	SHLL      CL, AX
@@ -4996,7 +5569,7 @@ l59oneend:
 	VMOVUPS.Z (DI), K1, Z1
 	VADDPS    Z1, Z4, Z4
 
-l59done:
+l60done:
 	VADDPS        Z5, Z4, Z4
 	VADDPS        Z3, Z2, Z2
 	VADDPS        Z2, Z4, Z4
@@ -5023,9 +5596,9 @@ TEXT ·dotAVX512(SB), NOSPLIT, $0-52
 	VPXORD Z3, Z3, Z3
 	VPXORD Z5, Z5, Z5
 	SUBQ   $0x40, R8
-	JL     l60manyend
+	JL     l61manyend
 
-l60many:
+l61many:
 	VMOVUPS     (DI), Z1
 	VMOVUPS     (SI), Z0
 	VFMADD231PS Z1, Z0, Z4
@@ -5041,25 +5614,25 @@ l60many:
 	ADDQ        $+256, DI
 	ADDQ        $+256, SI
 	SUBQ        $0x40, R8
-	JGE         l60many
+	JGE         l61many
 
-l60manyend:
+l61manyend:
 	ADDQ $0x40, R8
 	SUBQ $0x10, R8
-	JL   l60oneend
+	JL   l61oneend
 
-l60one:
+l61one:
 	VMOVUPS     (DI), Z1
 	VMOVUPS     (SI), Z0
 	VFMADD231PS Z1, Z0, Z4
 	ADDQ        $0x40, DI
 	ADDQ        $0x40, SI
 	SUBQ        $0x10, R8
-	JGE         l60one
+	JGE         l61one
 
-l60oneend:
+l61oneend:
 	ADDQ        $0x10, R8
-	JZ          l60done
+	JZ          l61done
 	MOVQ        R8, CX
 	MOVL        $+1, AX
 	SHLL        CL, AX
@@ -5069,7 +5642,7 @@ l60oneend:
 	VMOVUPS.Z   (SI), K1, Z1
 	VFMADD231PS Z0, Z1, Z4
 
-l60done:
+l61done:
 	VADDPS        Z3, Z4, Z4
 	VADDPS        Z5, Z2, Z2
 	VADDPS        Z2, Z4, Z4
@@ -5096,9 +5669,9 @@ TEXT ·sumSquaresAVX512(SB), NOSPLIT, $0-36
 	VPXORD       Z3, Z3, Z3
 	VPXORD       Z1, Z1, Z1
 	SUBQ         $0x40, R8
-	JL           l61manyend
+	JL           l62manyend
 
-l61many:
+l62many:
 	VMOVUPS     (DI), Z0
 	VSUBPS      Z4, Z0, Z0
 	VFMADD231PS Z0, Z0, Z2
@@ -5113,24 +5686,24 @@ l61many:
 	VFMADD231PS Z0, Z0, Z1
 	ADDQ        $+256, DI
 	SUBQ        $0x40, R8
-	JGE         l61many
+	JGE         l62many
 
-l61manyend:
+l62manyend:
 	ADDQ $0x40, R8
 	SUBQ $0x10, R8
-	JL   l61oneend
+	JL   l62oneend
 
-l61one:
+l62one:
 	VMOVUPS     (DI), Z0
 	VSUBPS      Z4, Z0, Z0
 	VFMADD231PS Z0, Z0, Z2
 	ADDQ        $0x40, DI
 	SUBQ        $0x10, R8
-	JGE         l61one
+	JGE         l62one
 
-l61oneend:
+l62oneend:
 	ADDQ        $0x10, R8
-	JZ          l61done
+	JZ          l62done
 	MOVQ        R8, CX
 	MOVL        $+1, AX
 	SHLL        CL, AX
@@ -5140,7 +5713,7 @@ l61oneend:
 	VSUBPS.Z    Z4, Z0, K1, Z0
 	VFMADD231PS Z0, Z0, Z2
 
-l61done:
+l62done:
 	VADDPS        Z3, Z2, Z2
 	VADDPS        Z1, Z5, Z5
 	VADDPS        Z5, Z2, Z2
@@ -5168,9 +5741,9 @@ TEXT ·expSumAVX512(SB), NOSPLIT, $0-60
 	VPXORD       Z3, Z3, Z3
 	VPXORD       Z4, Z4, Z4
 	SUBQ         $0x40, R8
-	JL           l62manyend
+	JL           l63manyend
 
-l62many:
+l63many:
 	VMOVUPS           (SI), Z0
 	VSUBPS            Z2, Z0, Z0
 	VBROADCASTSS      ·coef+12(SB), Z8
@@ -5262,14 +5835,14 @@ l62many:
 	ADDQ              $+256, DI
 	ADDQ              $+256, SI
 	SUBQ              $0x40, R8
-	JGE               l62many
+	JGE               l63many
 
-l62manyend:
+l63manyend:
 	ADDQ $0x40, R8
 	SUBQ $0x10, R8
-	JL   l62oneend
+	JL   l63oneend
 
-l62one:
+l63one:
 	VMOVUPS           (SI), Z0
 	VSUBPS            Z2, Z0, Z0
 	VBROADCASTSS      ·coef+12(SB), Z8
@@ -5295,11 +5868,11 @@ l62one:
 	ADDQ              $0x40, DI
 	ADDQ              $0x40, SI
 	SUBQ              $0x10, R8
-	JGE               l62one
+	JGE               l63one
 
-l62oneend:
+l63oneend:
 	ADDQ              $0x10, R8
-	JZ                l62done
+	JZ                l63done
 	MOVQ              R8, CX
 	MOVL              $+1, AX
 	SHLL              CL, AX
@@ -5328,7 +5901,7 @@ l62oneend:
 	VMOVUPS           Z0, K1, (DI)
 	VADDPS            Z0, Z5, K1, Z5
 
-l62done:
+l63done:
 	VADDPS        Z3, Z5, Z5
 	VADDPS        Z4, Z1, Z1
 	VADDPS        Z1, Z5, Z5
@@ -5355,9 +5928,9 @@ TEXT ·maxOfAVX512(SB), NOSPLIT, $0-28
 	VBROADCASTSS ·coef+164(SB), Z3
 	VPXORD       Z2, Z2, Z2
 	SUBQ         $0x40, R8
-	JL           l63manyend
+	JL           l64manyend
 
-l63many:
+l64many:
 	VMOVUPS (DI), Z0
 	VMAXPS  Z0, Z5, Z5
 	VCMPPS  $0x03, Z0, Z0, K7
@@ -5376,25 +5949,25 @@ l63many:
 	VMOVAPS Z6, K7, Z2
 	ADDQ    $+256, DI
 	SUBQ    $0x40, R8
-	JGE     l63many
+	JGE     l64many
 
-l63manyend:
+l64manyend:
 	ADDQ $0x40, R8
 	SUBQ $0x10, R8
-	JL   l63oneend
+	JL   l64oneend
 
-l63one:
+l64one:
 	VMOVUPS (DI), Z0
 	VMAXPS  Z0, Z5, Z5
 	VCMPPS  $0x03, Z0, Z0, K7
 	VMOVAPS Z0, K7, Z2
 	ADDQ    $0x40, DI
 	SUBQ    $0x10, R8
-	JGE     l63one
+	JGE     l64one
 
-l63oneend:
+l64oneend:
 	ADDQ         $0x10, R8
-	JZ           l63done
+	JZ           l64done
 	MOVQ         R8, CX
 	MOVL         $+1, AX
 	SHLL         CL, AX
@@ -5406,7 +5979,7 @@ l63oneend:
 	VCMPPS       $0x03, Z6, Z6, K7
 	VMOVAPS      Z6, K7, Z2
 
-l63done:
+l64done:
 	VEXTRACTF64X4 $0x01, Z2, Y0
 	VADDPS        Y0, Y2, Y2
 	VEXTRACTF128  $0x01, Y2, X0
@@ -5428,6 +6001,379 @@ l63done:
 	VMAXPS        X1, X5, X5
 	VADDSS        X2, X5, X5
 	MOVSS         X5, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func lstmAVX512(dst []float32, c []float32, sums []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·lstmAVX512(SB), NOSPLIT, $0-72
+	MOVQ dst_len+8(FP), R8
+	MOVQ dst_base+0(FP), DI
+	MOVQ c_base+24(FP), SI
+	MOVQ sums_base+48(FP), DX
+	SUBQ $0x10, R8
+	JL   l65oneend
+
+l65one:
+	VMOVUPS           (DX), Z5
+	VBROADCASTSS      ·coef+160(SB), Z3
+	VORPS             Z3, Z5, Z2
+	VBROADCASTSS      ·coef+12(SB), Z0
+	VCMPPS            $0x05, Z0, Z2, K6
+	VMOVAPS.Z         Z2, K6, Z2
+	VBROADCASTSS      ·coef+16(SB), Z0
+	VMINPS            Z2, Z0, Z2
+	VMULPS.BCST       ·coef+0(SB), Z2, Z3
+	VRNDSCALEPS       $0x08, Z3, Z3
+	VFNMADD231PS.BCST ·coef+4(SB), Z3, Z2
+	VFNMADD231PS.BCST ·coef+8(SB), Z3, Z2
+	VMULPS            Z2, Z2, Z4
+	VBROADCASTSS      ·coef+36(SB), Z0
+	VFMADD213PS.BCST  ·coef+32(SB), Z2, Z0
+	VFMADD213PS.BCST  ·coef+28(SB), Z2, Z0
+	VFMADD213PS.BCST  ·coef+24(SB), Z2, Z0
+	VFMADD213PS.BCST  ·coef+20(SB), Z2, Z0
+	VFMADD213PS       Z2, Z4, Z0
+	VADDPS.BCST       ·coef+144(SB), Z0, Z2
+	VSCALEFPS.Z       Z3, Z2, K6, Z2
+	VBROADCASTSS      ·coef+144(SB), Z3
+	VMOVAPS           Z3, Z1
+	VPXORD            Z4, Z4, Z4
+	VCMPPS            $0x01, Z4, Z5, K7
+	VMOVAPS           Z2, K7, Z1
+	VADDPS            Z3, Z2, Z2
+	VDIVPS            Z2, Z1, Z1
+	VMOVUPS           192(DX), Z5
+	VBROADCASTSS      ·coef+160(SB), Z3
+	VANDNPS           Z5, Z3, Z2
+	VMULPS            Z5, Z5, Z3
+	VBROADCASTSS      ·coef+60(SB), Z4
+	VFMADD213PS.BCST  ·coef+56(SB), Z3, Z4
+	VFMADD213PS.BCST  ·coef+52(SB), Z3, Z4
+	VFMADD213PS.BCST  ·coef+48(SB), Z3, Z4
+	VFMADD213PS.BCST  ·coef+44(SB), Z3, Z4
+	VMULPS            Z3, Z4, Z4
+	VFMADD213PS       Z5, Z5, Z4
+	VADDPS            Z2, Z2, Z3
+	VBROADCASTSS      ·coef+12(SB), Z7
+	VCMPPS            $0x05, Z7, Z3, K6
+	VMOVAPS.Z         Z3, K6, Z3
+	VBROADCASTSS      ·coef+16(SB), Z7
+	VMINPS            Z3, Z7, Z3
+	VMULPS.BCST       ·coef+0(SB), Z3, Z0
+	VRNDSCALEPS       $0x08, Z0, Z0
+	VFNMADD231PS.BCST ·coef+4(SB), Z0, Z3
+	VFNMADD231PS.BCST ·coef+8(SB), Z0, Z3
+	VMULPS            Z3, Z3, Z6
+	VBROADCASTSS      ·coef+36(SB), Z7
+	VFMADD213PS.BCST  ·coef+32(SB), Z3, Z7
+	VFMADD213PS.BCST  ·coef+28(SB), Z3, Z7
+	VFMADD213PS.BCST  ·coef+24(SB), Z3, Z7
+	VFMADD213PS.BCST  ·coef+20(SB), Z3, Z7
+	VFMADD213PS       Z3, Z6, Z7
+	VADDPS.BCST       ·coef+144(SB), Z7, Z3
+	VSCALEFPS.Z       Z0, Z3, K6, Z3
+	VADDPS.BCST       ·coef+144(SB), Z3, Z3
+	VBROADCASTSS      ·coef+148(SB), Z0
+	VDIVPS            Z3, Z0, Z3
+	VBROADCASTSS      ·coef+144(SB), Z0
+	VSUBPS            Z3, Z0, Z3
+	VBROADCASTSS      ·coef+160(SB), Z6
+	VANDPS            Z6, Z5, Z0
+	VORPS             Z0, Z3, Z3
+	VBROADCASTSS      ·coef+40(SB), Z0
+	VCMPPS            $0x01, Z0, Z2, K7
+	VMOVAPS           Z4, K7, Z3
+	VMULPS            Z3, Z1, Z1
+	VMOVUPS           64(DX), Z3
+	VBROADCASTSS      ·coef+160(SB), Z2
+	VORPS             Z2, Z3, Z5
+	VBROADCASTSS      ·coef+12(SB), Z6
+	VCMPPS            $0x05, Z6, Z5, K6
+	VMOVAPS.Z         Z5, K6, Z5
+	VBROADCASTSS      ·coef+16(SB), Z6
+	VMINPS            Z5, Z6, Z5
+	VMULPS.BCST       ·coef+0(SB), Z5, Z2
+	VRNDSCALEPS       $0x08, Z2, Z2
+	VFNMADD231PS.BCST ·coef+4(SB), Z2, Z5
+	VFNMADD231PS.BCST ·coef+8(SB), Z2, Z5
+	VMULPS            Z5, Z5, Z0
+	VBROADCASTSS      ·coef+36(SB), Z6
+	VFMADD213PS.BCST  ·coef+32(SB), Z5, Z6
+	VFMADD213PS.BCST  ·coef+28(SB), Z5, Z6
+	VFMADD213PS.BCST  ·coef+24(SB), Z5, Z6
+	VFMADD213PS.BCST  ·coef+20(SB), Z5, Z6
+	VFMADD213PS       Z5, Z0, Z6
+	VADDPS.BCST       ·coef+144(SB), Z6, Z5
+	VSCALEFPS.Z       Z2, Z5, K6, Z5
+	VBROADCASTSS      ·coef+144(SB), Z2
+	VMOVAPS           Z2, Z4
+	VPXORD            Z0, Z0, Z0
+	VCMPPS            $0x01, Z0, Z3, K7
+	VMOVAPS           Z5, K7, Z4
+	VADDPS            Z2, Z5, Z5
+	VDIVPS            Z5, Z4, Z4
+	VMOVUPS           (SI), Z3
+	VFMADD213PS       Z1, Z4, Z3
+	VMOVUPS           Z3, (SI)
+	VBROADCASTSS      ·coef+160(SB), Z1
+	VANDNPS           Z3, Z1, Z4
+	VMULPS            Z3, Z3, Z1
+	VBROADCASTSS      ·coef+60(SB), Z5
+	VFMADD213PS.BCST  ·coef+56(SB), Z1, Z5
+	VFMADD213PS.BCST  ·coef+52(SB), Z1, Z5
+	VFMADD213PS.BCST  ·coef+48(SB), Z1, Z5
+	VFMADD213PS.BCST  ·coef+44(SB), Z1, Z5
+	VMULPS            Z1, Z5, Z5
+	VFMADD213PS       Z3, Z3, Z5
+	VADDPS            Z4, Z4, Z1
+	VBROADCASTSS      ·coef+12(SB), Z6
+	VCMPPS            $0x05, Z6, Z1, K6
+	VMOVAPS.Z         Z1, K6, Z1
+	VBROADCASTSS      ·coef+16(SB), Z6
+	VMINPS            Z1, Z6, Z1
+	VMULPS.BCST       ·coef+0(SB), Z1, Z2
+	VRNDSCALEPS       $0x08, Z2, Z2
+	VFNMADD231PS.BCST ·coef+4(SB), Z2, Z1
+	VFNMADD231PS.BCST ·coef+8(SB), Z2, Z1
+	VMULPS            Z1, Z1, Z0
+	VBROADCASTSS      ·coef+36(SB), Z6
+	VFMADD213PS.BCST  ·coef+32(SB), Z1, Z6
+	VFMADD213PS.BCST  ·coef+28(SB), Z1, Z6
+	VFMADD213PS.BCST  ·coef+24(SB), Z1, Z6
+	VFMADD213PS.BCST  ·coef+20(SB), Z1, Z6
+	VFMADD213PS       Z1, Z0, Z6
+	VADDPS.BCST       ·coef+144(SB), Z6, Z1
+	VSCALEFPS.Z       Z2, Z1, K6, Z1
+	VADDPS.BCST       ·coef+144(SB), Z1, Z1
+	VBROADCASTSS      ·coef+148(SB), Z2
+	VDIVPS            Z1, Z2, Z1
+	VBROADCASTSS      ·coef+144(SB), Z2
+	VSUBPS            Z1, Z2, Z1
+	VBROADCASTSS      ·coef+160(SB), Z0
+	VANDPS            Z0, Z3, Z2
+	VORPS             Z2, Z1, Z1
+	VBROADCASTSS      ·coef+40(SB), Z2
+	VCMPPS            $0x01, Z2, Z4, K7
+	VMOVAPS           Z5, K7, Z1
+	VMOVUPS           128(DX), Z3
+	VBROADCASTSS      ·coef+160(SB), Z2
+	VORPS             Z2, Z3, Z5
+	VBROADCASTSS      ·coef+12(SB), Z6
+	VCMPPS            $0x05, Z6, Z5, K6
+	VMOVAPS.Z         Z5, K6, Z5
+	VBROADCASTSS      ·coef+16(SB), Z6
+	VMINPS            Z5, Z6, Z5
+	VMULPS.BCST       ·coef+0(SB), Z5, Z2
+	VRNDSCALEPS       $0x08, Z2, Z2
+	VFNMADD231PS.BCST ·coef+4(SB), Z2, Z5
+	VFNMADD231PS.BCST ·coef+8(SB), Z2, Z5
+	VMULPS            Z5, Z5, Z0
+	VBROADCASTSS      ·coef+36(SB), Z6
+	VFMADD213PS.BCST  ·coef+32(SB), Z5, Z6
+	VFMADD213PS.BCST  ·coef+28(SB), Z5, Z6
+	VFMADD213PS.BCST  ·coef+24(SB), Z5, Z6
+	VFMADD213PS.BCST  ·coef+20(SB), Z5, Z6
+	VFMADD213PS       Z5, Z0, Z6
+	VADDPS.BCST       ·coef+144(SB), Z6, Z5
+	VSCALEFPS.Z       Z2, Z5, K6, Z5
+	VBROADCASTSS      ·coef+144(SB), Z2
+	VMOVAPS           Z2, Z4
+	VPXORD            Z0, Z0, Z0
+	VCMPPS            $0x01, Z0, Z3, K7
+	VMOVAPS           Z5, K7, Z4
+	VADDPS            Z2, Z5, Z5
+	VDIVPS            Z5, Z4, Z4
+	VMULPS            Z1, Z4, Z4
+	VMOVUPS           Z4, (DI)
+	ADDQ              $+256, DX
+	ADDQ              $0x40, DI
+	ADDQ              $0x40, SI
+	SUBQ              $0x10, R8
+	JGE               l65one
+
+l65oneend:
+	ADDQ              $0x10, R8
+	JZ                l65done
+	MOVQ              R8, CX
+	MOVL              $+1, AX
+	SHLL              CL, AX
+	DECL              AX
+	KMOVW             AX, K1
+	VMOVUPS           (DX), Z4
+	VBROADCASTSS      ·coef+160(SB), Z5
+	VORPS             Z5, Z4, Z1
+	VBROADCASTSS      ·coef+12(SB), Z0
+	VCMPPS            $0x05, Z0, Z1, K6
+	VMOVAPS.Z         Z1, K6, Z1
+	VBROADCASTSS      ·coef+16(SB), Z0
+	VMINPS            Z1, Z0, Z1
+	VMULPS.BCST       ·coef+0(SB), Z1, Z5
+	VRNDSCALEPS       $0x08, Z5, Z5
+	VFNMADD231PS.BCST ·coef+4(SB), Z5, Z1
+	VFNMADD231PS.BCST ·coef+8(SB), Z5, Z1
+	VMULPS            Z1, Z1, Z2
+	VBROADCASTSS      ·coef+36(SB), Z0
+	VFMADD213PS.BCST  ·coef+32(SB), Z1, Z0
+	VFMADD213PS.BCST  ·coef+28(SB), Z1, Z0
+	VFMADD213PS.BCST  ·coef+24(SB), Z1, Z0
+	VFMADD213PS.BCST  ·coef+20(SB), Z1, Z0
+	VFMADD213PS       Z1, Z2, Z0
+	VADDPS.BCST       ·coef+144(SB), Z0, Z1
+	VSCALEFPS.Z       Z5, Z1, K6, Z1
+	VBROADCASTSS      ·coef+144(SB), Z5
+	VMOVAPS           Z5, Z3
+	VPXORD            Z2, Z2, Z2
+	VCMPPS            $0x01, Z2, Z4, K7
+	VMOVAPS           Z1, K7, Z3
+	VADDPS            Z5, Z1, Z1
+	VDIVPS            Z1, Z3, Z3
+	VMOVUPS           192(DX), Z4
+	VBROADCASTSS      ·coef+160(SB), Z5
+	VANDNPS           Z4, Z5, Z1
+	VMULPS            Z4, Z4, Z5
+	VBROADCASTSS      ·coef+60(SB), Z2
+	VFMADD213PS.BCST  ·coef+56(SB), Z5, Z2
+	VFMADD213PS.BCST  ·coef+52(SB), Z5, Z2
+	VFMADD213PS.BCST  ·coef+48(SB), Z5, Z2
+	VFMADD213PS.BCST  ·coef+44(SB), Z5, Z2
+	VMULPS            Z5, Z2, Z2
+	VFMADD213PS       Z4, Z4, Z2
+	VADDPS            Z1, Z1, Z5
+	VBROADCASTSS      ·coef+12(SB), Z7
+	VCMPPS            $0x05, Z7, Z5, K6
+	VMOVAPS.Z         Z5, K6, Z5
+	VBROADCASTSS      ·coef+16(SB), Z7
+	VMINPS            Z5, Z7, Z5
+	VMULPS.BCST       ·coef+0(SB), Z5, Z0
+	VRNDSCALEPS       $0x08, Z0, Z0
+	VFNMADD231PS.BCST ·coef+4(SB), Z0, Z5
+	VFNMADD231PS.BCST ·coef+8(SB), Z0, Z5
+	VMULPS            Z5, Z5, Z6
+	VBROADCASTSS      ·coef+36(SB), Z7
+	VFMADD213PS.BCST  ·coef+32(SB), Z5, Z7
+	VFMADD213PS.BCST  ·coef+28(SB), Z5, Z7
+	VFMADD213PS.BCST  ·coef+24(SB), Z5, Z7
+	VFMADD213PS.BCST  ·coef+20(SB), Z5, Z7
+	VFMADD213PS       Z5, Z6, Z7
+	VADDPS.BCST       ·coef+144(SB), Z7, Z5
+	VSCALEFPS.Z       Z0, Z5, K6, Z5
+	VADDPS.BCST       ·coef+144(SB), Z5, Z5
+	VBROADCASTSS      ·coef+148(SB), Z0
+	VDIVPS            Z5, Z0, Z5
+	VBROADCASTSS      ·coef+144(SB), Z0
+	VSUBPS            Z5, Z0, Z5
+	VBROADCASTSS      ·coef+160(SB), Z6
+	VANDPS            Z6, Z4, Z0
+	VORPS             Z0, Z5, Z5
+	VBROADCASTSS      ·coef+40(SB), Z0
+	VCMPPS            $0x01, Z0, Z1, K7
+	VMOVAPS           Z2, K7, Z5
+	VMULPS            Z5, Z3, Z3
+	VMOVUPS           64(DX), Z5
+	VBROADCASTSS      ·coef+160(SB), Z1
+	VORPS             Z1, Z5, Z4
+	VBROADCASTSS      ·coef+12(SB), Z6
+	VCMPPS            $0x05, Z6, Z4, K6
+	VMOVAPS.Z         Z4, K6, Z4
+	VBROADCASTSS      ·coef+16(SB), Z6
+	VMINPS            Z4, Z6, Z4
+	VMULPS.BCST       ·coef+0(SB), Z4, Z1
+	VRNDSCALEPS       $0x08, Z1, Z1
+	VFNMADD231PS.BCST ·coef+4(SB), Z1, Z4
+	VFNMADD231PS.BCST ·coef+8(SB), Z1, Z4
+	VMULPS            Z4, Z4, Z0
+	VBROADCASTSS      ·coef+36(SB), Z6
+	VFMADD213PS.BCST  ·coef+32(SB), Z4, Z6
+	VFMADD213PS.BCST  ·coef+28(SB), Z4, Z6
+	VFMADD213PS.BCST  ·coef+24(SB), Z4, Z6
+	VFMADD213PS.BCST  ·coef+20(SB), Z4, Z6
+	VFMADD213PS       Z4, Z0, Z6
+	VADDPS.BCST       ·coef+144(SB), Z6, Z4
+	VSCALEFPS.Z       Z1, Z4, K6, Z4
+	VBROADCASTSS      ·coef+144(SB), Z1
+	VMOVAPS           Z1, Z2
+	VPXORD            Z0, Z0, Z0
+	VCMPPS            $0x01, Z0, Z5, K7
+	VMOVAPS           Z4, K7, Z2
+	VADDPS            Z1, Z4, Z4
+	VDIVPS            Z4, Z2, Z2
+	VMOVUPS.Z         (SI), K1, Z5
+	VFMADD213PS       Z3, Z2, Z5
+	VMOVUPS           Z5, K1, (SI)
+	VBROADCASTSS      ·coef+160(SB), Z3
+	VANDNPS           Z5, Z3, Z2
+	VMULPS            Z5, Z5, Z3
+	VBROADCASTSS      ·coef+60(SB), Z4
+	VFMADD213PS.BCST  ·coef+56(SB), Z3, Z4
+	VFMADD213PS.BCST  ·coef+52(SB), Z3, Z4
+	VFMADD213PS.BCST  ·coef+48(SB), Z3, Z4
+	VFMADD213PS.BCST  ·coef+44(SB), Z3, Z4
+	VMULPS            Z3, Z4, Z4
+	VFMADD213PS       Z5, Z5, Z4
+	VADDPS            Z2, Z2, Z3
+	VBROADCASTSS      ·coef+12(SB), Z6
+	VCMPPS            $0x05, Z6, Z3, K6
+	VMOVAPS.Z         Z3, K6, Z3
+	VBROADCASTSS      ·coef+16(SB), Z6
+	VMINPS            Z3, Z6, Z3
+	VMULPS.BCST       ·coef+0(SB), Z3, Z1
+	VRNDSCALEPS       $0x08, Z1, Z1
+	VFNMADD231PS.BCST ·coef+4(SB), Z1, Z3
+	VFNMADD231PS.BCST ·coef+8(SB), Z1, Z3
+	VMULPS            Z3, Z3, Z0
+	VBROADCASTSS      ·coef+36(SB), Z6
+	VFMADD213PS.BCST  ·coef+32(SB), Z3, Z6
+	VFMADD213PS.BCST  ·coef+28(SB), Z3, Z6
+	VFMADD213PS.BCST  ·coef+24(SB), Z3, Z6
+	VFMADD213PS.BCST  ·coef+20(SB), Z3, Z6
+	VFMADD213PS       Z3, Z0, Z6
+	VADDPS.BCST       ·coef+144(SB), Z6, Z3
+	VSCALEFPS.Z       Z1, Z3, K6, Z3
+	VADDPS.BCST       ·coef+144(SB), Z3, Z3
+	VBROADCASTSS      ·coef+148(SB), Z1
+	VDIVPS            Z3, Z1, Z3
+	VBROADCASTSS      ·coef+144(SB), Z1
+	VSUBPS            Z3, Z1, Z3
+	VBROADCASTSS      ·coef+160(SB), Z0
+	VANDPS            Z0, Z5, Z1
+	VORPS             Z1, Z3, Z3
+	VBROADCASTSS      ·coef+40(SB), Z1
+	VCMPPS            $0x01, Z1, Z2, K7
+	VMOVAPS           Z4, K7, Z3
+	VMOVUPS           128(DX), Z5
+	VBROADCASTSS      ·coef+160(SB), Z1
+	VORPS             Z1, Z5, Z4
+	VBROADCASTSS      ·coef+12(SB), Z6
+	VCMPPS            $0x05, Z6, Z4, K6
+	VMOVAPS.Z         Z4, K6, Z4
+	VBROADCASTSS      ·coef+16(SB), Z6
+	VMINPS            Z4, Z6, Z4
+	VMULPS.BCST       ·coef+0(SB), Z4, Z1
+	VRNDSCALEPS       $0x08, Z1, Z1
+	VFNMADD231PS.BCST ·coef+4(SB), Z1, Z4
+	VFNMADD231PS.BCST ·coef+8(SB), Z1, Z4
+	VMULPS            Z4, Z4, Z0
+	VBROADCASTSS      ·coef+36(SB), Z6
+	VFMADD213PS.BCST  ·coef+32(SB), Z4, Z6
+	VFMADD213PS.BCST  ·coef+28(SB), Z4, Z6
+	VFMADD213PS.BCST  ·coef+24(SB), Z4, Z6
+	VFMADD213PS.BCST  ·coef+20(SB), Z4, Z6
+	VFMADD213PS       Z4, Z0, Z6
+	VADDPS.BCST       ·coef+144(SB), Z6, Z4
+	VSCALEFPS.Z       Z1, Z4, K6, Z4
+	VBROADCASTSS      ·coef+144(SB), Z1
+	VMOVAPS           Z1, Z2
+	VPXORD            Z0, Z0, Z0
+	VCMPPS            $0x01, Z0, Z5, K7
+	VMOVAPS           Z4, K7, Z2
+	VADDPS            Z1, Z4, Z4
+	VDIVPS            Z4, Z2, Z2
+	VMULPS            Z3, Z2, Z2
+	VMOVUPS           Z2, K1, (DI)
+	ADDQ              $+256, DX
+
+l65done:
 	VZEROUPPER
 	RET
 

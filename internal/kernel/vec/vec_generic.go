@@ -3,6 +3,7 @@ package vec
 import "math"
 
 var generic = Funcs{
+	lanes: genericLanes, lstm: lstmGeneric,
 	exp: each(exp), tanh: each(tanh), sigmoid: each(sigmoid), erf: each(erf), sqrt: sqrtGeneric,
 	silu: each(silu), gelu: each(gelu), geluTanh: each(geluTanh), clamp: clampGeneric, leaky: leakyGeneric,
 	add: addGeneric, sub: subGeneric, mul: mulGeneric, div: divGeneric, max: maxGeneric, min: minGeneric,

@@ -59,17 +59,18 @@ func field(of, name string) int {
 
 // level is what one instruction set brings to the kernels.
 type level struct {
-	name  string
-	rows  int // of the largest tile
-	vecs  int // of the largest tile, and of a panel of B
-	bytes int // of a vector
-	reg   func(i int) reg.VecPhysical
-	wide  bool // AVX-512
+	name     string
+	rows     int // of the largest tile
+	vecs     int // of the largest tile, and of a panel of B
+	bytes    int // of a vector
+	bandRows int // of the largest product of a band
+	reg      func(i int) reg.VecPhysical
+	wide     bool // AVX-512
 }
 
 var levels = []*level{
-	{name: "AVX2", rows: 4, vecs: 3, bytes: 32, reg: func(i int) reg.VecPhysical { return ymm[i] }},
-	{name: "AVX512", rows: 8, vecs: 3, bytes: 64, reg: func(i int) reg.VecPhysical { return zmm[i] }, wide: true},
+	{name: "AVX2", rows: 4, vecs: 3, bytes: 32, bandRows: 3, reg: func(i int) reg.VecPhysical { return ymm[i] }},
+	{name: "AVX512", rows: 8, vecs: 3, bytes: 64, bandRows: 4, reg: func(i int) reg.VecPhysical { return zmm[i] }, wide: true},
 }
 
 var ymm = []reg.VecPhysical{reg.Y0, reg.Y1, reg.Y2, reg.Y3, reg.Y4, reg.Y5, reg.Y6, reg.Y7, reg.Y8, reg.Y9, reg.Y10, reg.Y11, reg.Y12, reg.Y13, reg.Y14, reg.Y15}
@@ -107,6 +108,11 @@ func main() {
 			packRuns(l, runs)
 		}
 		packGather(l)
+		for v := 1; v <= bandVecs; v++ {
+			for r := 1; r <= l.bandRows; r++ {
+				band(l, r, v)
+			}
+		}
 	}
 	if err := os.WriteFile(*table, goTable(), 0o644); err != nil {
 		log.Fatal(err)
@@ -147,6 +153,16 @@ func goTable() []byte {
 		p("var pack%s = [maxRuns + 1]func(dst *float32, step int, s *strip){", l.name)
 		p("pack1%[1]s, pack2%[1]s, pack3%[1]s, pack4%[1]s, packGather%[1]s,", l.name)
 		p("}\n")
+		p("// band%s is the products of bands, by their vectors and rows, less one.", l.name)
+		p("var band%s = [%d][%d]func%s{", l.name, bandVecs, l.bandRows, bandSignature)
+		for v := 1; v <= bandVecs; v++ {
+			var row []string
+			for r := 1; r <= l.bandRows; r++ {
+				row = append(row, bandName(l, r, v))
+			}
+			p("{%s},", strings.Join(row, ", "))
+		}
+		p("}\n")
 	}
 	for _, l := range levels {
 		for _, direct := range []bool{false, true} {
@@ -158,6 +174,11 @@ func goTable() []byte {
 		}
 		for runs := 1; runs <= 4; runs++ {
 			p("//go:noescape\nfunc pack%d%s(dst *float32, step int, s *strip)\n", runs, l.name)
+		}
+		for v := 1; v <= bandVecs; v++ {
+			for r := 1; r <= l.bandRows; r++ {
+				p("//go:noescape\nfunc %s%s\n", bandName(l, r, v), bandSignature)
+			}
 		}
 		p("//go:noescape\nfunc packGather%s(dst *float32, step int, s *strip)\n", l.name)
 	}

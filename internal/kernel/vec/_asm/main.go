@@ -61,6 +61,7 @@ func main() {
 		levels = append(levels, l)
 		l.maps()
 		l.reductions()
+		l.lstm()
 	}
 	transposes()
 	if err := os.WriteFile(*table, goTable(levels), 0o644); err != nil {
@@ -143,6 +144,7 @@ func goTable(levels []*level) []byte {
 		for _, f := range l.funcs {
 			p("%s: %s%s,", f.field, f.field, l.name)
 		}
+		p("lanes: %d,", l.lanes)
 		p("transpose8: transpose8AVX2, transpose4: transpose4AVX2,")
 		p("}\n")
 	}
