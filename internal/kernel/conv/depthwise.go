@@ -33,6 +33,9 @@ func newDepthwise(l cpu.Level, s Shape, weights, bias []float32, act gemm.Act) *
 	}
 	d.filter = window.NewFilter(l, s.Shape)
 	d.out = window.Size(d.layout.Out)
+	if d.filter != nil && bias == nil {
+		d.bias = make([]float32, s.Filters)
+	}
 	return d
 }
 
@@ -57,7 +60,11 @@ func (d *depthwise) run(pool *par.Pool, batch int, dst, src, add []float32) {
 		j.work = make([]depthwiseWork, n)
 	}
 	j.pool, j.dst, j.src, j.add = pool, dst, src, add
-	pool.Run(batch*d.Filters, j)
+	if d.filter != nil {
+		pool.Run(batch*d.Channels, j)
+	} else {
+		pool.Run(batch*d.Filters, j)
+	}
 	j.pool, j.dst, j.src, j.add = nil, nil, nil, nil
 	for i := range j.work {
 		j.work[i].slide = window.Rows{}
@@ -65,8 +72,13 @@ func (d *depthwise) run(pool *par.Pool, batch int, dst, src, add []float32) {
 	d.jobs.Put(j)
 }
 
-// Run computes some filters, counted through the batch.
+// Run computes some filters, counted through the batch; with a window.Filter
+// all filters of some channels.
 func (j *depthwiseJob) Run(worker, lo, hi int) {
+	if j.filter != nil {
+		j.filterChannels(worker, lo, hi)
+		return
+	}
 	l := j.layout
 	in := window.Size(l.In)
 	scratch := j.pool.Scratch(worker, l.Plane+j.out)
@@ -84,32 +96,77 @@ func (j *depthwiseJob) Run(worker, lo, hi int) {
 				copy(add, dst)
 			}
 		}
-		low, high, clamps := j.act.Bounds()
-		if clamps = clamps && add == nil; !clamps {
-			low, high = float32(math.Inf(-1)), float32(math.Inf(1))
-		}
+		low, high, clamps := j.bounds(add)
 		weights, bias := j.weights[filter*len(l.Taps):], float32(0)
 		if j.bias != nil {
 			bias = j.bias[filter]
 		}
-		if j.filter != nil {
-			j.filter.Run(&j.work[worker].filter, dst, src, weights, bias, low, high)
-		} else {
-			if ch != last {
-				last = ch
-				if plane = src; !l.Direct {
-					plane = scratch[:l.Plane]
-					l.Copy(plane, src, 0)
-				}
+		if ch != last {
+			last = ch
+			if plane = src; !l.Direct {
+				plane = scratch[:l.Plane]
+				l.Copy(plane, src, 0)
 			}
-			j.slideOver(&j.work[worker].slide, dst, plane, weights, bias, low, high)
 		}
+		j.slideOver(&j.work[worker].slide, dst, plane, weights, bias, low, high)
 		if add != nil {
 			j.vec.Add(dst, dst, add)
 		}
 		if !clamps {
 			j.act.Apply(j.vec, dst, filter)
 		}
+	}
+}
+
+// bounds is what the sums are clamped to, and whether that is all that is to be
+// done with them.
+func (j *depthwiseJob) bounds(add []float32) (low, high float32, ok bool) {
+	if low, high, ok = j.act.Bounds(); ok && add == nil {
+		return low, high, true
+	}
+	return float32(math.Inf(-1)), float32(math.Inf(1)), false
+}
+
+// chunk is how many outputs of a filter wait in the first-level cache for what
+// is to be done with them.
+const chunk = 1 << 12
+
+// filterChannels computes all filters of some channels, counted through the
+// batch.
+func (j *depthwiseJob) filterChannels(worker, lo, hi int) {
+	in, taps, per := window.Size(j.In), len(j.layout.Taps), j.Filters/j.Channels
+	low, high, done := j.bounds(j.add)
+	for lo < hi {
+		// Up to the end of an image; with several filters a channel it is one
+		// image to them all.
+		ch := lo % j.Channels
+		n := min(hi-lo, j.Channels-ch)
+		step := in
+		if per > 1 {
+			n, step = 1, 0
+		}
+		if !done {
+			n = min(n, max(1, chunk/max(1, j.out)))
+		}
+		filter, filters := ch*per, n*per
+		at := lo * per * j.out
+		dst := j.dst[at : at+filters*j.out]
+		var add []float32
+		if j.add != nil {
+			add = j.add[at : at+filters*j.out]
+			if &add[0] == &dst[0] {
+				add = j.pool.Scratch(worker, len(dst))
+				copy(add, dst)
+			}
+		}
+		j.filter.Run(&j.work[worker].filter, filters, dst, j.src[lo*in:(lo+n)*in], step, j.weights[filter*taps:], j.bias[filter:], low, high)
+		if !done {
+			if add != nil {
+				j.vec.Add(dst, dst, add)
+			}
+			j.act.ApplyRows(j.vec, dst, filter, j.out)
+		}
+		lo += n
 	}
 }
 

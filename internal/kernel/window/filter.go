@@ -1,49 +1,59 @@
 package window
 
 import (
+	"fmt"
+	"math"
 	"unsafe"
 
 	"github.com/smelt-ml/smelt/internal/kernel/cpu"
 )
 
-// Filter is the weighted sum over each window of an image, straight from the
+// Filter is the weighted sum over each window of images, straight from the
 // image, whose padding is zeros.
 type Filter struct {
-	shape Shape
-	out   [3]int
-	run   func(b *filterBand)
-	masks *byte // by block: those of the loads, then of the outputs
-	keep  any   // what masks points into
-	width int   // blocks of a row
-	zeros []float32
+	shape  Shape
+	out    [3]int
+	run    func(q *filterCall)
+	masks  *byte // by block: those of the loads, then of the outputs
+	keep   any   // what masks points into
+	width  int   // blocks of a row
+	rows   []int // by group of rows of outputs: where they are, see makeRows
+	groups int
+	zeros  []float32
 }
 
-const (
-	filterRows = 4  // of outputs at a time
-	filterSees = 11 // rows of the image that they see, at most
-)
+const filterRows = 4 // of outputs at a time
 
-// filterBand is one call of a kernel. The assembly knows this layout.
-type filterBand struct {
-	rows         [filterSees]*float32 // of the image
-	dst          [filterRows]*float32
-	weights      *float32
-	masks        *byte
-	blocks       int
-	start        int // first column that windows see, in bytes
-	bias, lo, hi float32
+// filterCall is one call of a kernel. The assembly knows this layout.
+type filterCall struct {
+	src     *float32
+	srcStep int // bytes from a plane to the next
+	dst     *float32
+	dstStep int
+	planes  int
+	weights *float32 // of the planes, one after the other
+	bias    *float32 // of each plane
+	rows    *int
+	groups  int
+	masks   *byte
+	blocks  int
+	start   int      // first column that windows see, in bytes
+	zeros   *float32 // a row of the image
+	spare   *float32 // a row of outputs that nobody wants
+	done    int      // bytes of bias; 0 at first
+	lo, hi  float32
 }
 
 // FilterScratch is what one goroutine needs to run filters.
 type FilterScratch struct {
-	band  filterBand
-	spare []float32 // a row of outputs that nobody wants
+	call  filterCall
+	spare []float32
 }
 
 // filterFunc is a kernel for windows of size×size, stride apart.
 type filterFunc struct {
 	size, stride int
-	run          func(b *filterBand)
+	run          func(q *filterCall)
 }
 
 // NewFilter returns the filter of a shape that passes Check, or nil if there is
@@ -63,6 +73,7 @@ func NewFilter(l cpu.Level, s Shape) *Filter {
 		return nil
 	}
 	f.makeMasks(l)
+	f.makeRows()
 	f.zeros = make([]float32, s.In[2])
 	return f
 }
@@ -109,38 +120,58 @@ func (f *Filter) makeMasks(l cpu.Level) {
 	f.keep, f.masks = m, (*byte)(unsafe.Pointer(unsafe.SliceData(m)))
 }
 
-// Run computes an image: the sums plus bias, clamped to lo..hi; NaN stays NaN.
-func (f *Filter) Run(scratch *FilterScratch, dst, src, weights []float32, bias, lo, hi float32) {
+// makeRows makes the table of rows: for each group of rows of outputs where in
+// a plane the rows start that they see, and then where they start themselves,
+// in bytes. There is no row where that is nowhere.
+func (f *Filter) makeRows() {
+	const nowhere = math.MinInt / 2 // a negative address, whatever it is added to
 	s := &f.shape
-	h, w := s.In[1], s.In[2]
-	oh, ow := f.out[1], f.out[2]
-	dst, src, weights = dst[:oh*ow], src[:h*w], weights[:s.Kernel[1]*s.Kernel[2]]
-	if len(dst) == 0 {
+	for y := 0; y < f.out[1]; y += filterRows {
+		for i := range (filterRows-1)*s.Stride[1] + s.Kernel[1] {
+			at := y*s.Stride[1] + i - s.Pad[1][0]
+			if at < 0 || at >= s.In[1] {
+				at = nowhere
+			} else {
+				at *= 4 * s.In[2]
+			}
+			f.rows = append(f.rows, at)
+		}
+		for r := range filterRows {
+			at := nowhere
+			if y+r < f.out[1] {
+				at = (y + r) * 4 * f.out[2]
+			}
+			f.rows = append(f.rows, at)
+		}
+		f.groups++
+	}
+}
+
+// Run computes that many images, each with weights and a bias of its own: the
+// sums plus bias, clamped to lo..hi; NaN stays NaN. Images of src are step
+// elements apart, results follow each other.
+func (f *Filter) Run(scratch *FilterScratch, images int, dst, src []float32, step int, weights, bias []float32, lo, hi float32) {
+	s := &f.shape
+	in, out, taps := s.In[1]*s.In[2], f.out[1]*f.out[2], s.Kernel[1]*s.Kernel[2]
+	if images <= 0 || out == 0 {
 		return
 	}
-	if len(scratch.spare) < ow {
-		scratch.spare = make([]float32, ow)
+	if len(dst) < images*out || step < 0 || len(src) < (images-1)*step+in || len(weights) < images*taps || len(bias) < images {
+		panic(fmt.Sprintf("window: %d images, %d apart: %d outputs, %d inputs, %d weights and %d biases; want %d, %d, %d of each",
+			images, step, len(dst), len(src), len(weights), len(bias), out, in, taps))
 	}
-	b := &scratch.band
-	b.weights, b.masks, b.bias, b.lo, b.hi = &weights[0], f.masks, bias, lo, hi
-	b.blocks, b.start = f.width, -4*s.Pad[2][0]
-	sees := (filterRows-1)*s.Stride[1] + s.Kernel[1]
-	for y := 0; y < oh; y += filterRows {
-		for i := range sees {
-			row := f.zeros
-			if at := y*s.Stride[1] + i - s.Pad[1][0]; at >= 0 && at < h {
-				row = src[at*w:]
-			}
-			b.rows[i] = &row[0]
-		}
-		for r := range b.dst {
-			if y+r < oh {
-				b.dst[r] = &dst[(y+r)*ow]
-			} else {
-				b.dst[r] = &scratch.spare[0]
-			}
-		}
-		f.run(b)
+	if len(scratch.spare) < f.out[2] {
+		scratch.spare = make([]float32, f.out[2])
 	}
-	*b = filterBand{}
+	first := &f.zeros[0] // of src; an image without rows has padding only
+	if len(src) > 0 {
+		first = &src[0]
+	}
+	scratch.call = filterCall{
+		src: first, srcStep: 4 * step, dst: &dst[0], dstStep: 4 * out, planes: images, weights: &weights[0], bias: &bias[0],
+		rows: &f.rows[0], groups: f.groups, masks: f.masks, blocks: f.width, start: -4 * s.Pad[2][0],
+		zeros: &f.zeros[0], spare: &scratch.spare[0], lo: lo, hi: hi,
+	}
+	f.run(&scratch.call)
+	scratch.call = filterCall{}
 }

@@ -15,15 +15,23 @@ var (
 	_ = [1]int{}[unsafe.Offsetof(Rows{}.Bias)-128]
 	_ = [1]int{}[unsafe.Offsetof(Rows{}.Lo)-132]
 	_ = [1]int{}[unsafe.Offsetof(Rows{}.Hi)-136]
-	_ = [1]int{}[unsafe.Offsetof(filterBand{}.rows)-0]
-	_ = [1]int{}[unsafe.Offsetof(filterBand{}.dst)-88]
-	_ = [1]int{}[unsafe.Offsetof(filterBand{}.weights)-120]
-	_ = [1]int{}[unsafe.Offsetof(filterBand{}.masks)-128]
-	_ = [1]int{}[unsafe.Offsetof(filterBand{}.blocks)-136]
-	_ = [1]int{}[unsafe.Offsetof(filterBand{}.start)-144]
-	_ = [1]int{}[unsafe.Offsetof(filterBand{}.bias)-152]
-	_ = [1]int{}[unsafe.Offsetof(filterBand{}.lo)-156]
-	_ = [1]int{}[unsafe.Offsetof(filterBand{}.hi)-160]
+	_ = [1]int{}[unsafe.Offsetof(filterCall{}.src)-0]
+	_ = [1]int{}[unsafe.Offsetof(filterCall{}.srcStep)-8]
+	_ = [1]int{}[unsafe.Offsetof(filterCall{}.dst)-16]
+	_ = [1]int{}[unsafe.Offsetof(filterCall{}.dstStep)-24]
+	_ = [1]int{}[unsafe.Offsetof(filterCall{}.planes)-32]
+	_ = [1]int{}[unsafe.Offsetof(filterCall{}.weights)-40]
+	_ = [1]int{}[unsafe.Offsetof(filterCall{}.bias)-48]
+	_ = [1]int{}[unsafe.Offsetof(filterCall{}.rows)-56]
+	_ = [1]int{}[unsafe.Offsetof(filterCall{}.groups)-64]
+	_ = [1]int{}[unsafe.Offsetof(filterCall{}.masks)-72]
+	_ = [1]int{}[unsafe.Offsetof(filterCall{}.blocks)-80]
+	_ = [1]int{}[unsafe.Offsetof(filterCall{}.start)-88]
+	_ = [1]int{}[unsafe.Offsetof(filterCall{}.zeros)-96]
+	_ = [1]int{}[unsafe.Offsetof(filterCall{}.spare)-104]
+	_ = [1]int{}[unsafe.Offsetof(filterCall{}.done)-112]
+	_ = [1]int{}[unsafe.Offsetof(filterCall{}.lo)-120]
+	_ = [1]int{}[unsafe.Offsetof(filterCall{}.hi)-124]
 )
 
 var filtersAVX2 = []filterFunc{
@@ -34,16 +42,16 @@ var filtersAVX2 = []filterFunc{
 }
 
 //go:noescape
-func filter3stride1AVX2(q *filterBand)
+func filter3stride1AVX2(q *filterCall)
 
 //go:noescape
-func filter3stride2AVX2(q *filterBand)
+func filter3stride2AVX2(q *filterCall)
 
 //go:noescape
-func filter5stride1AVX2(q *filterBand)
+func filter5stride1AVX2(q *filterCall)
 
 //go:noescape
-func filter5stride2AVX2(q *filterBand)
+func filter5stride2AVX2(q *filterCall)
 
 var sumAVX2 = [3]slideFunc{sum1x4AVX2, sum4x1AVX2, sum1x1AVX2}
 
@@ -84,16 +92,16 @@ var filtersAVX512 = []filterFunc{
 }
 
 //go:noescape
-func filter3stride1AVX512(q *filterBand)
+func filter3stride1AVX512(q *filterCall)
 
 //go:noescape
-func filter3stride2AVX512(q *filterBand)
+func filter3stride2AVX512(q *filterCall)
 
 //go:noescape
-func filter5stride1AVX512(q *filterBand)
+func filter5stride1AVX512(q *filterCall)
 
 //go:noescape
-func filter5stride2AVX512(q *filterBand)
+func filter5stride2AVX512(q *filterCall)
 
 var sumAVX512 = [3]slideFunc{sum1x4AVX512, sum4x1AVX512, sum1x1AVX512}
 

@@ -179,33 +179,33 @@ func TestFilter(t *testing.T) {
 				}
 				continue
 			}
-			out := s.Windows()
-			src, weights, dst := random(r, Size(s.In)), random(r, size*size), make([]float32, Size(out)+1)
+			out, taps, images := s.Windows(), size*size, 1+r.IntN(3)
+			step := r.IntN(2) * (Size(s.In) + r.IntN(3)) // or all of the same image
+			src, weights, bias := random(r, images*(Size(s.In)+2)), random(r, images*taps), random(r, images)
+			dst := make([]float32, images*Size(out)+1)
 			if n%5 == 0 {
 				src[r.IntN(len(src))] = nan
 				src[r.IntN(len(src))] = inf
 			}
 			dst[len(dst)-1] = 12345
-			f.Run(&scratch, dst, src, weights, 0.5, -2, 3)
+			f.Run(&scratch, images, dst, src, step, weights, bias, -2, 3)
 			if dst[len(dst)-1] != 12345 {
 				t.Fatalf("%+v: wrote beyond", s)
 			}
-			i := 0
-			for y := range out[1] {
-				for x := range out[2] {
-					want, abs := 0.5, 0.5
-					for k, w := range weights {
-						at, from := y*stride+k/size-s.Pad[1][0], x*stride+k%size-s.Pad[2][0]
-						if at >= 0 && at < s.In[1] && from >= 0 && from < s.In[2] {
-							v := float64(w) * float64(src[at*s.In[2]+from])
-							want, abs = want+v, abs+math.Abs(v)
-						}
+			for i, got := range dst[:len(dst)-1] {
+				image, y, x := i/Size(out), i/out[2]%out[1], i%out[2]
+				want := float64(bias[image])
+				abs := math.Abs(want)
+				for k, w := range weights[image*taps : (image+1)*taps] {
+					at, from := y*stride+k/size-s.Pad[1][0], x*stride+k%size-s.Pad[2][0]
+					if at >= 0 && at < s.In[1] && from >= 0 && from < s.In[2] {
+						v := float64(w) * float64(src[image*step+at*s.In[2]+from])
+						want, abs = want+v, abs+math.Abs(v)
 					}
-					want = min(max(want, -2), 3)
-					if got := float64(dst[i]); got != want && !(math.Abs(got-want) <= float64(size*size+2)*eps*abs) && !(got != got && want != want) {
-						t.Fatalf("%+v: (%d,%d) = %v, want %v", s, y, x, got, want)
-					}
-					i++
+				}
+				want = min(max(want, -2), 3)
+				if got := float64(got); got != want && !(math.Abs(got-want) <= float64(taps+2)*eps*abs) && !(got != got && want != want) {
+					t.Fatalf("%+v: image %d, (%d,%d) = %v, want %v", s, image, y, x, got, want)
 				}
 			}
 		}

@@ -16,46 +16,52 @@ func filterName(l level, size, stride int) string {
 }
 
 // filter writes the sum over windows of size×size elements, stride apart, for
-// four rows of outputs. Each row of the image is loaded once for all outputs
-// that see it. Loads are masked, so that they see zeros beside the image.
+// some planes, four rows of outputs at a time. Each row of the image is loaded
+// once for all outputs that see it. Loads are masked, so that they see zeros
+// beside the image.
 //
 // For each block of a vector the table of masks has those of the loads and then
-// that of the outputs.
+// that of the outputs. For each group of rows the table of rows has where those
+// of the image start in a plane, in bytes, and then those of the outputs; a
+// number so small that the address becomes negative stands for a row of zeros
+// or one that nobody wants.
 func filter(l level, size, stride int) {
 	name := filterName(l, size, stride)
-	TEXT(name, NOSPLIT, "func(q *int8)") // avo does not know filterBand
+	TEXT(name, NOSPLIT, "func(q *int8)") // avo does not know filterCall
 	Pragma("noescape")
-	Doc(fmt.Sprintf("%s computes four rows of outputs.", name))
+	Doc(fmt.Sprintf("%s filters planes.", name))
 	q, masksAt, weights, blocks, row, x0, d0 := reg.RBX, reg.RSI, reg.RDX, reg.RCX, reg.RAX, reg.RDI, reg.R8
+	table, src, zeros, dst, spare, groups := reg.R9, reg.R10, reg.R11, reg.R12, reg.R13, reg.R15
 	next := 0
 	take := func() reg.VecPhysical { next++; return l.reg(next - 1) }
 	var acc [filterRows]reg.VecPhysical
 	for r := range acc {
 		acc[r] = take()
 	}
-	a, b, e, t := take(), take(), take(), take()
-	var even, odd reg.VecPhysical
+	a, b := take(), take()
+	var e, t, even, odd reg.VecPhysical
+	if stride == 2 || !l.wide {
+		e = take()
+	}
 	if stride == 2 && l.wide {
 		even, odd = take(), take()
 	}
-	inRegisters := size*size <= map[bool]int{false: 16, true: 32}[l.wide]-next
-	var w []reg.VecPhysical
-	if inRegisters {
-		for range size * size {
-			w = append(w, take())
-		}
+	registers := map[bool]int{false: 16, true: 32}[l.wide]
+	if !l.wide {
+		t = take()
+	}
+	var w []reg.VecPhysical // the first weights: as many as there are registers for
+	for next < registers && len(w) < size*size && (l.wide || registers-next >= size*size) {
+		w = append(w, take())
 	}
 
 	Load(Param("q"), q)
-	field := func(name string) operand.Mem { return bandField(q, name) }
-	MOVQ(field("masks"), masksAt)
+	field := func(name string) operand.Mem { return callField(q, name) }
 	MOVQ(field("weights"), weights)
-	MOVQ(field("blocks"), blocks)
-	MOVQ(field("start"), x0) // of the block's first column, in bytes
-	XORQ(d0, d0)
-	for i, r := range w {
-		VBROADCASTSS(operand.Mem{Base: weights, Disp: 4 * i}, r)
-	}
+	MOVQ(field("src"), src)
+	MOVQ(field("dst"), dst)
+	MOVQ(field("zeros"), zeros)
+	MOVQ(field("spare"), spare)
 	if even != nil {
 		VMOVDQU32(halves, even)
 		VMOVDQU32(halves.Offset(64), odd)
@@ -64,7 +70,20 @@ func filter(l level, size, stride int) {
 	if stride == 2 {
 		loads = (size + 1) / 2 * 2
 	}
+	sees := (filterRows-1)*stride + size
 	kmasks := []reg.OpmaskPhysical{reg.K1, reg.K2, reg.K3, reg.K4, reg.K5, reg.K6, reg.K7}
+
+	Label("plane")
+	for i, r := range w {
+		VBROADCASTSS(operand.Mem{Base: weights, Disp: 4 * i}, r)
+	}
+	MOVQ(field("rows"), table)
+	MOVQ(field("groups"), groups)
+	Label("group")
+	MOVQ(field("masks"), masksAt)
+	MOVQ(field("blocks"), blocks)
+	MOVQ(field("start"), x0) // of the block's first column, in bytes
+	XORQ(d0, d0)
 
 	Label("block")
 	if l.wide {
@@ -72,8 +91,10 @@ func filter(l level, size, stride int) {
 			KMOVW(operand.Mem{Base: masksAt, Disp: 2 * i}, kmasks[i])
 		}
 	}
+	MOVQ(field("bias"), row)
+	ADDQ(field("done"), row)
 	for _, r := range acc {
-		VBROADCASTSS(field("bias"), r)
+		VBROADCASTSS(operand.Mem{Base: row}, r)
 	}
 	load := func(i int, disp int, to reg.VecPhysical) {
 		at := operand.Mem{Base: row, Index: x0, Scale: 1, Disp: disp}
@@ -88,23 +109,30 @@ func filter(l level, size, stride int) {
 	see := func(i, kx int, v reg.VecPhysical) {
 		for r := range acc {
 			ky := i - r*stride
+			at := ky*size + kx
 			switch {
 			case ky < 0 || ky >= size:
-			case inRegisters:
-				VFMADD231PS(v, w[ky*size+kx], acc[r])
+			case at < len(w):
+				VFMADD231PS(v, w[at], acc[r])
 			case l.wide:
-				VFMADD231PS_BCST(operand.Mem{Base: weights, Disp: 4 * (ky*size + kx)}, v, acc[r])
+				VFMADD231PS_BCST(operand.Mem{Base: weights, Disp: 4 * at}, v, acc[r])
 			default:
-				VBROADCASTSS(operand.Mem{Base: weights, Disp: 4 * (ky*size + kx)}, t)
+				VBROADCASTSS(operand.Mem{Base: weights, Disp: 4 * at}, t)
 				VFMADD231PS(v, t, acc[r])
 			}
 		}
 	}
-	for i := range (filterRows-1)*stride + size {
-		MOVQ(field("rows").Offset(8*i), row)
+	// rowAt finds a row by its place in the table.
+	rowAt := func(i int, base, instead reg.Register) {
+		MOVQ(operand.Mem{Base: table, Disp: 8 * i}, row)
+		ADDQ(base, row)
+		CMOVQMI(instead, row)
+	}
+	for i := range sees {
+		rowAt(i, src, zeros)
 		if stride == 1 {
 			for kx := range size {
-				v := []reg.VecPhysical{a, b, e}[kx%3]
+				v := []reg.VecPhysical{a, b}[(i*size+kx)%2]
 				load(kx, 4*kx, v)
 				see(i, kx, v)
 			}
@@ -143,7 +171,7 @@ func filter(l level, size, stride int) {
 		VMOVUPS(operand.Mem{Base: masksAt, Disp: 32 * loads}, t)
 	}
 	for r := range acc {
-		MOVQ(field("dst").Offset(8*r), row)
+		rowAt(sees+r, dst, spare)
 		if l.wide {
 			VMOVUPS(acc[r], kmasks[loads], operand.Mem{Base: row, Index: d0, Scale: 1})
 		} else {
@@ -159,20 +187,47 @@ func filter(l level, size, stride int) {
 	}
 	DECQ(blocks)
 	JNZ(operand.LabelRef("block"))
+
+	ADDQ(imm(8*(sees+filterRows)), table)
+	DECQ(groups)
+	JNZ(operand.LabelRef("group"))
+
+	ADDQ(field("srcStep"), src)
+	ADDQ(field("dstStep"), dst)
+	ADDQ(imm(4*size*size), weights)
+	ADDQ(imm(4), field("done"))
+	DECQ(field("planes"))
+	JNZ(operand.LabelRef("plane"))
 	VZEROUPPER()
 	RET()
 }
 
-// Fields of filterBand. The table file asserts them.
-var bandOffsets = []struct {
+// Fields of filterCall. The table file asserts them.
+var callOffsets = []struct {
 	field string
 	at    int
 }{
-	{"rows", 0}, {"dst", 88}, {"weights", 120}, {"masks", 128}, {"blocks", 136}, {"start", 144}, {"bias", 152}, {"lo", 156}, {"hi", 160},
+	{"src", 0},
+	{"srcStep", 8},
+	{"dst", 16},
+	{"dstStep", 24},
+	{"planes", 32},
+	{"weights", 40},
+	{"bias", 48},
+	{"rows", 56},
+	{"groups", 64},
+	{"masks", 72},
+	{"blocks", 80},
+	{"start", 88},
+	{"zeros", 96},
+	{"spare", 104},
+	{"done", 112},
+	{"lo", 120},
+	{"hi", 124},
 }
 
-func bandField(q reg.Register, name string) operand.Mem {
-	for _, o := range bandOffsets {
+func callField(q reg.Register, name string) operand.Mem {
+	for _, o := range callOffsets {
 		if o.field == name {
 			return operand.Mem{Base: q, Disp: o.at}
 		}

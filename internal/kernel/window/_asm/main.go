@@ -123,8 +123,8 @@ func goTable() []byte {
 	for _, o := range offsets {
 		p("_ = [1]int{}[unsafe.Offsetof(Rows{}.%s)-%d]", o.field, o.at)
 	}
-	for _, o := range bandOffsets {
-		p("_ = [1]int{}[unsafe.Offsetof(filterBand{}.%s)-%d]", o.field, o.at)
+	for _, o := range callOffsets {
+		p("_ = [1]int{}[unsafe.Offsetof(filterCall{}.%s)-%d]", o.field, o.at)
 	}
 	p(")\n")
 	for _, l := range levels {
@@ -137,7 +137,7 @@ func goTable() []byte {
 		p("}\n")
 		for _, size := range []int{3, 5} {
 			for stride := 1; stride <= 2; stride++ {
-				p("//go:noescape\nfunc %s(q *filterBand)\n", filterName(l, size, stride))
+				p("//go:noescape\nfunc %s(q *filterCall)\n", filterName(l, size, stride))
 			}
 		}
 		for _, op := range []string{"sum", "max"} {
