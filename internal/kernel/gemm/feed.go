@@ -56,6 +56,8 @@ type feeder struct {
 	count  int
 	rows   [kc]int
 	cols   [blockPanels * vectors * 16]int32
+	copied []float32              // vectors, for dots
+	sums   [maxNarrow * 4]float32 // of dots
 }
 
 // packRows writes rows i..i+rows-1 of a, indices k0..k0+n-1, index by index

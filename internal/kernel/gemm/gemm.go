@@ -189,7 +189,8 @@ type Kernel struct {
 	vec    *vec.Funcs
 
 	band     bandFunc
-	bandRows int // the most that band computes at once
+	bandRows int                   // the most that band computes at once
+	narrow   [maxNarrow]narrowDots // by vectors, less one
 
 	jobs sync.Pool // of *job
 }

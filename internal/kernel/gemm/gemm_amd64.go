@@ -15,7 +15,7 @@ var kernels = [cpu.Levels]*Kernel{
 	cpu.Generic: newGeneric(),
 	cpu.AVX2: {
 		mr: len(microAVX2[0][0]), lanes: 8, nr: 8 * len(microAVX2[0]),
-		micro:  func(t *tile) { microAVX2[0][(t.cols-1)/8][t.rows-1](t) },
+		micro:  microAVX2Tile,
 		direct: func(t *tile) { microAVX2[1][(t.cols-1)/8][t.rows-1](t) },
 		pack:   func(dst []float32, step int, s *strip) { packStrip(&packAVX2, 8, dst, step, s) },
 		vec:    vec.For(cpu.AVX2),
@@ -23,10 +23,11 @@ var kernels = [cpu.Levels]*Kernel{
 			bandAVX2[vecs-1][rows-1](k, unsafe.SliceData(x), ldx, unsafe.SliceData(b), &c[0], ldc, unsafe.SliceData(add), ldadd)
 		},
 		bandRows: len(bandAVX2[0]),
+		narrow:   [maxNarrow]narrowDots{{4, dots1AVX2}, {4, dots2AVX2}, {2, dots3AVX2}, {2, dots4AVX2}},
 	},
 	cpu.AVX512: {
 		mr: len(microAVX512[0][0]), lanes: 16, nr: 16 * len(microAVX512[0]),
-		micro:  func(t *tile) { microAVX512[0][(t.cols-1)/16][t.rows-1](t) },
+		micro:  microAVX512Tile,
 		direct: func(t *tile) { microAVX512[1][(t.cols-1)/16][t.rows-1](t) },
 		pack:   func(dst []float32, step int, s *strip) { packStrip(&packAVX512, 16, dst, step, s) },
 		vec:    vec.For(cpu.AVX512),
@@ -34,6 +35,7 @@ var kernels = [cpu.Levels]*Kernel{
 			bandAVX512[vecs-1][rows-1](k, unsafe.SliceData(x), ldx, unsafe.SliceData(b), &c[0], ldc, unsafe.SliceData(add), ldadd)
 		},
 		bandRows: len(bandAVX512[0]),
+		narrow:   [maxNarrow]narrowDots{{4, dots1AVX512}, {4, dots2AVX512}, {4, dots3AVX512}, {4, dots4AVX512}},
 	},
 }
 
@@ -44,4 +46,50 @@ func packStrip(by *[maxRuns + 1]func(dst *float32, step int, s *strip), lanes in
 	}
 	_ = dst[(len(s.rows)-1)*step+lanes-1]
 	by[s.runs-1](&dst[0], step, s)
+}
+
+func microAVX2Tile(t *tile) {
+	if !t.isNarrow(4) {
+		microAVX2[0][(t.cols-1)/8][t.rows-1](t)
+		return
+	}
+	var sums [maxNarrow][4]float32
+	switch t.cols {
+	case 1:
+		narrow1AVX2(t.k, &t.a[0], &t.b[0], &sums[0][0])
+	case 2:
+		narrow2AVX2(t.k, &t.a[0], &t.b[0], &sums[0][0])
+	case 3:
+		narrow3AVX2(t.k, &t.a[0], &t.b[0], &sums[0][0])
+	default:
+		narrow4AVX2(t.k, &t.a[0], &t.b[0], &sums[0][0])
+	}
+	for j := range t.cols {
+		for i := range t.rows {
+			t.finish(i, j, sums[j][i])
+		}
+	}
+}
+
+func microAVX512Tile(t *tile) {
+	if !t.isNarrow(8) {
+		microAVX512[0][(t.cols-1)/16][t.rows-1](t)
+		return
+	}
+	var sums [maxNarrow][8]float32
+	switch t.cols {
+	case 1:
+		narrow1AVX512(t.k, &t.a[0], &t.b[0], &sums[0][0])
+	case 2:
+		narrow2AVX512(t.k, &t.a[0], &t.b[0], &sums[0][0])
+	case 3:
+		narrow3AVX512(t.k, &t.a[0], &t.b[0], &sums[0][0])
+	default:
+		narrow4AVX512(t.k, &t.a[0], &t.b[0], &sums[0][0])
+	}
+	for j := range t.cols {
+		for i := range t.rows {
+			t.finish(i, j, sums[j][i])
+		}
+	}
 }

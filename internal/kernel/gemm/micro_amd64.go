@@ -209,6 +209,30 @@ func band2x4AVX2(k int, x *float32, ldx int, b, c *float32, ldc int, add *float3
 func band3x4AVX2(k int, x *float32, ldx int, b, c *float32, ldc int, add *float32, ldadd int)
 
 //go:noescape
+func narrow1AVX2(k int, a, b, sums *float32)
+
+//go:noescape
+func dots1AVX2(k int, x *float32, ldx int, w *float32, ldw int, sums *float32)
+
+//go:noescape
+func narrow2AVX2(k int, a, b, sums *float32)
+
+//go:noescape
+func dots2AVX2(k int, x *float32, ldx int, w *float32, ldw int, sums *float32)
+
+//go:noescape
+func narrow3AVX2(k int, a, b, sums *float32)
+
+//go:noescape
+func dots3AVX2(k int, x *float32, ldx int, w *float32, ldw int, sums *float32)
+
+//go:noescape
+func narrow4AVX2(k int, a, b, sums *float32)
+
+//go:noescape
+func dots4AVX2(k int, x *float32, ldx int, w *float32, ldw int, sums *float32)
+
+//go:noescape
 func packGatherAVX2(dst *float32, step int, s *strip)
 
 //go:noescape
@@ -414,6 +438,30 @@ func band3x4AVX512(k int, x *float32, ldx int, b, c *float32, ldc int, add *floa
 
 //go:noescape
 func band4x4AVX512(k int, x *float32, ldx int, b, c *float32, ldc int, add *float32, ldadd int)
+
+//go:noescape
+func narrow1AVX512(k int, a, b, sums *float32)
+
+//go:noescape
+func dots1AVX512(k int, x *float32, ldx int, w *float32, ldw int, sums *float32)
+
+//go:noescape
+func narrow2AVX512(k int, a, b, sums *float32)
+
+//go:noescape
+func dots2AVX512(k int, x *float32, ldx int, w *float32, ldw int, sums *float32)
+
+//go:noescape
+func narrow3AVX512(k int, a, b, sums *float32)
+
+//go:noescape
+func dots3AVX512(k int, x *float32, ldx int, w *float32, ldw int, sums *float32)
+
+//go:noescape
+func narrow4AVX512(k int, a, b, sums *float32)
+
+//go:noescape
+func dots4AVX512(k int, x *float32, ldx int, w *float32, ldw int, sums *float32)
 
 //go:noescape
 func packGatherAVX512(dst *float32, step int, s *strip)

@@ -6071,6 +6071,773 @@ band3x4AVX2store:
 	VZEROUPPER
 	RET
 
+// func narrow1AVX2(k int, a *float32, b *float32, sums *float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·narrow1AVX2(SB), NOSPLIT, $0-32
+	MOVQ   k+0(FP), CX
+	MOVQ   a+8(FP), SI
+	MOVQ   b+16(FP), DX
+	MOVQ   sums+24(FP), DI
+	VXORPS X0, X0, X0
+	VXORPS X1, X1, X1
+	VXORPS X2, X2, X2
+	VXORPS X3, X3, X3
+	SUBQ   $0x04, CX
+	JL     k65rest
+
+k65many:
+	PREFETCHT0   4096(SI)
+	VBROADCASTSS (DX), X5
+	VFMADD231PS  (SI), X5, X0
+	VBROADCASTSS 96(DX), X5
+	VFMADD231PS  16(SI), X5, X1
+	VBROADCASTSS 192(DX), X5
+	VFMADD231PS  32(SI), X5, X2
+	VBROADCASTSS 288(DX), X5
+	VFMADD231PS  48(SI), X5, X3
+	ADDQ         $0x40, SI
+	ADDQ         $+384, DX
+	SUBQ         $0x04, CX
+	JGE          k65many
+
+k65rest:
+	ADDQ $0x04, CX
+	JZ   k65done
+
+k65one:
+	PREFETCHT0   4096(SI)
+	VBROADCASTSS (DX), X5
+	VFMADD231PS  (SI), X5, X0
+	ADDQ         $0x10, SI
+	ADDQ         $0x60, DX
+	DECQ         CX
+	JNZ          k65one
+
+k65done:
+	VADDPS  X2, X0, X0
+	VADDPS  X3, X1, X1
+	VADDPS  X1, X0, X0
+	VMOVUPS X0, (DI)
+	VZEROUPPER
+	RET
+
+// func dots1AVX2(k int, x *float32, ldx int, w *float32, ldw int, sums *float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·dots1AVX2(SB), NOSPLIT, $0-48
+	MOVQ   k+0(FP), CX
+	MOVQ   x+8(FP), SI
+	MOVQ   ldx+16(FP), AX
+	SHLQ   $0x02, AX
+	MOVQ   w+24(FP), DX
+	MOVQ   ldw+32(FP), AX
+	SHLQ   $0x02, AX
+	LEAQ   (DX)(AX*1), R11
+	LEAQ   (R11)(AX*1), R12
+	LEAQ   (R12)(AX*1), R13
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	SUBQ   $0x08, CX
+	JL     dots1AVX2rest
+
+dots1AVX2many:
+	VMOVUPS     (SI), Y4
+	PREFETCHT0  1024(DX)
+	VMOVUPS     (DX), Y5
+	VFMADD231PS Y4, Y5, Y0
+	PREFETCHT0  1024(R11)
+	VMOVUPS     (R11), Y5
+	VFMADD231PS Y4, Y5, Y1
+	PREFETCHT0  1024(R12)
+	VMOVUPS     (R12), Y5
+	VFMADD231PS Y4, Y5, Y2
+	PREFETCHT0  1024(R13)
+	VMOVUPS     (R13), Y5
+	VFMADD231PS Y4, Y5, Y3
+	ADDQ        $0x20, SI
+	ADDQ        $0x20, DX
+	ADDQ        $0x20, R11
+	ADDQ        $0x20, R12
+	ADDQ        $0x20, R13
+	SUBQ        $0x08, CX
+	JGE         dots1AVX2many
+
+dots1AVX2rest:
+	ADDQ        $0x08, CX
+	JZ          dots1AVX2done
+	LEAQ        masks<>+32(SB), AX
+	SHLQ        $0x02, CX
+	SUBQ        CX, AX
+	VMOVUPS     (AX), Y15
+	VMASKMOVPS  (SI), Y15, Y4
+	VMASKMOVPS  (DX), Y15, Y5
+	VFMADD231PS Y4, Y5, Y0
+	VMASKMOVPS  (R11), Y15, Y5
+	VFMADD231PS Y4, Y5, Y1
+	VMASKMOVPS  (R12), Y15, Y5
+	VFMADD231PS Y4, Y5, Y2
+	VMASKMOVPS  (R13), Y15, Y5
+	VFMADD231PS Y4, Y5, Y3
+
+dots1AVX2done:
+	MOVQ         sums+40(FP), DI
+	VEXTRACTF128 $0x01, Y0, X5
+	VADDPS       X5, X0, X0
+	VMOVHLPS     X0, X0, X5
+	VADDPS       X5, X0, X0
+	VMOVSHDUP    X0, X5
+	VADDSS       X5, X0, X0
+	VMOVSS       X0, (DI)
+	VEXTRACTF128 $0x01, Y1, X5
+	VADDPS       X5, X1, X1
+	VMOVHLPS     X1, X1, X5
+	VADDPS       X5, X1, X1
+	VMOVSHDUP    X1, X5
+	VADDSS       X5, X1, X1
+	VMOVSS       X1, 4(DI)
+	VEXTRACTF128 $0x01, Y2, X5
+	VADDPS       X5, X2, X2
+	VMOVHLPS     X2, X2, X5
+	VADDPS       X5, X2, X2
+	VMOVSHDUP    X2, X5
+	VADDSS       X5, X2, X2
+	VMOVSS       X2, 8(DI)
+	VEXTRACTF128 $0x01, Y3, X5
+	VADDPS       X5, X3, X3
+	VMOVHLPS     X3, X3, X5
+	VADDPS       X5, X3, X3
+	VMOVSHDUP    X3, X5
+	VADDSS       X5, X3, X3
+	VMOVSS       X3, 12(DI)
+	VZEROUPPER
+	RET
+
+// func narrow2AVX2(k int, a *float32, b *float32, sums *float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·narrow2AVX2(SB), NOSPLIT, $0-32
+	MOVQ   k+0(FP), CX
+	MOVQ   a+8(FP), SI
+	MOVQ   b+16(FP), DX
+	MOVQ   sums+24(FP), DI
+	VXORPS X0, X0, X0
+	VXORPS X1, X1, X1
+	VXORPS X2, X2, X2
+	VXORPS X3, X3, X3
+	VXORPS X4, X4, X4
+	VXORPS X5, X5, X5
+	VXORPS X6, X6, X6
+	VXORPS X7, X7, X7
+	SUBQ   $0x04, CX
+	JL     k66rest
+
+k66many:
+	PREFETCHT0   4096(SI)
+	VMOVUPS      (SI), X8
+	VBROADCASTSS (DX), X9
+	VFMADD231PS  X8, X9, X0
+	VBROADCASTSS 4(DX), X9
+	VFMADD231PS  X8, X9, X1
+	VMOVUPS      16(SI), X8
+	VBROADCASTSS 96(DX), X9
+	VFMADD231PS  X8, X9, X2
+	VBROADCASTSS 100(DX), X9
+	VFMADD231PS  X8, X9, X3
+	VMOVUPS      32(SI), X8
+	VBROADCASTSS 192(DX), X9
+	VFMADD231PS  X8, X9, X4
+	VBROADCASTSS 196(DX), X9
+	VFMADD231PS  X8, X9, X5
+	VMOVUPS      48(SI), X8
+	VBROADCASTSS 288(DX), X9
+	VFMADD231PS  X8, X9, X6
+	VBROADCASTSS 292(DX), X9
+	VFMADD231PS  X8, X9, X7
+	ADDQ         $0x40, SI
+	ADDQ         $+384, DX
+	SUBQ         $0x04, CX
+	JGE          k66many
+
+k66rest:
+	ADDQ $0x04, CX
+	JZ   k66done
+
+k66one:
+	PREFETCHT0   4096(SI)
+	VMOVUPS      (SI), X8
+	VBROADCASTSS (DX), X9
+	VFMADD231PS  X8, X9, X0
+	VBROADCASTSS 4(DX), X9
+	VFMADD231PS  X8, X9, X1
+	ADDQ         $0x10, SI
+	ADDQ         $0x60, DX
+	DECQ         CX
+	JNZ          k66one
+
+k66done:
+	VADDPS  X4, X0, X0
+	VADDPS  X5, X1, X1
+	VADDPS  X6, X2, X2
+	VADDPS  X7, X3, X3
+	VADDPS  X2, X0, X0
+	VADDPS  X3, X1, X1
+	VMOVUPS X0, (DI)
+	VMOVUPS X1, 16(DI)
+	VZEROUPPER
+	RET
+
+// func dots2AVX2(k int, x *float32, ldx int, w *float32, ldw int, sums *float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·dots2AVX2(SB), NOSPLIT, $0-48
+	MOVQ   k+0(FP), CX
+	MOVQ   x+8(FP), SI
+	MOVQ   ldx+16(FP), AX
+	SHLQ   $0x02, AX
+	LEAQ   (SI)(AX*1), R8
+	MOVQ   w+24(FP), DX
+	MOVQ   ldw+32(FP), AX
+	SHLQ   $0x02, AX
+	LEAQ   (DX)(AX*1), R11
+	LEAQ   (R11)(AX*1), R12
+	LEAQ   (R12)(AX*1), R13
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	SUBQ   $0x08, CX
+	JL     dots2AVX2rest
+
+dots2AVX2many:
+	VMOVUPS     (SI), Y8
+	VMOVUPS     (R8), Y9
+	PREFETCHT0  1024(DX)
+	VMOVUPS     (DX), Y10
+	VFMADD231PS Y8, Y10, Y0
+	VFMADD231PS Y9, Y10, Y4
+	PREFETCHT0  1024(R11)
+	VMOVUPS     (R11), Y10
+	VFMADD231PS Y8, Y10, Y1
+	VFMADD231PS Y9, Y10, Y5
+	PREFETCHT0  1024(R12)
+	VMOVUPS     (R12), Y10
+	VFMADD231PS Y8, Y10, Y2
+	VFMADD231PS Y9, Y10, Y6
+	PREFETCHT0  1024(R13)
+	VMOVUPS     (R13), Y10
+	VFMADD231PS Y8, Y10, Y3
+	VFMADD231PS Y9, Y10, Y7
+	ADDQ        $0x20, SI
+	ADDQ        $0x20, R8
+	ADDQ        $0x20, DX
+	ADDQ        $0x20, R11
+	ADDQ        $0x20, R12
+	ADDQ        $0x20, R13
+	SUBQ        $0x08, CX
+	JGE         dots2AVX2many
+
+dots2AVX2rest:
+	ADDQ        $0x08, CX
+	JZ          dots2AVX2done
+	LEAQ        masks<>+32(SB), AX
+	SHLQ        $0x02, CX
+	SUBQ        CX, AX
+	VMOVUPS     (AX), Y15
+	VMASKMOVPS  (SI), Y15, Y8
+	VMASKMOVPS  (R8), Y15, Y9
+	VMASKMOVPS  (DX), Y15, Y10
+	VFMADD231PS Y8, Y10, Y0
+	VFMADD231PS Y9, Y10, Y4
+	VMASKMOVPS  (R11), Y15, Y10
+	VFMADD231PS Y8, Y10, Y1
+	VFMADD231PS Y9, Y10, Y5
+	VMASKMOVPS  (R12), Y15, Y10
+	VFMADD231PS Y8, Y10, Y2
+	VFMADD231PS Y9, Y10, Y6
+	VMASKMOVPS  (R13), Y15, Y10
+	VFMADD231PS Y8, Y10, Y3
+	VFMADD231PS Y9, Y10, Y7
+
+dots2AVX2done:
+	MOVQ         sums+40(FP), DI
+	VEXTRACTF128 $0x01, Y0, X10
+	VADDPS       X10, X0, X0
+	VMOVHLPS     X0, X0, X10
+	VADDPS       X10, X0, X0
+	VMOVSHDUP    X0, X10
+	VADDSS       X10, X0, X0
+	VMOVSS       X0, (DI)
+	VEXTRACTF128 $0x01, Y1, X10
+	VADDPS       X10, X1, X1
+	VMOVHLPS     X1, X1, X10
+	VADDPS       X10, X1, X1
+	VMOVSHDUP    X1, X10
+	VADDSS       X10, X1, X1
+	VMOVSS       X1, 4(DI)
+	VEXTRACTF128 $0x01, Y2, X10
+	VADDPS       X10, X2, X2
+	VMOVHLPS     X2, X2, X10
+	VADDPS       X10, X2, X2
+	VMOVSHDUP    X2, X10
+	VADDSS       X10, X2, X2
+	VMOVSS       X2, 8(DI)
+	VEXTRACTF128 $0x01, Y3, X10
+	VADDPS       X10, X3, X3
+	VMOVHLPS     X3, X3, X10
+	VADDPS       X10, X3, X3
+	VMOVSHDUP    X3, X10
+	VADDSS       X10, X3, X3
+	VMOVSS       X3, 12(DI)
+	VEXTRACTF128 $0x01, Y4, X10
+	VADDPS       X10, X4, X4
+	VMOVHLPS     X4, X4, X10
+	VADDPS       X10, X4, X4
+	VMOVSHDUP    X4, X10
+	VADDSS       X10, X4, X4
+	VMOVSS       X4, 16(DI)
+	VEXTRACTF128 $0x01, Y5, X10
+	VADDPS       X10, X5, X5
+	VMOVHLPS     X5, X5, X10
+	VADDPS       X10, X5, X5
+	VMOVSHDUP    X5, X10
+	VADDSS       X10, X5, X5
+	VMOVSS       X5, 20(DI)
+	VEXTRACTF128 $0x01, Y6, X10
+	VADDPS       X10, X6, X6
+	VMOVHLPS     X6, X6, X10
+	VADDPS       X10, X6, X6
+	VMOVSHDUP    X6, X10
+	VADDSS       X10, X6, X6
+	VMOVSS       X6, 24(DI)
+	VEXTRACTF128 $0x01, Y7, X10
+	VADDPS       X10, X7, X7
+	VMOVHLPS     X7, X7, X10
+	VADDPS       X10, X7, X7
+	VMOVSHDUP    X7, X10
+	VADDSS       X10, X7, X7
+	VMOVSS       X7, 28(DI)
+	VZEROUPPER
+	RET
+
+// func narrow3AVX2(k int, a *float32, b *float32, sums *float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·narrow3AVX2(SB), NOSPLIT, $0-32
+	MOVQ   k+0(FP), CX
+	MOVQ   a+8(FP), SI
+	MOVQ   b+16(FP), DX
+	MOVQ   sums+24(FP), DI
+	VXORPS X0, X0, X0
+	VXORPS X1, X1, X1
+	VXORPS X2, X2, X2
+	VXORPS X3, X3, X3
+	VXORPS X4, X4, X4
+	VXORPS X5, X5, X5
+	SUBQ   $0x04, CX
+	JL     k67rest
+
+k67many:
+	PREFETCHT0   4096(SI)
+	VMOVUPS      (SI), X6
+	VBROADCASTSS (DX), X7
+	VFMADD231PS  X6, X7, X0
+	VBROADCASTSS 4(DX), X7
+	VFMADD231PS  X6, X7, X1
+	VBROADCASTSS 8(DX), X7
+	VFMADD231PS  X6, X7, X2
+	VMOVUPS      16(SI), X6
+	VBROADCASTSS 96(DX), X7
+	VFMADD231PS  X6, X7, X3
+	VBROADCASTSS 100(DX), X7
+	VFMADD231PS  X6, X7, X4
+	VBROADCASTSS 104(DX), X7
+	VFMADD231PS  X6, X7, X5
+	VMOVUPS      32(SI), X6
+	VBROADCASTSS 192(DX), X7
+	VFMADD231PS  X6, X7, X0
+	VBROADCASTSS 196(DX), X7
+	VFMADD231PS  X6, X7, X1
+	VBROADCASTSS 200(DX), X7
+	VFMADD231PS  X6, X7, X2
+	VMOVUPS      48(SI), X6
+	VBROADCASTSS 288(DX), X7
+	VFMADD231PS  X6, X7, X3
+	VBROADCASTSS 292(DX), X7
+	VFMADD231PS  X6, X7, X4
+	VBROADCASTSS 296(DX), X7
+	VFMADD231PS  X6, X7, X5
+	ADDQ         $0x40, SI
+	ADDQ         $+384, DX
+	SUBQ         $0x04, CX
+	JGE          k67many
+
+k67rest:
+	ADDQ $0x04, CX
+	JZ   k67done
+
+k67one:
+	PREFETCHT0   4096(SI)
+	VMOVUPS      (SI), X6
+	VBROADCASTSS (DX), X7
+	VFMADD231PS  X6, X7, X0
+	VBROADCASTSS 4(DX), X7
+	VFMADD231PS  X6, X7, X1
+	VBROADCASTSS 8(DX), X7
+	VFMADD231PS  X6, X7, X2
+	ADDQ         $0x10, SI
+	ADDQ         $0x60, DX
+	DECQ         CX
+	JNZ          k67one
+
+k67done:
+	VADDPS  X3, X0, X0
+	VADDPS  X4, X1, X1
+	VADDPS  X5, X2, X2
+	VMOVUPS X0, (DI)
+	VMOVUPS X1, 16(DI)
+	VMOVUPS X2, 32(DI)
+	VZEROUPPER
+	RET
+
+// func dots3AVX2(k int, x *float32, ldx int, w *float32, ldw int, sums *float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·dots3AVX2(SB), NOSPLIT, $0-48
+	MOVQ   k+0(FP), CX
+	MOVQ   x+8(FP), SI
+	MOVQ   ldx+16(FP), AX
+	SHLQ   $0x02, AX
+	LEAQ   (SI)(AX*1), R8
+	LEAQ   (R8)(AX*1), R9
+	MOVQ   w+24(FP), DX
+	MOVQ   ldw+32(FP), AX
+	SHLQ   $0x02, AX
+	LEAQ   (DX)(AX*1), R11
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	SUBQ   $0x08, CX
+	JL     dots3AVX2rest
+
+dots3AVX2many:
+	VMOVUPS     (SI), Y6
+	VMOVUPS     (R8), Y7
+	VMOVUPS     (R9), Y8
+	PREFETCHT0  1024(DX)
+	VMOVUPS     (DX), Y9
+	VFMADD231PS Y6, Y9, Y0
+	VFMADD231PS Y7, Y9, Y2
+	VFMADD231PS Y8, Y9, Y4
+	PREFETCHT0  1024(R11)
+	VMOVUPS     (R11), Y9
+	VFMADD231PS Y6, Y9, Y1
+	VFMADD231PS Y7, Y9, Y3
+	VFMADD231PS Y8, Y9, Y5
+	ADDQ        $0x20, SI
+	ADDQ        $0x20, R8
+	ADDQ        $0x20, R9
+	ADDQ        $0x20, DX
+	ADDQ        $0x20, R11
+	SUBQ        $0x08, CX
+	JGE         dots3AVX2many
+
+dots3AVX2rest:
+	ADDQ        $0x08, CX
+	JZ          dots3AVX2done
+	LEAQ        masks<>+32(SB), AX
+	SHLQ        $0x02, CX
+	SUBQ        CX, AX
+	VMOVUPS     (AX), Y15
+	VMASKMOVPS  (SI), Y15, Y6
+	VMASKMOVPS  (R8), Y15, Y7
+	VMASKMOVPS  (R9), Y15, Y8
+	VMASKMOVPS  (DX), Y15, Y9
+	VFMADD231PS Y6, Y9, Y0
+	VFMADD231PS Y7, Y9, Y2
+	VFMADD231PS Y8, Y9, Y4
+	VMASKMOVPS  (R11), Y15, Y9
+	VFMADD231PS Y6, Y9, Y1
+	VFMADD231PS Y7, Y9, Y3
+	VFMADD231PS Y8, Y9, Y5
+
+dots3AVX2done:
+	MOVQ         sums+40(FP), DI
+	VEXTRACTF128 $0x01, Y0, X9
+	VADDPS       X9, X0, X0
+	VMOVHLPS     X0, X0, X9
+	VADDPS       X9, X0, X0
+	VMOVSHDUP    X0, X9
+	VADDSS       X9, X0, X0
+	VMOVSS       X0, (DI)
+	VEXTRACTF128 $0x01, Y1, X9
+	VADDPS       X9, X1, X1
+	VMOVHLPS     X1, X1, X9
+	VADDPS       X9, X1, X1
+	VMOVSHDUP    X1, X9
+	VADDSS       X9, X1, X1
+	VMOVSS       X1, 4(DI)
+	VEXTRACTF128 $0x01, Y2, X9
+	VADDPS       X9, X2, X2
+	VMOVHLPS     X2, X2, X9
+	VADDPS       X9, X2, X2
+	VMOVSHDUP    X2, X9
+	VADDSS       X9, X2, X2
+	VMOVSS       X2, 8(DI)
+	VEXTRACTF128 $0x01, Y3, X9
+	VADDPS       X9, X3, X3
+	VMOVHLPS     X3, X3, X9
+	VADDPS       X9, X3, X3
+	VMOVSHDUP    X3, X9
+	VADDSS       X9, X3, X3
+	VMOVSS       X3, 12(DI)
+	VEXTRACTF128 $0x01, Y4, X9
+	VADDPS       X9, X4, X4
+	VMOVHLPS     X4, X4, X9
+	VADDPS       X9, X4, X4
+	VMOVSHDUP    X4, X9
+	VADDSS       X9, X4, X4
+	VMOVSS       X4, 16(DI)
+	VEXTRACTF128 $0x01, Y5, X9
+	VADDPS       X9, X5, X5
+	VMOVHLPS     X5, X5, X9
+	VADDPS       X9, X5, X5
+	VMOVSHDUP    X5, X9
+	VADDSS       X9, X5, X5
+	VMOVSS       X5, 20(DI)
+	VZEROUPPER
+	RET
+
+// func narrow4AVX2(k int, a *float32, b *float32, sums *float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·narrow4AVX2(SB), NOSPLIT, $0-32
+	MOVQ   k+0(FP), CX
+	MOVQ   a+8(FP), SI
+	MOVQ   b+16(FP), DX
+	MOVQ   sums+24(FP), DI
+	VXORPS X0, X0, X0
+	VXORPS X1, X1, X1
+	VXORPS X2, X2, X2
+	VXORPS X3, X3, X3
+	VXORPS X4, X4, X4
+	VXORPS X5, X5, X5
+	VXORPS X6, X6, X6
+	VXORPS X7, X7, X7
+	SUBQ   $0x04, CX
+	JL     k68rest
+
+k68many:
+	PREFETCHT0   4096(SI)
+	VMOVUPS      (SI), X8
+	VBROADCASTSS (DX), X9
+	VFMADD231PS  X8, X9, X0
+	VBROADCASTSS 4(DX), X9
+	VFMADD231PS  X8, X9, X1
+	VBROADCASTSS 8(DX), X9
+	VFMADD231PS  X8, X9, X2
+	VBROADCASTSS 12(DX), X9
+	VFMADD231PS  X8, X9, X3
+	VMOVUPS      16(SI), X8
+	VBROADCASTSS 96(DX), X9
+	VFMADD231PS  X8, X9, X4
+	VBROADCASTSS 100(DX), X9
+	VFMADD231PS  X8, X9, X5
+	VBROADCASTSS 104(DX), X9
+	VFMADD231PS  X8, X9, X6
+	VBROADCASTSS 108(DX), X9
+	VFMADD231PS  X8, X9, X7
+	VMOVUPS      32(SI), X8
+	VBROADCASTSS 192(DX), X9
+	VFMADD231PS  X8, X9, X0
+	VBROADCASTSS 196(DX), X9
+	VFMADD231PS  X8, X9, X1
+	VBROADCASTSS 200(DX), X9
+	VFMADD231PS  X8, X9, X2
+	VBROADCASTSS 204(DX), X9
+	VFMADD231PS  X8, X9, X3
+	VMOVUPS      48(SI), X8
+	VBROADCASTSS 288(DX), X9
+	VFMADD231PS  X8, X9, X4
+	VBROADCASTSS 292(DX), X9
+	VFMADD231PS  X8, X9, X5
+	VBROADCASTSS 296(DX), X9
+	VFMADD231PS  X8, X9, X6
+	VBROADCASTSS 300(DX), X9
+	VFMADD231PS  X8, X9, X7
+	ADDQ         $0x40, SI
+	ADDQ         $+384, DX
+	SUBQ         $0x04, CX
+	JGE          k68many
+
+k68rest:
+	ADDQ $0x04, CX
+	JZ   k68done
+
+k68one:
+	PREFETCHT0   4096(SI)
+	VMOVUPS      (SI), X8
+	VBROADCASTSS (DX), X9
+	VFMADD231PS  X8, X9, X0
+	VBROADCASTSS 4(DX), X9
+	VFMADD231PS  X8, X9, X1
+	VBROADCASTSS 8(DX), X9
+	VFMADD231PS  X8, X9, X2
+	VBROADCASTSS 12(DX), X9
+	VFMADD231PS  X8, X9, X3
+	ADDQ         $0x10, SI
+	ADDQ         $0x60, DX
+	DECQ         CX
+	JNZ          k68one
+
+k68done:
+	VADDPS  X4, X0, X0
+	VADDPS  X5, X1, X1
+	VADDPS  X6, X2, X2
+	VADDPS  X7, X3, X3
+	VMOVUPS X0, (DI)
+	VMOVUPS X1, 16(DI)
+	VMOVUPS X2, 32(DI)
+	VMOVUPS X3, 48(DI)
+	VZEROUPPER
+	RET
+
+// func dots4AVX2(k int, x *float32, ldx int, w *float32, ldw int, sums *float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·dots4AVX2(SB), NOSPLIT, $0-48
+	MOVQ   k+0(FP), CX
+	MOVQ   x+8(FP), SI
+	MOVQ   ldx+16(FP), AX
+	SHLQ   $0x02, AX
+	LEAQ   (SI)(AX*1), R8
+	LEAQ   (R8)(AX*1), R9
+	LEAQ   (R9)(AX*1), R10
+	MOVQ   w+24(FP), DX
+	MOVQ   ldw+32(FP), AX
+	SHLQ   $0x02, AX
+	LEAQ   (DX)(AX*1), R11
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	SUBQ   $0x08, CX
+	JL     dots4AVX2rest
+
+dots4AVX2many:
+	VMOVUPS     (SI), Y8
+	VMOVUPS     (R8), Y9
+	VMOVUPS     (R9), Y10
+	VMOVUPS     (R10), Y11
+	PREFETCHT0  1024(DX)
+	VMOVUPS     (DX), Y12
+	VFMADD231PS Y8, Y12, Y0
+	VFMADD231PS Y9, Y12, Y2
+	VFMADD231PS Y10, Y12, Y4
+	VFMADD231PS Y11, Y12, Y6
+	PREFETCHT0  1024(R11)
+	VMOVUPS     (R11), Y12
+	VFMADD231PS Y8, Y12, Y1
+	VFMADD231PS Y9, Y12, Y3
+	VFMADD231PS Y10, Y12, Y5
+	VFMADD231PS Y11, Y12, Y7
+	ADDQ        $0x20, SI
+	ADDQ        $0x20, R8
+	ADDQ        $0x20, R9
+	ADDQ        $0x20, R10
+	ADDQ        $0x20, DX
+	ADDQ        $0x20, R11
+	SUBQ        $0x08, CX
+	JGE         dots4AVX2many
+
+dots4AVX2rest:
+	ADDQ        $0x08, CX
+	JZ          dots4AVX2done
+	LEAQ        masks<>+32(SB), AX
+	SHLQ        $0x02, CX
+	SUBQ        CX, AX
+	VMOVUPS     (AX), Y15
+	VMASKMOVPS  (SI), Y15, Y8
+	VMASKMOVPS  (R8), Y15, Y9
+	VMASKMOVPS  (R9), Y15, Y10
+	VMASKMOVPS  (R10), Y15, Y11
+	VMASKMOVPS  (DX), Y15, Y12
+	VFMADD231PS Y8, Y12, Y0
+	VFMADD231PS Y9, Y12, Y2
+	VFMADD231PS Y10, Y12, Y4
+	VFMADD231PS Y11, Y12, Y6
+	VMASKMOVPS  (R11), Y15, Y12
+	VFMADD231PS Y8, Y12, Y1
+	VFMADD231PS Y9, Y12, Y3
+	VFMADD231PS Y10, Y12, Y5
+	VFMADD231PS Y11, Y12, Y7
+
+dots4AVX2done:
+	MOVQ         sums+40(FP), DI
+	VEXTRACTF128 $0x01, Y0, X12
+	VADDPS       X12, X0, X0
+	VMOVHLPS     X0, X0, X12
+	VADDPS       X12, X0, X0
+	VMOVSHDUP    X0, X12
+	VADDSS       X12, X0, X0
+	VMOVSS       X0, (DI)
+	VEXTRACTF128 $0x01, Y1, X12
+	VADDPS       X12, X1, X1
+	VMOVHLPS     X1, X1, X12
+	VADDPS       X12, X1, X1
+	VMOVSHDUP    X1, X12
+	VADDSS       X12, X1, X1
+	VMOVSS       X1, 4(DI)
+	VEXTRACTF128 $0x01, Y2, X12
+	VADDPS       X12, X2, X2
+	VMOVHLPS     X2, X2, X12
+	VADDPS       X12, X2, X2
+	VMOVSHDUP    X2, X12
+	VADDSS       X12, X2, X2
+	VMOVSS       X2, 8(DI)
+	VEXTRACTF128 $0x01, Y3, X12
+	VADDPS       X12, X3, X3
+	VMOVHLPS     X3, X3, X12
+	VADDPS       X12, X3, X3
+	VMOVSHDUP    X3, X12
+	VADDSS       X12, X3, X3
+	VMOVSS       X3, 12(DI)
+	VEXTRACTF128 $0x01, Y4, X12
+	VADDPS       X12, X4, X4
+	VMOVHLPS     X4, X4, X12
+	VADDPS       X12, X4, X4
+	VMOVSHDUP    X4, X12
+	VADDSS       X12, X4, X4
+	VMOVSS       X4, 16(DI)
+	VEXTRACTF128 $0x01, Y5, X12
+	VADDPS       X12, X5, X5
+	VMOVHLPS     X5, X5, X12
+	VADDPS       X12, X5, X5
+	VMOVSHDUP    X5, X12
+	VADDSS       X12, X5, X5
+	VMOVSS       X5, 20(DI)
+	VEXTRACTF128 $0x01, Y6, X12
+	VADDPS       X12, X6, X6
+	VMOVHLPS     X6, X6, X12
+	VADDPS       X12, X6, X6
+	VMOVSHDUP    X6, X12
+	VADDSS       X12, X6, X6
+	VMOVSS       X6, 24(DI)
+	VEXTRACTF128 $0x01, Y7, X12
+	VADDPS       X12, X7, X7
+	VMOVHLPS     X7, X7, X12
+	VADDPS       X12, X7, X7
+	VMOVSHDUP    X7, X12
+	VADDSS       X12, X7, X7
+	VMOVSS       X7, 28(DI)
+	VZEROUPPER
+	RET
+
 // func micro1x1AVX512(t *int8)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·micro1x1AVX512(SB), NOSPLIT, $0-8
@@ -6095,9 +6862,9 @@ TEXT ·micro1x1AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z2, Z2, Z2
 	VPXORD     Z3, Z3, Z3
 	SUBQ       $0x04, CX
-	JL         k65rest
+	JL         k69rest
 
-k65many:
+k69many:
 	VMOVUPS          (DX), Z4
 	VFMADD231PS.BCST (SI), Z4, Z0
 	VMOVUPS          192(DX), Z4
@@ -6110,64 +6877,64 @@ k65many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $+768, DX
 	SUBQ             $0x04, CX
-	JGE              k65many
+	JGE              k69many
 
-k65rest:
+k69rest:
 	ADDQ $0x04, CX
-	JZ   k65done
+	JZ   k69done
 
-k65one:
+k69one:
 	VMOVUPS          (DX), Z4
 	VFMADD231PS.BCST (SI), Z4, Z0
 	ADDQ             AX, SI
 	ADDQ             $+192, DX
 	DECQ             CX
-	JNZ              k65one
+	JNZ              k69one
 
-k65done:
+k69done:
 	VADDPS    Z2, Z0, Z0
 	VADDPS    Z3, Z1, Z1
 	VADDPS    Z1, Z0, Z0
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e66add
+	JZ        e70add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 
-e66add:
+e70add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e66rowBias
+	JZ           e70rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 
-e66rowBias:
+e70rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e66colBias
+	JZ        e70colBias
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 
-e66colBias:
+e70colBias:
 	CMPQ         208(BX), $0x00
-	JE           e66clamp
+	JE           e70clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
 	VMINPS       Z0, Z30, Z0
 
-e66clamp:
+e70clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e66slope
+	JZ           e70slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
 	VMULPS       Z31, Z0, K2, Z0
 
-e66slope:
+e70slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -6205,9 +6972,9 @@ TEXT ·micro2x1AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z6, Z6, Z6
 	VPXORD     Z7, Z7, Z7
 	SUBQ       $0x04, CX
-	JL         k67rest
+	JL         k71rest
 
-k67many:
+k71many:
 	VMOVUPS          (DX), Z8
 	VFMADD231PS.BCST (SI), Z8, Z0
 	VFMADD231PS.BCST 4(SI), Z8, Z1
@@ -6224,22 +6991,22 @@ k67many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $+768, DX
 	SUBQ             $0x04, CX
-	JGE              k67many
+	JGE              k71many
 
-k67rest:
+k71rest:
 	ADDQ $0x04, CX
-	JZ   k67done
+	JZ   k71done
 
-k67one:
+k71one:
 	VMOVUPS          (DX), Z8
 	VFMADD231PS.BCST (SI), Z8, Z0
 	VFMADD231PS.BCST 4(SI), Z8, Z1
 	ADDQ             AX, SI
 	ADDQ             $+192, DX
 	DECQ             CX
-	JNZ              k67one
+	JNZ              k71one
 
-k67done:
+k71done:
 	VADDPS    Z4, Z0, Z0
 	VADDPS    Z5, Z1, Z1
 	VADDPS    Z6, Z2, Z2
@@ -6248,7 +7015,7 @@ k67done:
 	VADDPS    Z3, Z1, Z1
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e68add
+	JZ        e72add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VMOVUPS.Z (SI), K1, Z31
@@ -6257,26 +7024,26 @@ k67done:
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z1, Z1
 
-e68add:
+e72add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e68rowBias
+	JZ           e72rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VBROADCASTSS 4(SI), Z31
 	VADDPS       Z31, Z1, Z1
 
-e68rowBias:
+e72rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e68colBias
+	JZ        e72colBias
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z1, Z1
 
-e68colBias:
+e72colBias:
 	CMPQ         208(BX), $0x00
-	JE           e68clamp
+	JE           e72clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -6284,10 +7051,10 @@ e68colBias:
 	VMAXPS       Z1, Z31, Z1
 	VMINPS       Z1, Z30, Z1
 
-e68clamp:
+e72clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e68slope
+	JZ           e72slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -6296,7 +7063,7 @@ e68clamp:
 	VCMPPS       $0x01, Z30, Z1, K2
 	VMULPS       Z31, Z1, K2, Z1
 
-e68slope:
+e72slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -6342,9 +7109,9 @@ TEXT ·micro3x1AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z10, Z10, Z10
 	VPXORD     Z11, Z11, Z11
 	SUBQ       $0x04, CX
-	JL         k69rest
+	JL         k73rest
 
-k69many:
+k73many:
 	VMOVUPS          (DX), Z12
 	VFMADD231PS.BCST (SI), Z12, Z0
 	VFMADD231PS.BCST 4(SI), Z12, Z1
@@ -6365,13 +7132,13 @@ k69many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $+768, DX
 	SUBQ             $0x04, CX
-	JGE              k69many
+	JGE              k73many
 
-k69rest:
+k73rest:
 	ADDQ $0x04, CX
-	JZ   k69done
+	JZ   k73done
 
-k69one:
+k73one:
 	VMOVUPS          (DX), Z12
 	VFMADD231PS.BCST (SI), Z12, Z0
 	VFMADD231PS.BCST 4(SI), Z12, Z1
@@ -6379,9 +7146,9 @@ k69one:
 	ADDQ             AX, SI
 	ADDQ             $+192, DX
 	DECQ             CX
-	JNZ              k69one
+	JNZ              k73one
 
-k69done:
+k73done:
 	VADDPS    Z6, Z0, Z0
 	VADDPS    Z7, Z1, Z1
 	VADDPS    Z8, Z2, Z2
@@ -6393,7 +7160,7 @@ k69done:
 	VADDPS    Z5, Z2, Z2
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e70add
+	JZ        e74add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VMOVUPS.Z (SI), K1, Z31
@@ -6405,10 +7172,10 @@ k69done:
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z2, Z2
 
-e70add:
+e74add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e70rowBias
+	JZ           e74rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VBROADCASTSS 4(SI), Z31
@@ -6416,18 +7183,18 @@ e70add:
 	VBROADCASTSS 8(SI), Z31
 	VADDPS       Z31, Z2, Z2
 
-e70rowBias:
+e74rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e70colBias
+	JZ        e74colBias
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z1, Z1
 	VADDPS    Z31, Z2, Z2
 
-e70colBias:
+e74colBias:
 	CMPQ         208(BX), $0x00
-	JE           e70clamp
+	JE           e74clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -6437,10 +7204,10 @@ e70colBias:
 	VMAXPS       Z2, Z31, Z2
 	VMINPS       Z2, Z30, Z2
 
-e70clamp:
+e74clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e70slope
+	JZ           e74slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -6452,7 +7219,7 @@ e70clamp:
 	VCMPPS       $0x01, Z30, Z2, K2
 	VMULPS       Z31, Z2, K2, Z2
 
-e70slope:
+e74slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -6498,9 +7265,9 @@ TEXT ·micro4x1AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z6, Z6, Z6
 	VPXORD     Z7, Z7, Z7
 	SUBQ       $0x02, CX
-	JL         k71rest
+	JL         k75rest
 
-k71many:
+k75many:
 	VMOVUPS          (DX), Z8
 	VFMADD231PS.BCST (SI), Z8, Z0
 	VFMADD231PS.BCST 4(SI), Z8, Z1
@@ -6514,13 +7281,13 @@ k71many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $+384, DX
 	SUBQ             $0x02, CX
-	JGE              k71many
+	JGE              k75many
 
-k71rest:
+k75rest:
 	ADDQ $0x02, CX
-	JZ   k71done
+	JZ   k75done
 
-k71one:
+k75one:
 	VMOVUPS          (DX), Z8
 	VFMADD231PS.BCST (SI), Z8, Z0
 	VFMADD231PS.BCST 4(SI), Z8, Z1
@@ -6529,16 +7296,16 @@ k71one:
 	ADDQ             AX, SI
 	ADDQ             $+192, DX
 	DECQ             CX
-	JNZ              k71one
+	JNZ              k75one
 
-k71done:
+k75done:
 	VADDPS    Z4, Z0, Z0
 	VADDPS    Z5, Z1, Z1
 	VADDPS    Z6, Z2, Z2
 	VADDPS    Z7, Z3, Z3
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e72add
+	JZ        e76add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VMOVUPS.Z (SI), K1, Z31
@@ -6553,10 +7320,10 @@ k71done:
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z3, Z3
 
-e72add:
+e76add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e72rowBias
+	JZ           e76rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VBROADCASTSS 4(SI), Z31
@@ -6566,19 +7333,19 @@ e72add:
 	VBROADCASTSS 12(SI), Z31
 	VADDPS       Z31, Z3, Z3
 
-e72rowBias:
+e76rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e72colBias
+	JZ        e76colBias
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z1, Z1
 	VADDPS    Z31, Z2, Z2
 	VADDPS    Z31, Z3, Z3
 
-e72colBias:
+e76colBias:
 	CMPQ         208(BX), $0x00
-	JE           e72clamp
+	JE           e76clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -6590,10 +7357,10 @@ e72colBias:
 	VMAXPS       Z3, Z31, Z3
 	VMINPS       Z3, Z30, Z3
 
-e72clamp:
+e76clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e72slope
+	JZ           e76slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -6608,7 +7375,7 @@ e72clamp:
 	VCMPPS       $0x01, Z30, Z3, K2
 	VMULPS       Z31, Z3, K2, Z3
 
-e72slope:
+e76slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -6660,9 +7427,9 @@ TEXT ·micro5x1AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z8, Z8, Z8
 	VPXORD     Z9, Z9, Z9
 	SUBQ       $0x02, CX
-	JL         k73rest
+	JL         k77rest
 
-k73many:
+k77many:
 	VMOVUPS          (DX), Z10
 	VFMADD231PS.BCST (SI), Z10, Z0
 	VFMADD231PS.BCST 4(SI), Z10, Z1
@@ -6678,13 +7445,13 @@ k73many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $+384, DX
 	SUBQ             $0x02, CX
-	JGE              k73many
+	JGE              k77many
 
-k73rest:
+k77rest:
 	ADDQ $0x02, CX
-	JZ   k73done
+	JZ   k77done
 
-k73one:
+k77one:
 	VMOVUPS          (DX), Z10
 	VFMADD231PS.BCST (SI), Z10, Z0
 	VFMADD231PS.BCST 4(SI), Z10, Z1
@@ -6694,9 +7461,9 @@ k73one:
 	ADDQ             AX, SI
 	ADDQ             $+192, DX
 	DECQ             CX
-	JNZ              k73one
+	JNZ              k77one
 
-k73done:
+k77done:
 	VADDPS    Z5, Z0, Z0
 	VADDPS    Z6, Z1, Z1
 	VADDPS    Z7, Z2, Z2
@@ -6704,7 +7471,7 @@ k73done:
 	VADDPS    Z9, Z4, Z4
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e74add
+	JZ        e78add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VMOVUPS.Z (SI), K1, Z31
@@ -6722,10 +7489,10 @@ k73done:
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z4, Z4
 
-e74add:
+e78add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e74rowBias
+	JZ           e78rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VBROADCASTSS 4(SI), Z31
@@ -6737,10 +7504,10 @@ e74add:
 	VBROADCASTSS 16(SI), Z31
 	VADDPS       Z31, Z4, Z4
 
-e74rowBias:
+e78rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e74colBias
+	JZ        e78colBias
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z1, Z1
@@ -6748,9 +7515,9 @@ e74rowBias:
 	VADDPS    Z31, Z3, Z3
 	VADDPS    Z31, Z4, Z4
 
-e74colBias:
+e78colBias:
 	CMPQ         208(BX), $0x00
-	JE           e74clamp
+	JE           e78clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -6764,10 +7531,10 @@ e74colBias:
 	VMAXPS       Z4, Z31, Z4
 	VMINPS       Z4, Z30, Z4
 
-e74clamp:
+e78clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e74slope
+	JZ           e78slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -6785,7 +7552,7 @@ e74clamp:
 	VCMPPS       $0x01, Z30, Z4, K2
 	VMULPS       Z31, Z4, K2, Z4
 
-e74slope:
+e78slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -6843,9 +7610,9 @@ TEXT ·micro6x1AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z10, Z10, Z10
 	VPXORD     Z11, Z11, Z11
 	SUBQ       $0x02, CX
-	JL         k75rest
+	JL         k79rest
 
-k75many:
+k79many:
 	VMOVUPS          (DX), Z12
 	VFMADD231PS.BCST (SI), Z12, Z0
 	VFMADD231PS.BCST 4(SI), Z12, Z1
@@ -6863,13 +7630,13 @@ k75many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $+384, DX
 	SUBQ             $0x02, CX
-	JGE              k75many
+	JGE              k79many
 
-k75rest:
+k79rest:
 	ADDQ $0x02, CX
-	JZ   k75done
+	JZ   k79done
 
-k75one:
+k79one:
 	VMOVUPS          (DX), Z12
 	VFMADD231PS.BCST (SI), Z12, Z0
 	VFMADD231PS.BCST 4(SI), Z12, Z1
@@ -6880,9 +7647,9 @@ k75one:
 	ADDQ             AX, SI
 	ADDQ             $+192, DX
 	DECQ             CX
-	JNZ              k75one
+	JNZ              k79one
 
-k75done:
+k79done:
 	VADDPS    Z6, Z0, Z0
 	VADDPS    Z7, Z1, Z1
 	VADDPS    Z8, Z2, Z2
@@ -6891,7 +7658,7 @@ k75done:
 	VADDPS    Z11, Z5, Z5
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e76add
+	JZ        e80add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VMOVUPS.Z (SI), K1, Z31
@@ -6912,10 +7679,10 @@ k75done:
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z5, Z5
 
-e76add:
+e80add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e76rowBias
+	JZ           e80rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VBROADCASTSS 4(SI), Z31
@@ -6929,10 +7696,10 @@ e76add:
 	VBROADCASTSS 20(SI), Z31
 	VADDPS       Z31, Z5, Z5
 
-e76rowBias:
+e80rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e76colBias
+	JZ        e80colBias
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z1, Z1
@@ -6941,9 +7708,9 @@ e76rowBias:
 	VADDPS    Z31, Z4, Z4
 	VADDPS    Z31, Z5, Z5
 
-e76colBias:
+e80colBias:
 	CMPQ         208(BX), $0x00
-	JE           e76clamp
+	JE           e80clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -6959,10 +7726,10 @@ e76colBias:
 	VMAXPS       Z5, Z31, Z5
 	VMINPS       Z5, Z30, Z5
 
-e76clamp:
+e80clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e76slope
+	JZ           e80slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -6983,7 +7750,7 @@ e76clamp:
 	VCMPPS       $0x01, Z30, Z5, K2
 	VMULPS       Z31, Z5, K2, Z5
 
-e76slope:
+e80slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -7040,9 +7807,9 @@ TEXT ·micro7x1AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z5, Z5, Z5
 	VPXORD     Z6, Z6, Z6
 	SUBQ       $0x02, CX
-	JL         k77rest
+	JL         k81rest
 
-k77many:
+k81many:
 	VMOVUPS          (DX), Z7
 	VFMADD231PS.BCST (SI), Z7, Z0
 	VFMADD231PS.BCST 4(SI), Z7, Z1
@@ -7062,13 +7829,13 @@ k77many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $+384, DX
 	SUBQ             $0x02, CX
-	JGE              k77many
+	JGE              k81many
 
-k77rest:
+k81rest:
 	ADDQ $0x02, CX
-	JZ   k77done
+	JZ   k81done
 
-k77one:
+k81one:
 	VMOVUPS          (DX), Z7
 	VFMADD231PS.BCST (SI), Z7, Z0
 	VFMADD231PS.BCST 4(SI), Z7, Z1
@@ -7080,12 +7847,12 @@ k77one:
 	ADDQ             AX, SI
 	ADDQ             $+192, DX
 	DECQ             CX
-	JNZ              k77one
+	JNZ              k81one
 
-k77done:
+k81done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e78add
+	JZ        e82add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VMOVUPS.Z (SI), K1, Z31
@@ -7109,10 +7876,10 @@ k77done:
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z6, Z6
 
-e78add:
+e82add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e78rowBias
+	JZ           e82rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VBROADCASTSS 4(SI), Z31
@@ -7128,10 +7895,10 @@ e78add:
 	VBROADCASTSS 24(SI), Z31
 	VADDPS       Z31, Z6, Z6
 
-e78rowBias:
+e82rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e78colBias
+	JZ        e82colBias
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z1, Z1
@@ -7141,9 +7908,9 @@ e78rowBias:
 	VADDPS    Z31, Z5, Z5
 	VADDPS    Z31, Z6, Z6
 
-e78colBias:
+e82colBias:
 	CMPQ         208(BX), $0x00
-	JE           e78clamp
+	JE           e82clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -7161,10 +7928,10 @@ e78colBias:
 	VMAXPS       Z6, Z31, Z6
 	VMINPS       Z6, Z30, Z6
 
-e78clamp:
+e82clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e78slope
+	JZ           e82slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -7188,7 +7955,7 @@ e78clamp:
 	VCMPPS       $0x01, Z30, Z6, K2
 	VMULPS       Z31, Z6, K2, Z6
 
-e78slope:
+e82slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -7250,9 +8017,9 @@ TEXT ·micro8x1AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z6, Z6, Z6
 	VPXORD     Z7, Z7, Z7
 	SUBQ       $0x02, CX
-	JL         k79rest
+	JL         k83rest
 
-k79many:
+k83many:
 	VMOVUPS          (DX), Z8
 	VFMADD231PS.BCST (SI), Z8, Z0
 	VFMADD231PS.BCST 4(SI), Z8, Z1
@@ -7274,13 +8041,13 @@ k79many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $+384, DX
 	SUBQ             $0x02, CX
-	JGE              k79many
+	JGE              k83many
 
-k79rest:
+k83rest:
 	ADDQ $0x02, CX
-	JZ   k79done
+	JZ   k83done
 
-k79one:
+k83one:
 	VMOVUPS          (DX), Z8
 	VFMADD231PS.BCST (SI), Z8, Z0
 	VFMADD231PS.BCST 4(SI), Z8, Z1
@@ -7293,12 +8060,12 @@ k79one:
 	ADDQ             AX, SI
 	ADDQ             $+192, DX
 	DECQ             CX
-	JNZ              k79one
+	JNZ              k83one
 
-k79done:
+k83done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e80add
+	JZ        e84add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VMOVUPS.Z (SI), K1, Z31
@@ -7325,10 +8092,10 @@ k79done:
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z7, Z7
 
-e80add:
+e84add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e80rowBias
+	JZ           e84rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VBROADCASTSS 4(SI), Z31
@@ -7346,10 +8113,10 @@ e80add:
 	VBROADCASTSS 28(SI), Z31
 	VADDPS       Z31, Z7, Z7
 
-e80rowBias:
+e84rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e80colBias
+	JZ        e84colBias
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z1, Z1
@@ -7360,9 +8127,9 @@ e80rowBias:
 	VADDPS    Z31, Z6, Z6
 	VADDPS    Z31, Z7, Z7
 
-e80colBias:
+e84colBias:
 	CMPQ         208(BX), $0x00
-	JE           e80clamp
+	JE           e84clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -7382,10 +8149,10 @@ e80colBias:
 	VMAXPS       Z7, Z31, Z7
 	VMINPS       Z7, Z30, Z7
 
-e80clamp:
+e84clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e80slope
+	JZ           e84slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -7412,7 +8179,7 @@ e80clamp:
 	VCMPPS       $0x01, Z30, Z7, K2
 	VMULPS       Z31, Z7, K2, Z7
 
-e80slope:
+e84slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -7464,9 +8231,9 @@ TEXT ·micro1x2AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z6, Z6, Z6
 	VPXORD     Z7, Z7, Z7
 	SUBQ       $0x04, CX
-	JL         k81rest
+	JL         k85rest
 
-k81many:
+k85many:
 	VMOVUPS      (DX), Z8
 	VMOVUPS      64(DX), Z9
 	VBROADCASTSS (SI), Z31
@@ -7491,13 +8258,13 @@ k81many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+768, DX
 	SUBQ         $0x04, CX
-	JGE          k81many
+	JGE          k85many
 
-k81rest:
+k85rest:
 	ADDQ $0x04, CX
-	JZ   k81done
+	JZ   k85done
 
-k81one:
+k85one:
 	VMOVUPS      (DX), Z8
 	VMOVUPS      64(DX), Z9
 	VBROADCASTSS (SI), Z31
@@ -7506,9 +8273,9 @@ k81one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k81one
+	JNZ          k85one
 
-k81done:
+k85done:
 	VADDPS    Z4, Z0, Z0
 	VADDPS    Z5, Z1, Z1
 	VADDPS    Z6, Z2, Z2
@@ -7517,32 +8284,32 @@ k81done:
 	VADDPS    Z3, Z1, Z1
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e82add
+	JZ        e86add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z1, Z1
 
-e82add:
+e86add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e82rowBias
+	JZ           e86rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
 
-e82rowBias:
+e86rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e82colBias
+	JZ        e86colBias
 	VADDPS    (SI), Z0, Z0
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z1, Z1
 
-e82colBias:
+e86colBias:
 	CMPQ         208(BX), $0x00
-	JE           e82clamp
+	JE           e86clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -7550,10 +8317,10 @@ e82colBias:
 	VMAXPS       Z1, Z31, Z1
 	VMINPS       Z1, Z30, Z1
 
-e82clamp:
+e86clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e82slope
+	JZ           e86slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -7561,7 +8328,7 @@ e82clamp:
 	VCMPPS       $0x01, Z30, Z1, K2
 	VMULPS       Z31, Z1, K2, Z1
 
-e82slope:
+e86slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -7603,9 +8370,9 @@ TEXT ·micro2x2AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z6, Z6, Z6
 	VPXORD     Z7, Z7, Z7
 	SUBQ       $0x02, CX
-	JL         k83rest
+	JL         k87rest
 
-k83many:
+k87many:
 	VMOVUPS      (DX), Z8
 	VMOVUPS      64(DX), Z9
 	VBROADCASTSS (SI), Z31
@@ -7625,13 +8392,13 @@ k83many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k83many
+	JGE          k87many
 
-k83rest:
+k87rest:
 	ADDQ $0x02, CX
-	JZ   k83done
+	JZ   k87done
 
-k83one:
+k87one:
 	VMOVUPS      (DX), Z8
 	VMOVUPS      64(DX), Z9
 	VBROADCASTSS (SI), Z31
@@ -7643,16 +8410,16 @@ k83one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k83one
+	JNZ          k87one
 
-k83done:
+k87done:
 	VADDPS    Z4, Z0, Z0
 	VADDPS    Z5, Z1, Z1
 	VADDPS    Z6, Z2, Z2
 	VADDPS    Z7, Z3, Z3
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e84add
+	JZ        e88add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -7663,10 +8430,10 @@ k83done:
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z3, Z3
 
-e84add:
+e88add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e84rowBias
+	JZ           e88rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -7674,10 +8441,10 @@ e84add:
 	VADDPS       Z31, Z2, Z2
 	VADDPS       Z31, Z3, Z3
 
-e84rowBias:
+e88rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e84colBias
+	JZ        e88colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z2, Z2
@@ -7685,9 +8452,9 @@ e84rowBias:
 	VADDPS    Z31, Z1, Z1
 	VADDPS    Z31, Z3, Z3
 
-e84colBias:
+e88colBias:
 	CMPQ         208(BX), $0x00
-	JE           e84clamp
+	JE           e88clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -7699,10 +8466,10 @@ e84colBias:
 	VMAXPS       Z3, Z31, Z3
 	VMINPS       Z3, Z30, Z3
 
-e84clamp:
+e88clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e84slope
+	JZ           e88slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -7715,7 +8482,7 @@ e84clamp:
 	VCMPPS       $0x01, Z30, Z3, K2
 	VMULPS       Z31, Z3, K2, Z3
 
-e84slope:
+e88slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -7767,9 +8534,9 @@ TEXT ·micro3x2AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z10, Z10, Z10
 	VPXORD     Z11, Z11, Z11
 	SUBQ       $0x02, CX
-	JL         k85rest
+	JL         k89rest
 
-k85many:
+k89many:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
 	VBROADCASTSS (SI), Z31
@@ -7795,13 +8562,13 @@ k85many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k85many
+	JGE          k89many
 
-k85rest:
+k89rest:
 	ADDQ $0x02, CX
-	JZ   k85done
+	JZ   k89done
 
-k85one:
+k89one:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
 	VBROADCASTSS (SI), Z31
@@ -7816,9 +8583,9 @@ k85one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k85one
+	JNZ          k89one
 
-k85done:
+k89done:
 	VADDPS    Z6, Z0, Z0
 	VADDPS    Z7, Z1, Z1
 	VADDPS    Z8, Z2, Z2
@@ -7827,7 +8594,7 @@ k85done:
 	VADDPS    Z11, Z5, Z5
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e86add
+	JZ        e90add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -7842,10 +8609,10 @@ k85done:
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z5, Z5
 
-e86add:
+e90add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e86rowBias
+	JZ           e90rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -7856,10 +8623,10 @@ e86add:
 	VADDPS       Z31, Z4, Z4
 	VADDPS       Z31, Z5, Z5
 
-e86rowBias:
+e90rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e86colBias
+	JZ        e90colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z2, Z2
@@ -7869,9 +8636,9 @@ e86rowBias:
 	VADDPS    Z31, Z3, Z3
 	VADDPS    Z31, Z5, Z5
 
-e86colBias:
+e90colBias:
 	CMPQ         208(BX), $0x00
-	JE           e86clamp
+	JE           e90clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -7887,10 +8654,10 @@ e86colBias:
 	VMAXPS       Z5, Z31, Z5
 	VMINPS       Z5, Z30, Z5
 
-e86clamp:
+e90clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e86slope
+	JZ           e90slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -7908,7 +8675,7 @@ e86clamp:
 	VCMPPS       $0x01, Z30, Z5, K2
 	VMULPS       Z31, Z5, K2, Z5
 
-e86slope:
+e90slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -7962,9 +8729,9 @@ TEXT ·micro4x2AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z6, Z6, Z6
 	VPXORD     Z7, Z7, Z7
 	SUBQ       $0x02, CX
-	JL         k87rest
+	JL         k91rest
 
-k87many:
+k91many:
 	VMOVUPS      (DX), Z8
 	VMOVUPS      64(DX), Z9
 	VBROADCASTSS (SI), Z31
@@ -7996,13 +8763,13 @@ k87many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k87many
+	JGE          k91many
 
-k87rest:
+k91rest:
 	ADDQ $0x02, CX
-	JZ   k87done
+	JZ   k91done
 
-k87one:
+k91one:
 	VMOVUPS      (DX), Z8
 	VMOVUPS      64(DX), Z9
 	VBROADCASTSS (SI), Z31
@@ -8020,12 +8787,12 @@ k87one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k87one
+	JNZ          k91one
 
-k87done:
+k91done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e88add
+	JZ        e92add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -8044,10 +8811,10 @@ k87done:
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z7, Z7
 
-e88add:
+e92add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e88rowBias
+	JZ           e92rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -8061,10 +8828,10 @@ e88add:
 	VADDPS       Z31, Z6, Z6
 	VADDPS       Z31, Z7, Z7
 
-e88rowBias:
+e92rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e88colBias
+	JZ        e92colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z2, Z2
@@ -8076,9 +8843,9 @@ e88rowBias:
 	VADDPS    Z31, Z5, Z5
 	VADDPS    Z31, Z7, Z7
 
-e88colBias:
+e92colBias:
 	CMPQ         208(BX), $0x00
-	JE           e88clamp
+	JE           e92clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -8098,10 +8865,10 @@ e88colBias:
 	VMAXPS       Z7, Z31, Z7
 	VMINPS       Z7, Z30, Z7
 
-e88clamp:
+e92clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e88slope
+	JZ           e92slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -8124,7 +8891,7 @@ e88clamp:
 	VCMPPS       $0x01, Z30, Z7, K2
 	VMULPS       Z31, Z7, K2, Z7
 
-e88slope:
+e92slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -8186,9 +8953,9 @@ TEXT ·micro5x2AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z8, Z8, Z8
 	VPXORD     Z9, Z9, Z9
 	SUBQ       $0x02, CX
-	JL         k89rest
+	JL         k93rest
 
-k89many:
+k93many:
 	VMOVUPS      (DX), Z10
 	VMOVUPS      64(DX), Z11
 	VBROADCASTSS (SI), Z31
@@ -8226,13 +8993,13 @@ k89many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k89many
+	JGE          k93many
 
-k89rest:
+k93rest:
 	ADDQ $0x02, CX
-	JZ   k89done
+	JZ   k93done
 
-k89one:
+k93one:
 	VMOVUPS      (DX), Z10
 	VMOVUPS      64(DX), Z11
 	VBROADCASTSS (SI), Z31
@@ -8253,12 +9020,12 @@ k89one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k89one
+	JNZ          k93one
 
-k89done:
+k93done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e90add
+	JZ        e94add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -8281,10 +9048,10 @@ k89done:
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z9, Z9
 
-e90add:
+e94add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e90rowBias
+	JZ           e94rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -8301,10 +9068,10 @@ e90add:
 	VADDPS       Z31, Z8, Z8
 	VADDPS       Z31, Z9, Z9
 
-e90rowBias:
+e94rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e90colBias
+	JZ        e94colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z2, Z2
@@ -8318,9 +9085,9 @@ e90rowBias:
 	VADDPS    Z31, Z7, Z7
 	VADDPS    Z31, Z9, Z9
 
-e90colBias:
+e94colBias:
 	CMPQ         208(BX), $0x00
-	JE           e90clamp
+	JE           e94clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -8344,10 +9111,10 @@ e90colBias:
 	VMAXPS       Z9, Z31, Z9
 	VMINPS       Z9, Z30, Z9
 
-e90clamp:
+e94clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e90slope
+	JZ           e94slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -8375,7 +9142,7 @@ e90clamp:
 	VCMPPS       $0x01, Z30, Z9, K2
 	VMULPS       Z31, Z9, K2, Z9
 
-e90slope:
+e94slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -8445,9 +9212,9 @@ TEXT ·micro6x2AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z10, Z10, Z10
 	VPXORD     Z11, Z11, Z11
 	SUBQ       $0x02, CX
-	JL         k91rest
+	JL         k95rest
 
-k91many:
+k95many:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
 	VBROADCASTSS (SI), Z31
@@ -8491,13 +9258,13 @@ k91many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k91many
+	JGE          k95many
 
-k91rest:
+k95rest:
 	ADDQ $0x02, CX
-	JZ   k91done
+	JZ   k95done
 
-k91one:
+k95one:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
 	VBROADCASTSS (SI), Z31
@@ -8521,12 +9288,12 @@ k91one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k91one
+	JNZ          k95one
 
-k91done:
+k95done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e92add
+	JZ        e96add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -8553,10 +9320,10 @@ k91done:
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z11, Z11
 
-e92add:
+e96add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e92rowBias
+	JZ           e96rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -8576,10 +9343,10 @@ e92add:
 	VADDPS       Z31, Z10, Z10
 	VADDPS       Z31, Z11, Z11
 
-e92rowBias:
+e96rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e92colBias
+	JZ        e96colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z2, Z2
@@ -8595,9 +9362,9 @@ e92rowBias:
 	VADDPS    Z31, Z9, Z9
 	VADDPS    Z31, Z11, Z11
 
-e92colBias:
+e96colBias:
 	CMPQ         208(BX), $0x00
-	JE           e92clamp
+	JE           e96clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -8625,10 +9392,10 @@ e92colBias:
 	VMAXPS       Z11, Z31, Z11
 	VMINPS       Z11, Z30, Z11
 
-e92clamp:
+e96clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e92slope
+	JZ           e96slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -8661,7 +9428,7 @@ e92clamp:
 	VCMPPS       $0x01, Z30, Z11, K2
 	VMULPS       Z31, Z11, K2, Z11
 
-e92slope:
+e96slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -8739,9 +9506,9 @@ TEXT ·micro7x2AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z12, Z12, Z12
 	VPXORD     Z13, Z13, Z13
 	SUBQ       $0x02, CX
-	JL         k93rest
+	JL         k97rest
 
-k93many:
+k97many:
 	VMOVUPS      (DX), Z14
 	VMOVUPS      64(DX), Z15
 	VBROADCASTSS (SI), Z31
@@ -8791,13 +9558,13 @@ k93many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k93many
+	JGE          k97many
 
-k93rest:
+k97rest:
 	ADDQ $0x02, CX
-	JZ   k93done
+	JZ   k97done
 
-k93one:
+k97one:
 	VMOVUPS      (DX), Z14
 	VMOVUPS      64(DX), Z15
 	VBROADCASTSS (SI), Z31
@@ -8824,12 +9591,12 @@ k93one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k93one
+	JNZ          k97one
 
-k93done:
+k97done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e94add
+	JZ        e98add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -8860,10 +9627,10 @@ k93done:
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z13, Z13
 
-e94add:
+e98add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e94rowBias
+	JZ           e98rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -8886,10 +9653,10 @@ e94add:
 	VADDPS       Z31, Z12, Z12
 	VADDPS       Z31, Z13, Z13
 
-e94rowBias:
+e98rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e94colBias
+	JZ        e98colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z2, Z2
@@ -8907,9 +9674,9 @@ e94rowBias:
 	VADDPS    Z31, Z11, Z11
 	VADDPS    Z31, Z13, Z13
 
-e94colBias:
+e98colBias:
 	CMPQ         208(BX), $0x00
-	JE           e94clamp
+	JE           e98clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -8941,10 +9708,10 @@ e94colBias:
 	VMAXPS       Z13, Z31, Z13
 	VMINPS       Z13, Z30, Z13
 
-e94clamp:
+e98clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e94slope
+	JZ           e98slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -8982,7 +9749,7 @@ e94clamp:
 	VCMPPS       $0x01, Z30, Z13, K2
 	VMULPS       Z31, Z13, K2, Z13
 
-e94slope:
+e98slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -9068,9 +9835,9 @@ TEXT ·micro8x2AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z14, Z14, Z14
 	VPXORD     Z15, Z15, Z15
 	SUBQ       $0x02, CX
-	JL         k95rest
+	JL         k99rest
 
-k95many:
+k99many:
 	VMOVUPS      (DX), Z16
 	VMOVUPS      64(DX), Z17
 	VBROADCASTSS (SI), Z31
@@ -9126,13 +9893,13 @@ k95many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k95many
+	JGE          k99many
 
-k95rest:
+k99rest:
 	ADDQ $0x02, CX
-	JZ   k95done
+	JZ   k99done
 
-k95one:
+k99one:
 	VMOVUPS      (DX), Z16
 	VMOVUPS      64(DX), Z17
 	VBROADCASTSS (SI), Z31
@@ -9162,12 +9929,12 @@ k95one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k95one
+	JNZ          k99one
 
-k95done:
+k99done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e96add
+	JZ        e100add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -9202,10 +9969,10 @@ k95done:
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z15, Z15
 
-e96add:
+e100add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e96rowBias
+	JZ           e100rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -9231,10 +9998,10 @@ e96add:
 	VADDPS       Z31, Z14, Z14
 	VADDPS       Z31, Z15, Z15
 
-e96rowBias:
+e100rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e96colBias
+	JZ        e100colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z2, Z2
@@ -9254,9 +10021,9 @@ e96rowBias:
 	VADDPS    Z31, Z13, Z13
 	VADDPS    Z31, Z15, Z15
 
-e96colBias:
+e100colBias:
 	CMPQ         208(BX), $0x00
-	JE           e96clamp
+	JE           e100clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -9292,10 +10059,10 @@ e96colBias:
 	VMAXPS       Z15, Z31, Z15
 	VMINPS       Z15, Z30, Z15
 
-e96clamp:
+e100clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e96slope
+	JZ           e100slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -9338,7 +10105,7 @@ e96clamp:
 	VCMPPS       $0x01, Z30, Z15, K2
 	VMULPS       Z31, Z15, K2, Z15
 
-e96slope:
+e100slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -9403,9 +10170,9 @@ TEXT ·micro1x3AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z10, Z10, Z10
 	VPXORD     Z11, Z11, Z11
 	SUBQ       $0x04, CX
-	JL         k97rest
+	JL         k101rest
 
-k97many:
+k101many:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
 	VMOVUPS      128(DX), Z14
@@ -9438,13 +10205,13 @@ k97many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+768, DX
 	SUBQ         $0x04, CX
-	JGE          k97many
+	JGE          k101many
 
-k97rest:
+k101rest:
 	ADDQ $0x04, CX
-	JZ   k97done
+	JZ   k101done
 
-k97one:
+k101one:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
 	VMOVUPS      128(DX), Z14
@@ -9455,9 +10222,9 @@ k97one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k97one
+	JNZ          k101one
 
-k97done:
+k101done:
 	VADDPS    Z6, Z0, Z0
 	VADDPS    Z7, Z1, Z1
 	VADDPS    Z8, Z2, Z2
@@ -9469,7 +10236,7 @@ k97done:
 	VADDPS    Z5, Z2, Z2
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e98add
+	JZ        e102add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -9477,27 +10244,27 @@ k97done:
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z2, Z2
 
-e98add:
+e102add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e98rowBias
+	JZ           e102rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
 	VADDPS       Z31, Z2, Z2
 
-e98rowBias:
+e102rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e98colBias
+	JZ        e102colBias
 	VADDPS    (SI), Z0, Z0
 	VADDPS    64(SI), Z1, Z1
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z2, Z2
 
-e98colBias:
+e102colBias:
 	CMPQ         208(BX), $0x00
-	JE           e98clamp
+	JE           e102clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -9507,10 +10274,10 @@ e98colBias:
 	VMAXPS       Z2, Z31, Z2
 	VMINPS       Z2, Z30, Z2
 
-e98clamp:
+e102clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e98slope
+	JZ           e102slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -9520,7 +10287,7 @@ e98clamp:
 	VCMPPS       $0x01, Z30, Z2, K2
 	VMULPS       Z31, Z2, K2, Z2
 
-e98slope:
+e102slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -9569,9 +10336,9 @@ TEXT ·micro2x3AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z10, Z10, Z10
 	VPXORD     Z11, Z11, Z11
 	SUBQ       $0x02, CX
-	JL         k99rest
+	JL         k103rest
 
-k99many:
+k103many:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
 	VMOVUPS      128(DX), Z14
@@ -9597,13 +10364,13 @@ k99many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k99many
+	JGE          k103many
 
-k99rest:
+k103rest:
 	ADDQ $0x02, CX
-	JZ   k99done
+	JZ   k103done
 
-k99one:
+k103one:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
 	VMOVUPS      128(DX), Z14
@@ -9618,9 +10385,9 @@ k99one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k99one
+	JNZ          k103one
 
-k99done:
+k103done:
 	VADDPS    Z6, Z0, Z0
 	VADDPS    Z7, Z1, Z1
 	VADDPS    Z8, Z2, Z2
@@ -9629,7 +10396,7 @@ k99done:
 	VADDPS    Z11, Z5, Z5
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e100add
+	JZ        e104add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -9642,10 +10409,10 @@ k99done:
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z5, Z5
 
-e100add:
+e104add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e100rowBias
+	JZ           e104rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -9655,10 +10422,10 @@ e100add:
 	VADDPS       Z31, Z4, Z4
 	VADDPS       Z31, Z5, Z5
 
-e100rowBias:
+e104rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e100colBias
+	JZ        e104colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z3, Z3
@@ -9669,9 +10436,9 @@ e100rowBias:
 	VADDPS    Z31, Z2, Z2
 	VADDPS    Z31, Z5, Z5
 
-e100colBias:
+e104colBias:
 	CMPQ         208(BX), $0x00
-	JE           e100clamp
+	JE           e104clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -9687,10 +10454,10 @@ e100colBias:
 	VMAXPS       Z5, Z31, Z5
 	VMINPS       Z5, Z30, Z5
 
-e100clamp:
+e104clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e100slope
+	JZ           e104slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -9707,7 +10474,7 @@ e100clamp:
 	VCMPPS       $0x01, Z30, Z5, K2
 	VMULPS       Z31, Z5, K2, Z5
 
-e100slope:
+e104slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -9761,9 +10528,9 @@ TEXT ·micro3x3AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z7, Z7, Z7
 	VPXORD     Z8, Z8, Z8
 	SUBQ       $0x02, CX
-	JL         k101rest
+	JL         k105rest
 
-k101many:
+k105many:
 	VMOVUPS      (DX), Z9
 	VMOVUPS      64(DX), Z10
 	VMOVUPS      128(DX), Z11
@@ -9797,13 +10564,13 @@ k101many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k101many
+	JGE          k105many
 
-k101rest:
+k105rest:
 	ADDQ $0x02, CX
-	JZ   k101done
+	JZ   k105done
 
-k101one:
+k105one:
 	VMOVUPS      (DX), Z9
 	VMOVUPS      64(DX), Z10
 	VMOVUPS      128(DX), Z11
@@ -9822,12 +10589,12 @@ k101one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k101one
+	JNZ          k105one
 
-k101done:
+k105done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e102add
+	JZ        e106add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -9845,10 +10612,10 @@ k101done:
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z8, Z8
 
-e102add:
+e106add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e102rowBias
+	JZ           e106rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -9862,10 +10629,10 @@ e102add:
 	VADDPS       Z31, Z7, Z7
 	VADDPS       Z31, Z8, Z8
 
-e102rowBias:
+e106rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e102colBias
+	JZ        e106colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z3, Z3
@@ -9879,9 +10646,9 @@ e102rowBias:
 	VADDPS    Z31, Z5, Z5
 	VADDPS    Z31, Z8, Z8
 
-e102colBias:
+e106colBias:
 	CMPQ         208(BX), $0x00
-	JE           e102clamp
+	JE           e106clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -9903,10 +10670,10 @@ e102colBias:
 	VMAXPS       Z8, Z31, Z8
 	VMINPS       Z8, Z30, Z8
 
-e102clamp:
+e106clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e102slope
+	JZ           e106slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -9930,7 +10697,7 @@ e102clamp:
 	VCMPPS       $0x01, Z30, Z8, K2
 	VMULPS       Z31, Z8, K2, Z8
 
-e102slope:
+e106slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -9995,9 +10762,9 @@ TEXT ·micro4x3AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z10, Z10, Z10
 	VPXORD     Z11, Z11, Z11
 	SUBQ       $0x02, CX
-	JL         k103rest
+	JL         k107rest
 
-k103many:
+k107many:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
 	VMOVUPS      128(DX), Z14
@@ -10039,13 +10806,13 @@ k103many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k103many
+	JGE          k107many
 
-k103rest:
+k107rest:
 	ADDQ $0x02, CX
-	JZ   k103done
+	JZ   k107done
 
-k103one:
+k107one:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
 	VMOVUPS      128(DX), Z14
@@ -10068,12 +10835,12 @@ k103one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k103one
+	JNZ          k107one
 
-k103done:
+k107done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e104add
+	JZ        e108add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -10096,10 +10863,10 @@ k103done:
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z11, Z11
 
-e104add:
+e108add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e104rowBias
+	JZ           e108rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -10117,10 +10884,10 @@ e104add:
 	VADDPS       Z31, Z10, Z10
 	VADDPS       Z31, Z11, Z11
 
-e104rowBias:
+e108rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e104colBias
+	JZ        e108colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z3, Z3
@@ -10137,9 +10904,9 @@ e104rowBias:
 	VADDPS    Z31, Z8, Z8
 	VADDPS    Z31, Z11, Z11
 
-e104colBias:
+e108colBias:
 	CMPQ         208(BX), $0x00
-	JE           e104clamp
+	JE           e108clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -10167,10 +10934,10 @@ e104colBias:
 	VMAXPS       Z11, Z31, Z11
 	VMINPS       Z11, Z30, Z11
 
-e104clamp:
+e108clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e104slope
+	JZ           e108slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -10201,7 +10968,7 @@ e104clamp:
 	VCMPPS       $0x01, Z30, Z11, K2
 	VMULPS       Z31, Z11, K2, Z11
 
-e104slope:
+e108slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -10277,9 +11044,9 @@ TEXT ·micro5x3AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z13, Z13, Z13
 	VPXORD     Z14, Z14, Z14
 	SUBQ       $0x02, CX
-	JL         k105rest
+	JL         k109rest
 
-k105many:
+k109many:
 	VMOVUPS      (DX), Z15
 	VMOVUPS      64(DX), Z16
 	VMOVUPS      128(DX), Z17
@@ -10329,13 +11096,13 @@ k105many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k105many
+	JGE          k109many
 
-k105rest:
+k109rest:
 	ADDQ $0x02, CX
-	JZ   k105done
+	JZ   k109done
 
-k105one:
+k109one:
 	VMOVUPS      (DX), Z15
 	VMOVUPS      64(DX), Z16
 	VMOVUPS      128(DX), Z17
@@ -10362,12 +11129,12 @@ k105one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k105one
+	JNZ          k109one
 
-k105done:
+k109done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e106add
+	JZ        e110add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -10395,10 +11162,10 @@ k105done:
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z14, Z14
 
-e106add:
+e110add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e106rowBias
+	JZ           e110rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -10420,10 +11187,10 @@ e106add:
 	VADDPS       Z31, Z13, Z13
 	VADDPS       Z31, Z14, Z14
 
-e106rowBias:
+e110rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e106colBias
+	JZ        e110colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z3, Z3
@@ -10443,9 +11210,9 @@ e106rowBias:
 	VADDPS    Z31, Z11, Z11
 	VADDPS    Z31, Z14, Z14
 
-e106colBias:
+e110colBias:
 	CMPQ         208(BX), $0x00
-	JE           e106clamp
+	JE           e110clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -10479,10 +11246,10 @@ e106colBias:
 	VMAXPS       Z14, Z31, Z14
 	VMINPS       Z14, Z30, Z14
 
-e106clamp:
+e110clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e106slope
+	JZ           e110slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -10520,7 +11287,7 @@ e106clamp:
 	VCMPPS       $0x01, Z30, Z14, K2
 	VMULPS       Z31, Z14, K2, Z14
 
-e106slope:
+e110slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -10607,9 +11374,9 @@ TEXT ·micro6x3AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z16, Z16, Z16
 	VPXORD     Z17, Z17, Z17
 	SUBQ       $0x02, CX
-	JL         k107rest
+	JL         k111rest
 
-k107many:
+k111many:
 	VMOVUPS      (DX), Z18
 	VMOVUPS      64(DX), Z19
 	VMOVUPS      128(DX), Z20
@@ -10667,13 +11434,13 @@ k107many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k107many
+	JGE          k111many
 
-k107rest:
+k111rest:
 	ADDQ $0x02, CX
-	JZ   k107done
+	JZ   k111done
 
-k107one:
+k111one:
 	VMOVUPS      (DX), Z18
 	VMOVUPS      64(DX), Z19
 	VMOVUPS      128(DX), Z20
@@ -10704,12 +11471,12 @@ k107one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k107one
+	JNZ          k111one
 
-k107done:
+k111done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e108add
+	JZ        e112add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -10742,10 +11509,10 @@ k107done:
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z17, Z17
 
-e108add:
+e112add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e108rowBias
+	JZ           e112rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -10771,10 +11538,10 @@ e108add:
 	VADDPS       Z31, Z16, Z16
 	VADDPS       Z31, Z17, Z17
 
-e108rowBias:
+e112rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e108colBias
+	JZ        e112colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z3, Z3
@@ -10797,9 +11564,9 @@ e108rowBias:
 	VADDPS    Z31, Z14, Z14
 	VADDPS    Z31, Z17, Z17
 
-e108colBias:
+e112colBias:
 	CMPQ         208(BX), $0x00
-	JE           e108clamp
+	JE           e112clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -10839,10 +11606,10 @@ e108colBias:
 	VMAXPS       Z17, Z31, Z17
 	VMINPS       Z17, Z30, Z17
 
-e108clamp:
+e112clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e108slope
+	JZ           e112slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -10887,7 +11654,7 @@ e108clamp:
 	VCMPPS       $0x01, Z30, Z17, K2
 	VMULPS       Z31, Z17, K2, Z17
 
-e108slope:
+e112slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -10985,9 +11752,9 @@ TEXT ·micro7x3AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z19, Z19, Z19
 	VPXORD     Z20, Z20, Z20
 	SUBQ       $0x02, CX
-	JL         k109rest
+	JL         k113rest
 
-k109many:
+k113many:
 	VMOVUPS      (DX), Z21
 	VMOVUPS      64(DX), Z22
 	VMOVUPS      128(DX), Z23
@@ -11053,13 +11820,13 @@ k109many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k109many
+	JGE          k113many
 
-k109rest:
+k113rest:
 	ADDQ $0x02, CX
-	JZ   k109done
+	JZ   k113done
 
-k109one:
+k113one:
 	VMOVUPS      (DX), Z21
 	VMOVUPS      64(DX), Z22
 	VMOVUPS      128(DX), Z23
@@ -11094,12 +11861,12 @@ k109one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k109one
+	JNZ          k113one
 
-k109done:
+k113done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e110add
+	JZ        e114add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -11137,10 +11904,10 @@ k109done:
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z20, Z20
 
-e110add:
+e114add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e110rowBias
+	JZ           e114rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -11170,10 +11937,10 @@ e110add:
 	VADDPS       Z31, Z19, Z19
 	VADDPS       Z31, Z20, Z20
 
-e110rowBias:
+e114rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e110colBias
+	JZ        e114colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z3, Z3
@@ -11199,9 +11966,9 @@ e110rowBias:
 	VADDPS    Z31, Z17, Z17
 	VADDPS    Z31, Z20, Z20
 
-e110colBias:
+e114colBias:
 	CMPQ         208(BX), $0x00
-	JE           e110clamp
+	JE           e114clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -11247,10 +12014,10 @@ e110colBias:
 	VMAXPS       Z20, Z31, Z20
 	VMINPS       Z20, Z30, Z20
 
-e110clamp:
+e114clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e110slope
+	JZ           e114slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -11302,7 +12069,7 @@ e110clamp:
 	VCMPPS       $0x01, Z30, Z20, K2
 	VMULPS       Z31, Z20, K2, Z20
 
-e110slope:
+e114slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -11411,9 +12178,9 @@ TEXT ·micro8x3AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z22, Z22, Z22
 	VPXORD     Z23, Z23, Z23
 	SUBQ       $0x02, CX
-	JL         k111rest
+	JL         k115rest
 
-k111many:
+k115many:
 	VMOVUPS      (DX), Z24
 	VMOVUPS      64(DX), Z25
 	VMOVUPS      128(DX), Z26
@@ -11487,13 +12254,13 @@ k111many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k111many
+	JGE          k115many
 
-k111rest:
+k115rest:
 	ADDQ $0x02, CX
-	JZ   k111done
+	JZ   k115done
 
-k111one:
+k115one:
 	VMOVUPS      (DX), Z24
 	VMOVUPS      64(DX), Z25
 	VMOVUPS      128(DX), Z26
@@ -11532,12 +12299,12 @@ k111one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k111one
+	JNZ          k115one
 
-k111done:
+k115done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e112add
+	JZ        e116add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -11580,10 +12347,10 @@ k111done:
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z23, Z23
 
-e112add:
+e116add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e112rowBias
+	JZ           e116rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -11617,10 +12384,10 @@ e112add:
 	VADDPS       Z31, Z22, Z22
 	VADDPS       Z31, Z23, Z23
 
-e112rowBias:
+e116rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e112colBias
+	JZ        e116colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z3, Z3
@@ -11649,9 +12416,9 @@ e112rowBias:
 	VADDPS    Z31, Z20, Z20
 	VADDPS    Z31, Z23, Z23
 
-e112colBias:
+e116colBias:
 	CMPQ         208(BX), $0x00
-	JE           e112clamp
+	JE           e116clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -11703,10 +12470,10 @@ e112colBias:
 	VMAXPS       Z23, Z31, Z23
 	VMINPS       Z23, Z30, Z23
 
-e112clamp:
+e116clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e112slope
+	JZ           e116slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -11765,7 +12532,7 @@ e112clamp:
 	VCMPPS       $0x01, Z30, Z23, K2
 	VMULPS       Z31, Z23, K2, Z23
 
-e112slope:
+e116slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -11828,9 +12595,9 @@ TEXT ·direct1x1AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z3, Z3, Z3
 	MOVQ       224(BX), R9
 	SUBQ       $0x04, CX
-	JL         k113rest
+	JL         k117rest
 
-k113many:
+k117many:
 	MOVQ             (R9), R10
 	VMOVUPS.Z        (DX)(R10*4), K1, Z4
 	VFMADD231PS.BCST (SI), Z4, Z0
@@ -11847,65 +12614,65 @@ k113many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $0x20, R9
 	SUBQ             $0x04, CX
-	JGE              k113many
+	JGE              k117many
 
-k113rest:
+k117rest:
 	ADDQ $0x04, CX
-	JZ   k113done
+	JZ   k117done
 
-k113one:
+k117one:
 	MOVQ             (R9), R10
 	VMOVUPS.Z        (DX)(R10*4), K1, Z4
 	VFMADD231PS.BCST (SI), Z4, Z0
 	ADDQ             AX, SI
 	ADDQ             $0x08, R9
 	DECQ             CX
-	JNZ              k113one
+	JNZ              k117one
 
-k113done:
+k117done:
 	VADDPS    Z2, Z0, Z0
 	VADDPS    Z3, Z1, Z1
 	VADDPS    Z1, Z0, Z0
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e114add
+	JZ        e118add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 
-e114add:
+e118add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e114rowBias
+	JZ           e118rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 
-e114rowBias:
+e118rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e114colBias
+	JZ        e118colBias
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 
-e114colBias:
+e118colBias:
 	CMPQ         208(BX), $0x00
-	JE           e114clamp
+	JE           e118clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
 	VMINPS       Z0, Z30, Z0
 
-e114clamp:
+e118clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e114slope
+	JZ           e118slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
 	VMULPS       Z31, Z0, K2, Z0
 
-e114slope:
+e118slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -11944,9 +12711,9 @@ TEXT ·direct2x1AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z7, Z7, Z7
 	MOVQ       224(BX), R9
 	SUBQ       $0x04, CX
-	JL         k115rest
+	JL         k119rest
 
-k115many:
+k119many:
 	MOVQ             (R9), R10
 	VMOVUPS.Z        (DX)(R10*4), K1, Z8
 	VFMADD231PS.BCST (SI), Z8, Z0
@@ -11967,13 +12734,13 @@ k115many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $0x20, R9
 	SUBQ             $0x04, CX
-	JGE              k115many
+	JGE              k119many
 
-k115rest:
+k119rest:
 	ADDQ $0x04, CX
-	JZ   k115done
+	JZ   k119done
 
-k115one:
+k119one:
 	MOVQ             (R9), R10
 	VMOVUPS.Z        (DX)(R10*4), K1, Z8
 	VFMADD231PS.BCST (SI), Z8, Z0
@@ -11981,9 +12748,9 @@ k115one:
 	ADDQ             AX, SI
 	ADDQ             $0x08, R9
 	DECQ             CX
-	JNZ              k115one
+	JNZ              k119one
 
-k115done:
+k119done:
 	VADDPS    Z4, Z0, Z0
 	VADDPS    Z5, Z1, Z1
 	VADDPS    Z6, Z2, Z2
@@ -11992,7 +12759,7 @@ k115done:
 	VADDPS    Z3, Z1, Z1
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e116add
+	JZ        e120add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VMOVUPS.Z (SI), K1, Z31
@@ -12001,26 +12768,26 @@ k115done:
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z1, Z1
 
-e116add:
+e120add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e116rowBias
+	JZ           e120rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VBROADCASTSS 4(SI), Z31
 	VADDPS       Z31, Z1, Z1
 
-e116rowBias:
+e120rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e116colBias
+	JZ        e120colBias
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z1, Z1
 
-e116colBias:
+e120colBias:
 	CMPQ         208(BX), $0x00
-	JE           e116clamp
+	JE           e120clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -12028,10 +12795,10 @@ e116colBias:
 	VMAXPS       Z1, Z31, Z1
 	VMINPS       Z1, Z30, Z1
 
-e116clamp:
+e120clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e116slope
+	JZ           e120slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -12040,7 +12807,7 @@ e116clamp:
 	VCMPPS       $0x01, Z30, Z1, K2
 	VMULPS       Z31, Z1, K2, Z1
 
-e116slope:
+e120slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -12087,9 +12854,9 @@ TEXT ·direct3x1AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z11, Z11, Z11
 	MOVQ       224(BX), R9
 	SUBQ       $0x04, CX
-	JL         k117rest
+	JL         k121rest
 
-k117many:
+k121many:
 	MOVQ             (R9), R10
 	VMOVUPS.Z        (DX)(R10*4), K1, Z12
 	VFMADD231PS.BCST (SI), Z12, Z0
@@ -12114,13 +12881,13 @@ k117many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $0x20, R9
 	SUBQ             $0x04, CX
-	JGE              k117many
+	JGE              k121many
 
-k117rest:
+k121rest:
 	ADDQ $0x04, CX
-	JZ   k117done
+	JZ   k121done
 
-k117one:
+k121one:
 	MOVQ             (R9), R10
 	VMOVUPS.Z        (DX)(R10*4), K1, Z12
 	VFMADD231PS.BCST (SI), Z12, Z0
@@ -12129,9 +12896,9 @@ k117one:
 	ADDQ             AX, SI
 	ADDQ             $0x08, R9
 	DECQ             CX
-	JNZ              k117one
+	JNZ              k121one
 
-k117done:
+k121done:
 	VADDPS    Z6, Z0, Z0
 	VADDPS    Z7, Z1, Z1
 	VADDPS    Z8, Z2, Z2
@@ -12143,7 +12910,7 @@ k117done:
 	VADDPS    Z5, Z2, Z2
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e118add
+	JZ        e122add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VMOVUPS.Z (SI), K1, Z31
@@ -12155,10 +12922,10 @@ k117done:
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z2, Z2
 
-e118add:
+e122add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e118rowBias
+	JZ           e122rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VBROADCASTSS 4(SI), Z31
@@ -12166,18 +12933,18 @@ e118add:
 	VBROADCASTSS 8(SI), Z31
 	VADDPS       Z31, Z2, Z2
 
-e118rowBias:
+e122rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e118colBias
+	JZ        e122colBias
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z1, Z1
 	VADDPS    Z31, Z2, Z2
 
-e118colBias:
+e122colBias:
 	CMPQ         208(BX), $0x00
-	JE           e118clamp
+	JE           e122clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -12187,10 +12954,10 @@ e118colBias:
 	VMAXPS       Z2, Z31, Z2
 	VMINPS       Z2, Z30, Z2
 
-e118clamp:
+e122clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e118slope
+	JZ           e122slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -12202,7 +12969,7 @@ e118clamp:
 	VCMPPS       $0x01, Z30, Z2, K2
 	VMULPS       Z31, Z2, K2, Z2
 
-e118slope:
+e122slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -12249,9 +13016,9 @@ TEXT ·direct4x1AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z7, Z7, Z7
 	MOVQ       224(BX), R9
 	SUBQ       $0x02, CX
-	JL         k119rest
+	JL         k123rest
 
-k119many:
+k123many:
 	MOVQ             (R9), R10
 	VMOVUPS.Z        (DX)(R10*4), K1, Z8
 	VFMADD231PS.BCST (SI), Z8, Z0
@@ -12267,13 +13034,13 @@ k119many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $0x10, R9
 	SUBQ             $0x02, CX
-	JGE              k119many
+	JGE              k123many
 
-k119rest:
+k123rest:
 	ADDQ $0x02, CX
-	JZ   k119done
+	JZ   k123done
 
-k119one:
+k123one:
 	MOVQ             (R9), R10
 	VMOVUPS.Z        (DX)(R10*4), K1, Z8
 	VFMADD231PS.BCST (SI), Z8, Z0
@@ -12283,16 +13050,16 @@ k119one:
 	ADDQ             AX, SI
 	ADDQ             $0x08, R9
 	DECQ             CX
-	JNZ              k119one
+	JNZ              k123one
 
-k119done:
+k123done:
 	VADDPS    Z4, Z0, Z0
 	VADDPS    Z5, Z1, Z1
 	VADDPS    Z6, Z2, Z2
 	VADDPS    Z7, Z3, Z3
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e120add
+	JZ        e124add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VMOVUPS.Z (SI), K1, Z31
@@ -12307,10 +13074,10 @@ k119done:
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z3, Z3
 
-e120add:
+e124add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e120rowBias
+	JZ           e124rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VBROADCASTSS 4(SI), Z31
@@ -12320,19 +13087,19 @@ e120add:
 	VBROADCASTSS 12(SI), Z31
 	VADDPS       Z31, Z3, Z3
 
-e120rowBias:
+e124rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e120colBias
+	JZ        e124colBias
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z1, Z1
 	VADDPS    Z31, Z2, Z2
 	VADDPS    Z31, Z3, Z3
 
-e120colBias:
+e124colBias:
 	CMPQ         208(BX), $0x00
-	JE           e120clamp
+	JE           e124clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -12344,10 +13111,10 @@ e120colBias:
 	VMAXPS       Z3, Z31, Z3
 	VMINPS       Z3, Z30, Z3
 
-e120clamp:
+e124clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e120slope
+	JZ           e124slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -12362,7 +13129,7 @@ e120clamp:
 	VCMPPS       $0x01, Z30, Z3, K2
 	VMULPS       Z31, Z3, K2, Z3
 
-e120slope:
+e124slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -12415,9 +13182,9 @@ TEXT ·direct5x1AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z9, Z9, Z9
 	MOVQ       224(BX), R9
 	SUBQ       $0x02, CX
-	JL         k121rest
+	JL         k125rest
 
-k121many:
+k125many:
 	MOVQ             (R9), R10
 	VMOVUPS.Z        (DX)(R10*4), K1, Z10
 	VFMADD231PS.BCST (SI), Z10, Z0
@@ -12435,13 +13202,13 @@ k121many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $0x10, R9
 	SUBQ             $0x02, CX
-	JGE              k121many
+	JGE              k125many
 
-k121rest:
+k125rest:
 	ADDQ $0x02, CX
-	JZ   k121done
+	JZ   k125done
 
-k121one:
+k125one:
 	MOVQ             (R9), R10
 	VMOVUPS.Z        (DX)(R10*4), K1, Z10
 	VFMADD231PS.BCST (SI), Z10, Z0
@@ -12452,9 +13219,9 @@ k121one:
 	ADDQ             AX, SI
 	ADDQ             $0x08, R9
 	DECQ             CX
-	JNZ              k121one
+	JNZ              k125one
 
-k121done:
+k125done:
 	VADDPS    Z5, Z0, Z0
 	VADDPS    Z6, Z1, Z1
 	VADDPS    Z7, Z2, Z2
@@ -12462,7 +13229,7 @@ k121done:
 	VADDPS    Z9, Z4, Z4
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e122add
+	JZ        e126add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VMOVUPS.Z (SI), K1, Z31
@@ -12480,10 +13247,10 @@ k121done:
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z4, Z4
 
-e122add:
+e126add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e122rowBias
+	JZ           e126rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VBROADCASTSS 4(SI), Z31
@@ -12495,10 +13262,10 @@ e122add:
 	VBROADCASTSS 16(SI), Z31
 	VADDPS       Z31, Z4, Z4
 
-e122rowBias:
+e126rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e122colBias
+	JZ        e126colBias
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z1, Z1
@@ -12506,9 +13273,9 @@ e122rowBias:
 	VADDPS    Z31, Z3, Z3
 	VADDPS    Z31, Z4, Z4
 
-e122colBias:
+e126colBias:
 	CMPQ         208(BX), $0x00
-	JE           e122clamp
+	JE           e126clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -12522,10 +13289,10 @@ e122colBias:
 	VMAXPS       Z4, Z31, Z4
 	VMINPS       Z4, Z30, Z4
 
-e122clamp:
+e126clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e122slope
+	JZ           e126slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -12543,7 +13310,7 @@ e122clamp:
 	VCMPPS       $0x01, Z30, Z4, K2
 	VMULPS       Z31, Z4, K2, Z4
 
-e122slope:
+e126slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -12602,9 +13369,9 @@ TEXT ·direct6x1AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z11, Z11, Z11
 	MOVQ       224(BX), R9
 	SUBQ       $0x02, CX
-	JL         k123rest
+	JL         k127rest
 
-k123many:
+k127many:
 	MOVQ             (R9), R10
 	VMOVUPS.Z        (DX)(R10*4), K1, Z12
 	VFMADD231PS.BCST (SI), Z12, Z0
@@ -12624,13 +13391,13 @@ k123many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $0x10, R9
 	SUBQ             $0x02, CX
-	JGE              k123many
+	JGE              k127many
 
-k123rest:
+k127rest:
 	ADDQ $0x02, CX
-	JZ   k123done
+	JZ   k127done
 
-k123one:
+k127one:
 	MOVQ             (R9), R10
 	VMOVUPS.Z        (DX)(R10*4), K1, Z12
 	VFMADD231PS.BCST (SI), Z12, Z0
@@ -12642,9 +13409,9 @@ k123one:
 	ADDQ             AX, SI
 	ADDQ             $0x08, R9
 	DECQ             CX
-	JNZ              k123one
+	JNZ              k127one
 
-k123done:
+k127done:
 	VADDPS    Z6, Z0, Z0
 	VADDPS    Z7, Z1, Z1
 	VADDPS    Z8, Z2, Z2
@@ -12653,7 +13420,7 @@ k123done:
 	VADDPS    Z11, Z5, Z5
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e124add
+	JZ        e128add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VMOVUPS.Z (SI), K1, Z31
@@ -12674,10 +13441,10 @@ k123done:
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z5, Z5
 
-e124add:
+e128add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e124rowBias
+	JZ           e128rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VBROADCASTSS 4(SI), Z31
@@ -12691,10 +13458,10 @@ e124add:
 	VBROADCASTSS 20(SI), Z31
 	VADDPS       Z31, Z5, Z5
 
-e124rowBias:
+e128rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e124colBias
+	JZ        e128colBias
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z1, Z1
@@ -12703,9 +13470,9 @@ e124rowBias:
 	VADDPS    Z31, Z4, Z4
 	VADDPS    Z31, Z5, Z5
 
-e124colBias:
+e128colBias:
 	CMPQ         208(BX), $0x00
-	JE           e124clamp
+	JE           e128clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -12721,10 +13488,10 @@ e124colBias:
 	VMAXPS       Z5, Z31, Z5
 	VMINPS       Z5, Z30, Z5
 
-e124clamp:
+e128clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e124slope
+	JZ           e128slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -12745,7 +13512,7 @@ e124clamp:
 	VCMPPS       $0x01, Z30, Z5, K2
 	VMULPS       Z31, Z5, K2, Z5
 
-e124slope:
+e128slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -12803,9 +13570,9 @@ TEXT ·direct7x1AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z6, Z6, Z6
 	MOVQ       224(BX), R9
 	SUBQ       $0x02, CX
-	JL         k125rest
+	JL         k129rest
 
-k125many:
+k129many:
 	MOVQ             (R9), R10
 	VMOVUPS.Z        (DX)(R10*4), K1, Z7
 	VFMADD231PS.BCST (SI), Z7, Z0
@@ -12827,13 +13594,13 @@ k125many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $0x10, R9
 	SUBQ             $0x02, CX
-	JGE              k125many
+	JGE              k129many
 
-k125rest:
+k129rest:
 	ADDQ $0x02, CX
-	JZ   k125done
+	JZ   k129done
 
-k125one:
+k129one:
 	MOVQ             (R9), R10
 	VMOVUPS.Z        (DX)(R10*4), K1, Z7
 	VFMADD231PS.BCST (SI), Z7, Z0
@@ -12846,12 +13613,12 @@ k125one:
 	ADDQ             AX, SI
 	ADDQ             $0x08, R9
 	DECQ             CX
-	JNZ              k125one
+	JNZ              k129one
 
-k125done:
+k129done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e126add
+	JZ        e130add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VMOVUPS.Z (SI), K1, Z31
@@ -12875,10 +13642,10 @@ k125done:
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z6, Z6
 
-e126add:
+e130add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e126rowBias
+	JZ           e130rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VBROADCASTSS 4(SI), Z31
@@ -12894,10 +13661,10 @@ e126add:
 	VBROADCASTSS 24(SI), Z31
 	VADDPS       Z31, Z6, Z6
 
-e126rowBias:
+e130rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e126colBias
+	JZ        e130colBias
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z1, Z1
@@ -12907,9 +13674,9 @@ e126rowBias:
 	VADDPS    Z31, Z5, Z5
 	VADDPS    Z31, Z6, Z6
 
-e126colBias:
+e130colBias:
 	CMPQ         208(BX), $0x00
-	JE           e126clamp
+	JE           e130clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -12927,10 +13694,10 @@ e126colBias:
 	VMAXPS       Z6, Z31, Z6
 	VMINPS       Z6, Z30, Z6
 
-e126clamp:
+e130clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e126slope
+	JZ           e130slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -12954,7 +13721,7 @@ e126clamp:
 	VCMPPS       $0x01, Z30, Z6, K2
 	VMULPS       Z31, Z6, K2, Z6
 
-e126slope:
+e130slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -13017,9 +13784,9 @@ TEXT ·direct8x1AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z7, Z7, Z7
 	MOVQ       224(BX), R9
 	SUBQ       $0x02, CX
-	JL         k127rest
+	JL         k131rest
 
-k127many:
+k131many:
 	MOVQ             (R9), R10
 	VMOVUPS.Z        (DX)(R10*4), K1, Z8
 	VFMADD231PS.BCST (SI), Z8, Z0
@@ -13043,13 +13810,13 @@ k127many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $0x10, R9
 	SUBQ             $0x02, CX
-	JGE              k127many
+	JGE              k131many
 
-k127rest:
+k131rest:
 	ADDQ $0x02, CX
-	JZ   k127done
+	JZ   k131done
 
-k127one:
+k131one:
 	MOVQ             (R9), R10
 	VMOVUPS.Z        (DX)(R10*4), K1, Z8
 	VFMADD231PS.BCST (SI), Z8, Z0
@@ -13063,12 +13830,12 @@ k127one:
 	ADDQ             AX, SI
 	ADDQ             $0x08, R9
 	DECQ             CX
-	JNZ              k127one
+	JNZ              k131one
 
-k127done:
+k131done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e128add
+	JZ        e132add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VMOVUPS.Z (SI), K1, Z31
@@ -13095,10 +13862,10 @@ k127done:
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z7, Z7
 
-e128add:
+e132add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e128rowBias
+	JZ           e132rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VBROADCASTSS 4(SI), Z31
@@ -13116,10 +13883,10 @@ e128add:
 	VBROADCASTSS 28(SI), Z31
 	VADDPS       Z31, Z7, Z7
 
-e128rowBias:
+e132rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e128colBias
+	JZ        e132colBias
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z1, Z1
@@ -13130,9 +13897,9 @@ e128rowBias:
 	VADDPS    Z31, Z6, Z6
 	VADDPS    Z31, Z7, Z7
 
-e128colBias:
+e132colBias:
 	CMPQ         208(BX), $0x00
-	JE           e128clamp
+	JE           e132clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -13152,10 +13919,10 @@ e128colBias:
 	VMAXPS       Z7, Z31, Z7
 	VMINPS       Z7, Z30, Z7
 
-e128clamp:
+e132clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e128slope
+	JZ           e132slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -13182,7 +13949,7 @@ e128clamp:
 	VCMPPS       $0x01, Z30, Z7, K2
 	VMULPS       Z31, Z7, K2, Z7
 
-e128slope:
+e132slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -13235,9 +14002,9 @@ TEXT ·direct1x2AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z7, Z7, Z7
 	MOVQ       224(BX), R9
 	SUBQ       $0x04, CX
-	JL         k129rest
+	JL         k133rest
 
-k129many:
+k133many:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z8
 	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
@@ -13266,13 +14033,13 @@ k129many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x20, R9
 	SUBQ         $0x04, CX
-	JGE          k129many
+	JGE          k133many
 
-k129rest:
+k133rest:
 	ADDQ $0x04, CX
-	JZ   k129done
+	JZ   k133done
 
-k129one:
+k133one:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z8
 	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
@@ -13282,9 +14049,9 @@ k129one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k129one
+	JNZ          k133one
 
-k129done:
+k133done:
 	VADDPS    Z4, Z0, Z0
 	VADDPS    Z5, Z1, Z1
 	VADDPS    Z6, Z2, Z2
@@ -13293,32 +14060,32 @@ k129done:
 	VADDPS    Z3, Z1, Z1
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e130add
+	JZ        e134add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z1, Z1
 
-e130add:
+e134add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e130rowBias
+	JZ           e134rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
 
-e130rowBias:
+e134rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e130colBias
+	JZ        e134colBias
 	VADDPS    (SI), Z0, Z0
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z1, Z1
 
-e130colBias:
+e134colBias:
 	CMPQ         208(BX), $0x00
-	JE           e130clamp
+	JE           e134clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -13326,10 +14093,10 @@ e130colBias:
 	VMAXPS       Z1, Z31, Z1
 	VMINPS       Z1, Z30, Z1
 
-e130clamp:
+e134clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e130slope
+	JZ           e134slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -13337,7 +14104,7 @@ e130clamp:
 	VCMPPS       $0x01, Z30, Z1, K2
 	VMULPS       Z31, Z1, K2, Z1
 
-e130slope:
+e134slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -13380,9 +14147,9 @@ TEXT ·direct2x2AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z7, Z7, Z7
 	MOVQ       224(BX), R9
 	SUBQ       $0x02, CX
-	JL         k131rest
+	JL         k135rest
 
-k131many:
+k135many:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z8
 	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
@@ -13404,13 +14171,13 @@ k131many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x10, R9
 	SUBQ         $0x02, CX
-	JGE          k131many
+	JGE          k135many
 
-k131rest:
+k135rest:
 	ADDQ $0x02, CX
-	JZ   k131done
+	JZ   k135done
 
-k131one:
+k135one:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z8
 	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
@@ -13423,16 +14190,16 @@ k131one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k131one
+	JNZ          k135one
 
-k131done:
+k135done:
 	VADDPS    Z4, Z0, Z0
 	VADDPS    Z5, Z1, Z1
 	VADDPS    Z6, Z2, Z2
 	VADDPS    Z7, Z3, Z3
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e132add
+	JZ        e136add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -13443,10 +14210,10 @@ k131done:
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z3, Z3
 
-e132add:
+e136add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e132rowBias
+	JZ           e136rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -13454,10 +14221,10 @@ e132add:
 	VADDPS       Z31, Z2, Z2
 	VADDPS       Z31, Z3, Z3
 
-e132rowBias:
+e136rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e132colBias
+	JZ        e136colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z2, Z2
@@ -13465,9 +14232,9 @@ e132rowBias:
 	VADDPS    Z31, Z1, Z1
 	VADDPS    Z31, Z3, Z3
 
-e132colBias:
+e136colBias:
 	CMPQ         208(BX), $0x00
-	JE           e132clamp
+	JE           e136clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -13479,10 +14246,10 @@ e132colBias:
 	VMAXPS       Z3, Z31, Z3
 	VMINPS       Z3, Z30, Z3
 
-e132clamp:
+e136clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e132slope
+	JZ           e136slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -13495,7 +14262,7 @@ e132clamp:
 	VCMPPS       $0x01, Z30, Z3, K2
 	VMULPS       Z31, Z3, K2, Z3
 
-e132slope:
+e136slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -13548,9 +14315,9 @@ TEXT ·direct3x2AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z11, Z11, Z11
 	MOVQ       224(BX), R9
 	SUBQ       $0x02, CX
-	JL         k133rest
+	JL         k137rest
 
-k133many:
+k137many:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z12
 	VMOVUPS.Z    64(DX)(R10*4), K1, Z13
@@ -13578,13 +14345,13 @@ k133many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x10, R9
 	SUBQ         $0x02, CX
-	JGE          k133many
+	JGE          k137many
 
-k133rest:
+k137rest:
 	ADDQ $0x02, CX
-	JZ   k133done
+	JZ   k137done
 
-k133one:
+k137one:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z12
 	VMOVUPS.Z    64(DX)(R10*4), K1, Z13
@@ -13600,9 +14367,9 @@ k133one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k133one
+	JNZ          k137one
 
-k133done:
+k137done:
 	VADDPS    Z6, Z0, Z0
 	VADDPS    Z7, Z1, Z1
 	VADDPS    Z8, Z2, Z2
@@ -13611,7 +14378,7 @@ k133done:
 	VADDPS    Z11, Z5, Z5
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e134add
+	JZ        e138add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -13626,10 +14393,10 @@ k133done:
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z5, Z5
 
-e134add:
+e138add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e134rowBias
+	JZ           e138rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -13640,10 +14407,10 @@ e134add:
 	VADDPS       Z31, Z4, Z4
 	VADDPS       Z31, Z5, Z5
 
-e134rowBias:
+e138rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e134colBias
+	JZ        e138colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z2, Z2
@@ -13653,9 +14420,9 @@ e134rowBias:
 	VADDPS    Z31, Z3, Z3
 	VADDPS    Z31, Z5, Z5
 
-e134colBias:
+e138colBias:
 	CMPQ         208(BX), $0x00
-	JE           e134clamp
+	JE           e138clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -13671,10 +14438,10 @@ e134colBias:
 	VMAXPS       Z5, Z31, Z5
 	VMINPS       Z5, Z30, Z5
 
-e134clamp:
+e138clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e134slope
+	JZ           e138slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -13692,7 +14459,7 @@ e134clamp:
 	VCMPPS       $0x01, Z30, Z5, K2
 	VMULPS       Z31, Z5, K2, Z5
 
-e134slope:
+e138slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -13747,9 +14514,9 @@ TEXT ·direct4x2AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z7, Z7, Z7
 	MOVQ       224(BX), R9
 	SUBQ       $0x02, CX
-	JL         k135rest
+	JL         k139rest
 
-k135many:
+k139many:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z8
 	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
@@ -13783,13 +14550,13 @@ k135many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x10, R9
 	SUBQ         $0x02, CX
-	JGE          k135many
+	JGE          k139many
 
-k135rest:
+k139rest:
 	ADDQ $0x02, CX
-	JZ   k135done
+	JZ   k139done
 
-k135one:
+k139one:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z8
 	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
@@ -13808,12 +14575,12 @@ k135one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k135one
+	JNZ          k139one
 
-k135done:
+k139done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e136add
+	JZ        e140add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -13832,10 +14599,10 @@ k135done:
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z7, Z7
 
-e136add:
+e140add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e136rowBias
+	JZ           e140rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -13849,10 +14616,10 @@ e136add:
 	VADDPS       Z31, Z6, Z6
 	VADDPS       Z31, Z7, Z7
 
-e136rowBias:
+e140rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e136colBias
+	JZ        e140colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z2, Z2
@@ -13864,9 +14631,9 @@ e136rowBias:
 	VADDPS    Z31, Z5, Z5
 	VADDPS    Z31, Z7, Z7
 
-e136colBias:
+e140colBias:
 	CMPQ         208(BX), $0x00
-	JE           e136clamp
+	JE           e140clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -13886,10 +14653,10 @@ e136colBias:
 	VMAXPS       Z7, Z31, Z7
 	VMINPS       Z7, Z30, Z7
 
-e136clamp:
+e140clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e136slope
+	JZ           e140slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -13912,7 +14679,7 @@ e136clamp:
 	VCMPPS       $0x01, Z30, Z7, K2
 	VMULPS       Z31, Z7, K2, Z7
 
-e136slope:
+e140slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -13975,9 +14742,9 @@ TEXT ·direct5x2AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z9, Z9, Z9
 	MOVQ       224(BX), R9
 	SUBQ       $0x02, CX
-	JL         k137rest
+	JL         k141rest
 
-k137many:
+k141many:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z10
 	VMOVUPS.Z    64(DX)(R10*4), K1, Z11
@@ -14017,13 +14784,13 @@ k137many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x10, R9
 	SUBQ         $0x02, CX
-	JGE          k137many
+	JGE          k141many
 
-k137rest:
+k141rest:
 	ADDQ $0x02, CX
-	JZ   k137done
+	JZ   k141done
 
-k137one:
+k141one:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z10
 	VMOVUPS.Z    64(DX)(R10*4), K1, Z11
@@ -14045,12 +14812,12 @@ k137one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k137one
+	JNZ          k141one
 
-k137done:
+k141done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e138add
+	JZ        e142add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -14073,10 +14840,10 @@ k137done:
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z9, Z9
 
-e138add:
+e142add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e138rowBias
+	JZ           e142rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -14093,10 +14860,10 @@ e138add:
 	VADDPS       Z31, Z8, Z8
 	VADDPS       Z31, Z9, Z9
 
-e138rowBias:
+e142rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e138colBias
+	JZ        e142colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z2, Z2
@@ -14110,9 +14877,9 @@ e138rowBias:
 	VADDPS    Z31, Z7, Z7
 	VADDPS    Z31, Z9, Z9
 
-e138colBias:
+e142colBias:
 	CMPQ         208(BX), $0x00
-	JE           e138clamp
+	JE           e142clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -14136,10 +14903,10 @@ e138colBias:
 	VMAXPS       Z9, Z31, Z9
 	VMINPS       Z9, Z30, Z9
 
-e138clamp:
+e142clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e138slope
+	JZ           e142slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -14167,7 +14934,7 @@ e138clamp:
 	VCMPPS       $0x01, Z30, Z9, K2
 	VMULPS       Z31, Z9, K2, Z9
 
-e138slope:
+e142slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -14238,9 +15005,9 @@ TEXT ·direct6x2AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z11, Z11, Z11
 	MOVQ       224(BX), R9
 	SUBQ       $0x02, CX
-	JL         k139rest
+	JL         k143rest
 
-k139many:
+k143many:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z12
 	VMOVUPS.Z    64(DX)(R10*4), K1, Z13
@@ -14286,13 +15053,13 @@ k139many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x10, R9
 	SUBQ         $0x02, CX
-	JGE          k139many
+	JGE          k143many
 
-k139rest:
+k143rest:
 	ADDQ $0x02, CX
-	JZ   k139done
+	JZ   k143done
 
-k139one:
+k143one:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z12
 	VMOVUPS.Z    64(DX)(R10*4), K1, Z13
@@ -14317,12 +15084,12 @@ k139one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k139one
+	JNZ          k143one
 
-k139done:
+k143done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e140add
+	JZ        e144add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -14349,10 +15116,10 @@ k139done:
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z11, Z11
 
-e140add:
+e144add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e140rowBias
+	JZ           e144rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -14372,10 +15139,10 @@ e140add:
 	VADDPS       Z31, Z10, Z10
 	VADDPS       Z31, Z11, Z11
 
-e140rowBias:
+e144rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e140colBias
+	JZ        e144colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z2, Z2
@@ -14391,9 +15158,9 @@ e140rowBias:
 	VADDPS    Z31, Z9, Z9
 	VADDPS    Z31, Z11, Z11
 
-e140colBias:
+e144colBias:
 	CMPQ         208(BX), $0x00
-	JE           e140clamp
+	JE           e144clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -14421,10 +15188,10 @@ e140colBias:
 	VMAXPS       Z11, Z31, Z11
 	VMINPS       Z11, Z30, Z11
 
-e140clamp:
+e144clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e140slope
+	JZ           e144slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -14457,7 +15224,7 @@ e140clamp:
 	VCMPPS       $0x01, Z30, Z11, K2
 	VMULPS       Z31, Z11, K2, Z11
 
-e140slope:
+e144slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -14536,9 +15303,9 @@ TEXT ·direct7x2AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z13, Z13, Z13
 	MOVQ       224(BX), R9
 	SUBQ       $0x02, CX
-	JL         k141rest
+	JL         k145rest
 
-k141many:
+k145many:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z14
 	VMOVUPS.Z    64(DX)(R10*4), K1, Z15
@@ -14590,13 +15357,13 @@ k141many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x10, R9
 	SUBQ         $0x02, CX
-	JGE          k141many
+	JGE          k145many
 
-k141rest:
+k145rest:
 	ADDQ $0x02, CX
-	JZ   k141done
+	JZ   k145done
 
-k141one:
+k145one:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z14
 	VMOVUPS.Z    64(DX)(R10*4), K1, Z15
@@ -14624,12 +15391,12 @@ k141one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k141one
+	JNZ          k145one
 
-k141done:
+k145done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e142add
+	JZ        e146add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -14660,10 +15427,10 @@ k141done:
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z13, Z13
 
-e142add:
+e146add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e142rowBias
+	JZ           e146rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -14686,10 +15453,10 @@ e142add:
 	VADDPS       Z31, Z12, Z12
 	VADDPS       Z31, Z13, Z13
 
-e142rowBias:
+e146rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e142colBias
+	JZ        e146colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z2, Z2
@@ -14707,9 +15474,9 @@ e142rowBias:
 	VADDPS    Z31, Z11, Z11
 	VADDPS    Z31, Z13, Z13
 
-e142colBias:
+e146colBias:
 	CMPQ         208(BX), $0x00
-	JE           e142clamp
+	JE           e146clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -14741,10 +15508,10 @@ e142colBias:
 	VMAXPS       Z13, Z31, Z13
 	VMINPS       Z13, Z30, Z13
 
-e142clamp:
+e146clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e142slope
+	JZ           e146slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -14782,7 +15549,7 @@ e142clamp:
 	VCMPPS       $0x01, Z30, Z13, K2
 	VMULPS       Z31, Z13, K2, Z13
 
-e142slope:
+e146slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -14869,9 +15636,9 @@ TEXT ·direct8x2AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z15, Z15, Z15
 	MOVQ       224(BX), R9
 	SUBQ       $0x02, CX
-	JL         k143rest
+	JL         k147rest
 
-k143many:
+k147many:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z16
 	VMOVUPS.Z    64(DX)(R10*4), K1, Z17
@@ -14929,13 +15696,13 @@ k143many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x10, R9
 	SUBQ         $0x02, CX
-	JGE          k143many
+	JGE          k147many
 
-k143rest:
+k147rest:
 	ADDQ $0x02, CX
-	JZ   k143done
+	JZ   k147done
 
-k143one:
+k147one:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z16
 	VMOVUPS.Z    64(DX)(R10*4), K1, Z17
@@ -14966,12 +15733,12 @@ k143one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k143one
+	JNZ          k147one
 
-k143done:
+k147done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e144add
+	JZ        e148add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -15006,10 +15773,10 @@ k143done:
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z15, Z15
 
-e144add:
+e148add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e144rowBias
+	JZ           e148rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -15035,10 +15802,10 @@ e144add:
 	VADDPS       Z31, Z14, Z14
 	VADDPS       Z31, Z15, Z15
 
-e144rowBias:
+e148rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e144colBias
+	JZ        e148colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z2, Z2
@@ -15058,9 +15825,9 @@ e144rowBias:
 	VADDPS    Z31, Z13, Z13
 	VADDPS    Z31, Z15, Z15
 
-e144colBias:
+e148colBias:
 	CMPQ         208(BX), $0x00
-	JE           e144clamp
+	JE           e148clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -15096,10 +15863,10 @@ e144colBias:
 	VMAXPS       Z15, Z31, Z15
 	VMINPS       Z15, Z30, Z15
 
-e144clamp:
+e148clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e144slope
+	JZ           e148slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -15142,7 +15909,7 @@ e144clamp:
 	VCMPPS       $0x01, Z30, Z15, K2
 	VMULPS       Z31, Z15, K2, Z15
 
-e144slope:
+e148slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -15208,9 +15975,9 @@ TEXT ·direct1x3AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z11, Z11, Z11
 	MOVQ       224(BX), R9
 	SUBQ       $0x04, CX
-	JL         k145rest
+	JL         k149rest
 
-k145many:
+k149many:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z12
 	VMOVUPS      64(DX)(R10*4), Z13
@@ -15247,13 +16014,13 @@ k145many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x20, R9
 	SUBQ         $0x04, CX
-	JGE          k145many
+	JGE          k149many
 
-k145rest:
+k149rest:
 	ADDQ $0x04, CX
-	JZ   k145done
+	JZ   k149done
 
-k145one:
+k149one:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z12
 	VMOVUPS      64(DX)(R10*4), Z13
@@ -15265,9 +16032,9 @@ k145one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k145one
+	JNZ          k149one
 
-k145done:
+k149done:
 	VADDPS    Z6, Z0, Z0
 	VADDPS    Z7, Z1, Z1
 	VADDPS    Z8, Z2, Z2
@@ -15279,7 +16046,7 @@ k145done:
 	VADDPS    Z5, Z2, Z2
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e146add
+	JZ        e150add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -15287,27 +16054,27 @@ k145done:
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z2, Z2
 
-e146add:
+e150add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e146rowBias
+	JZ           e150rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
 	VADDPS       Z31, Z2, Z2
 
-e146rowBias:
+e150rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e146colBias
+	JZ        e150colBias
 	VADDPS    (SI), Z0, Z0
 	VADDPS    64(SI), Z1, Z1
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z2, Z2
 
-e146colBias:
+e150colBias:
 	CMPQ         208(BX), $0x00
-	JE           e146clamp
+	JE           e150clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -15317,10 +16084,10 @@ e146colBias:
 	VMAXPS       Z2, Z31, Z2
 	VMINPS       Z2, Z30, Z2
 
-e146clamp:
+e150clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e146slope
+	JZ           e150slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -15330,7 +16097,7 @@ e146clamp:
 	VCMPPS       $0x01, Z30, Z2, K2
 	VMULPS       Z31, Z2, K2, Z2
 
-e146slope:
+e150slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -15380,9 +16147,9 @@ TEXT ·direct2x3AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z11, Z11, Z11
 	MOVQ       224(BX), R9
 	SUBQ       $0x02, CX
-	JL         k147rest
+	JL         k151rest
 
-k147many:
+k151many:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z12
 	VMOVUPS      64(DX)(R10*4), Z13
@@ -15410,13 +16177,13 @@ k147many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x10, R9
 	SUBQ         $0x02, CX
-	JGE          k147many
+	JGE          k151many
 
-k147rest:
+k151rest:
 	ADDQ $0x02, CX
-	JZ   k147done
+	JZ   k151done
 
-k147one:
+k151one:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z12
 	VMOVUPS      64(DX)(R10*4), Z13
@@ -15432,9 +16199,9 @@ k147one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k147one
+	JNZ          k151one
 
-k147done:
+k151done:
 	VADDPS    Z6, Z0, Z0
 	VADDPS    Z7, Z1, Z1
 	VADDPS    Z8, Z2, Z2
@@ -15443,7 +16210,7 @@ k147done:
 	VADDPS    Z11, Z5, Z5
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e148add
+	JZ        e152add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -15456,10 +16223,10 @@ k147done:
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z5, Z5
 
-e148add:
+e152add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e148rowBias
+	JZ           e152rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -15469,10 +16236,10 @@ e148add:
 	VADDPS       Z31, Z4, Z4
 	VADDPS       Z31, Z5, Z5
 
-e148rowBias:
+e152rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e148colBias
+	JZ        e152colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z3, Z3
@@ -15483,9 +16250,9 @@ e148rowBias:
 	VADDPS    Z31, Z2, Z2
 	VADDPS    Z31, Z5, Z5
 
-e148colBias:
+e152colBias:
 	CMPQ         208(BX), $0x00
-	JE           e148clamp
+	JE           e152clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -15501,10 +16268,10 @@ e148colBias:
 	VMAXPS       Z5, Z31, Z5
 	VMINPS       Z5, Z30, Z5
 
-e148clamp:
+e152clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e148slope
+	JZ           e152slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -15521,7 +16288,7 @@ e148clamp:
 	VCMPPS       $0x01, Z30, Z5, K2
 	VMULPS       Z31, Z5, K2, Z5
 
-e148slope:
+e152slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -15576,9 +16343,9 @@ TEXT ·direct3x3AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z8, Z8, Z8
 	MOVQ       224(BX), R9
 	SUBQ       $0x02, CX
-	JL         k149rest
+	JL         k153rest
 
-k149many:
+k153many:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z9
 	VMOVUPS      64(DX)(R10*4), Z10
@@ -15614,13 +16381,13 @@ k149many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x10, R9
 	SUBQ         $0x02, CX
-	JGE          k149many
+	JGE          k153many
 
-k149rest:
+k153rest:
 	ADDQ $0x02, CX
-	JZ   k149done
+	JZ   k153done
 
-k149one:
+k153one:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z9
 	VMOVUPS      64(DX)(R10*4), Z10
@@ -15640,12 +16407,12 @@ k149one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k149one
+	JNZ          k153one
 
-k149done:
+k153done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e150add
+	JZ        e154add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -15663,10 +16430,10 @@ k149done:
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z8, Z8
 
-e150add:
+e154add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e150rowBias
+	JZ           e154rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -15680,10 +16447,10 @@ e150add:
 	VADDPS       Z31, Z7, Z7
 	VADDPS       Z31, Z8, Z8
 
-e150rowBias:
+e154rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e150colBias
+	JZ        e154colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z3, Z3
@@ -15697,9 +16464,9 @@ e150rowBias:
 	VADDPS    Z31, Z5, Z5
 	VADDPS    Z31, Z8, Z8
 
-e150colBias:
+e154colBias:
 	CMPQ         208(BX), $0x00
-	JE           e150clamp
+	JE           e154clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -15721,10 +16488,10 @@ e150colBias:
 	VMAXPS       Z8, Z31, Z8
 	VMINPS       Z8, Z30, Z8
 
-e150clamp:
+e154clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e150slope
+	JZ           e154slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -15748,7 +16515,7 @@ e150clamp:
 	VCMPPS       $0x01, Z30, Z8, K2
 	VMULPS       Z31, Z8, K2, Z8
 
-e150slope:
+e154slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -15814,9 +16581,9 @@ TEXT ·direct4x3AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z11, Z11, Z11
 	MOVQ       224(BX), R9
 	SUBQ       $0x02, CX
-	JL         k151rest
+	JL         k155rest
 
-k151many:
+k155many:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z12
 	VMOVUPS      64(DX)(R10*4), Z13
@@ -15860,13 +16627,13 @@ k151many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x10, R9
 	SUBQ         $0x02, CX
-	JGE          k151many
+	JGE          k155many
 
-k151rest:
+k155rest:
 	ADDQ $0x02, CX
-	JZ   k151done
+	JZ   k155done
 
-k151one:
+k155one:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z12
 	VMOVUPS      64(DX)(R10*4), Z13
@@ -15890,12 +16657,12 @@ k151one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k151one
+	JNZ          k155one
 
-k151done:
+k155done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e152add
+	JZ        e156add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -15918,10 +16685,10 @@ k151done:
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z11, Z11
 
-e152add:
+e156add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e152rowBias
+	JZ           e156rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -15939,10 +16706,10 @@ e152add:
 	VADDPS       Z31, Z10, Z10
 	VADDPS       Z31, Z11, Z11
 
-e152rowBias:
+e156rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e152colBias
+	JZ        e156colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z3, Z3
@@ -15959,9 +16726,9 @@ e152rowBias:
 	VADDPS    Z31, Z8, Z8
 	VADDPS    Z31, Z11, Z11
 
-e152colBias:
+e156colBias:
 	CMPQ         208(BX), $0x00
-	JE           e152clamp
+	JE           e156clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -15989,10 +16756,10 @@ e152colBias:
 	VMAXPS       Z11, Z31, Z11
 	VMINPS       Z11, Z30, Z11
 
-e152clamp:
+e156clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e152slope
+	JZ           e156slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -16023,7 +16790,7 @@ e152clamp:
 	VCMPPS       $0x01, Z30, Z11, K2
 	VMULPS       Z31, Z11, K2, Z11
 
-e152slope:
+e156slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -16100,9 +16867,9 @@ TEXT ·direct5x3AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z14, Z14, Z14
 	MOVQ       224(BX), R9
 	SUBQ       $0x02, CX
-	JL         k153rest
+	JL         k157rest
 
-k153many:
+k157many:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z15
 	VMOVUPS      64(DX)(R10*4), Z16
@@ -16154,13 +16921,13 @@ k153many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x10, R9
 	SUBQ         $0x02, CX
-	JGE          k153many
+	JGE          k157many
 
-k153rest:
+k157rest:
 	ADDQ $0x02, CX
-	JZ   k153done
+	JZ   k157done
 
-k153one:
+k157one:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z15
 	VMOVUPS      64(DX)(R10*4), Z16
@@ -16188,12 +16955,12 @@ k153one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k153one
+	JNZ          k157one
 
-k153done:
+k157done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e154add
+	JZ        e158add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -16221,10 +16988,10 @@ k153done:
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z14, Z14
 
-e154add:
+e158add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e154rowBias
+	JZ           e158rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -16246,10 +17013,10 @@ e154add:
 	VADDPS       Z31, Z13, Z13
 	VADDPS       Z31, Z14, Z14
 
-e154rowBias:
+e158rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e154colBias
+	JZ        e158colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z3, Z3
@@ -16269,9 +17036,9 @@ e154rowBias:
 	VADDPS    Z31, Z11, Z11
 	VADDPS    Z31, Z14, Z14
 
-e154colBias:
+e158colBias:
 	CMPQ         208(BX), $0x00
-	JE           e154clamp
+	JE           e158clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -16305,10 +17072,10 @@ e154colBias:
 	VMAXPS       Z14, Z31, Z14
 	VMINPS       Z14, Z30, Z14
 
-e154clamp:
+e158clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e154slope
+	JZ           e158slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -16346,7 +17113,7 @@ e154clamp:
 	VCMPPS       $0x01, Z30, Z14, K2
 	VMULPS       Z31, Z14, K2, Z14
 
-e154slope:
+e158slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -16434,9 +17201,9 @@ TEXT ·direct6x3AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z17, Z17, Z17
 	MOVQ       224(BX), R9
 	SUBQ       $0x02, CX
-	JL         k155rest
+	JL         k159rest
 
-k155many:
+k159many:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z18
 	VMOVUPS      64(DX)(R10*4), Z19
@@ -16496,13 +17263,13 @@ k155many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x10, R9
 	SUBQ         $0x02, CX
-	JGE          k155many
+	JGE          k159many
 
-k155rest:
+k159rest:
 	ADDQ $0x02, CX
-	JZ   k155done
+	JZ   k159done
 
-k155one:
+k159one:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z18
 	VMOVUPS      64(DX)(R10*4), Z19
@@ -16534,12 +17301,12 @@ k155one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k155one
+	JNZ          k159one
 
-k155done:
+k159done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e156add
+	JZ        e160add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -16572,10 +17339,10 @@ k155done:
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z17, Z17
 
-e156add:
+e160add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e156rowBias
+	JZ           e160rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -16601,10 +17368,10 @@ e156add:
 	VADDPS       Z31, Z16, Z16
 	VADDPS       Z31, Z17, Z17
 
-e156rowBias:
+e160rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e156colBias
+	JZ        e160colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z3, Z3
@@ -16627,9 +17394,9 @@ e156rowBias:
 	VADDPS    Z31, Z14, Z14
 	VADDPS    Z31, Z17, Z17
 
-e156colBias:
+e160colBias:
 	CMPQ         208(BX), $0x00
-	JE           e156clamp
+	JE           e160clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -16669,10 +17436,10 @@ e156colBias:
 	VMAXPS       Z17, Z31, Z17
 	VMINPS       Z17, Z30, Z17
 
-e156clamp:
+e160clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e156slope
+	JZ           e160slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -16717,7 +17484,7 @@ e156clamp:
 	VCMPPS       $0x01, Z30, Z17, K2
 	VMULPS       Z31, Z17, K2, Z17
 
-e156slope:
+e160slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -16816,9 +17583,9 @@ TEXT ·direct7x3AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z20, Z20, Z20
 	MOVQ       224(BX), R9
 	SUBQ       $0x02, CX
-	JL         k157rest
+	JL         k161rest
 
-k157many:
+k161many:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z21
 	VMOVUPS      64(DX)(R10*4), Z22
@@ -16886,13 +17653,13 @@ k157many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x10, R9
 	SUBQ         $0x02, CX
-	JGE          k157many
+	JGE          k161many
 
-k157rest:
+k161rest:
 	ADDQ $0x02, CX
-	JZ   k157done
+	JZ   k161done
 
-k157one:
+k161one:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z21
 	VMOVUPS      64(DX)(R10*4), Z22
@@ -16928,12 +17695,12 @@ k157one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k157one
+	JNZ          k161one
 
-k157done:
+k161done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e158add
+	JZ        e162add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -16971,10 +17738,10 @@ k157done:
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z20, Z20
 
-e158add:
+e162add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e158rowBias
+	JZ           e162rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -17004,10 +17771,10 @@ e158add:
 	VADDPS       Z31, Z19, Z19
 	VADDPS       Z31, Z20, Z20
 
-e158rowBias:
+e162rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e158colBias
+	JZ        e162colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z3, Z3
@@ -17033,9 +17800,9 @@ e158rowBias:
 	VADDPS    Z31, Z17, Z17
 	VADDPS    Z31, Z20, Z20
 
-e158colBias:
+e162colBias:
 	CMPQ         208(BX), $0x00
-	JE           e158clamp
+	JE           e162clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -17081,10 +17848,10 @@ e158colBias:
 	VMAXPS       Z20, Z31, Z20
 	VMINPS       Z20, Z30, Z20
 
-e158clamp:
+e162clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e158slope
+	JZ           e162slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -17136,7 +17903,7 @@ e158clamp:
 	VCMPPS       $0x01, Z30, Z20, K2
 	VMULPS       Z31, Z20, K2, Z20
 
-e158slope:
+e162slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -17246,9 +18013,9 @@ TEXT ·direct8x3AVX512(SB), NOSPLIT, $0-8
 	VPXORD     Z23, Z23, Z23
 	MOVQ       224(BX), R9
 	SUBQ       $0x02, CX
-	JL         k159rest
+	JL         k163rest
 
-k159many:
+k163many:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z24
 	VMOVUPS      64(DX)(R10*4), Z25
@@ -17324,13 +18091,13 @@ k159many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x10, R9
 	SUBQ         $0x02, CX
-	JGE          k159many
+	JGE          k163many
 
-k159rest:
+k163rest:
 	ADDQ $0x02, CX
-	JZ   k159done
+	JZ   k163done
 
-k159one:
+k163one:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Z24
 	VMOVUPS      64(DX)(R10*4), Z25
@@ -17370,12 +18137,12 @@ k159one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k159one
+	JNZ          k163one
 
-k159done:
+k163done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e160add
+	JZ        e164add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -17418,10 +18185,10 @@ k159done:
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z23, Z23
 
-e160add:
+e164add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e160rowBias
+	JZ           e164rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -17455,10 +18222,10 @@ e160add:
 	VADDPS       Z31, Z22, Z22
 	VADDPS       Z31, Z23, Z23
 
-e160rowBias:
+e164rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e160colBias
+	JZ        e164colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z3, Z3
@@ -17487,9 +18254,9 @@ e160rowBias:
 	VADDPS    Z31, Z20, Z20
 	VADDPS    Z31, Z23, Z23
 
-e160colBias:
+e164colBias:
 	CMPQ         208(BX), $0x00
-	JE           e160clamp
+	JE           e164clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -17541,10 +18308,10 @@ e160colBias:
 	VMAXPS       Z23, Z31, Z23
 	VMINPS       Z23, Z30, Z23
 
-e160clamp:
+e164clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e160slope
+	JZ           e164slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -17603,7 +18370,7 @@ e160clamp:
 	VCMPPS       $0x01, Z30, Z23, K2
 	VMULPS       Z31, Z23, K2, Z23
 
-e160slope:
+e164slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -17663,9 +18430,9 @@ TEXT ·pack1AVX512(SB), NOSPLIT, $0-24
 	MOVQ  24(BX), SI
 	MOVQ  32(BX), CX
 	SUBQ  $0x02, CX
-	JL    k161rest
+	JL    k165rest
 
-k161many:
+k165many:
 	MOVQ      (SI), AX
 	VMOVUPS.Z (R8)(AX*4), K1, Z0
 	VMOVUPS   Z0, (DI)
@@ -17675,22 +18442,22 @@ k161many:
 	ADDQ      $0x10, SI
 	LEAQ      (DI)(DX*2), DI
 	SUBQ      $0x02, CX
-	JGE       k161many
+	JGE       k165many
 
-k161rest:
+k165rest:
 	ADDQ $0x02, CX
-	JZ   k161done
+	JZ   k165done
 
-k161one:
+k165one:
 	MOVQ      (SI), AX
 	VMOVUPS.Z (R8)(AX*4), K1, Z0
 	VMOVUPS   Z0, (DI)
 	ADDQ      $0x08, SI
 	ADDQ      DX, DI
 	DECQ      CX
-	JNZ       k161one
+	JNZ       k165one
 
-k161done:
+k165done:
 	VZEROUPPER
 	RET
 
@@ -17728,9 +18495,9 @@ TEXT ·pack2AVX512(SB), NOSPLIT, $0-24
 	MOVQ  24(BX), SI
 	MOVQ  32(BX), CX
 	SUBQ  $0x02, CX
-	JL    k162rest
+	JL    k166rest
 
-k162many:
+k166many:
 	MOVQ      (SI), AX
 	VMOVUPS.Z (R8)(AX*4), K1, Z0
 	VMOVUPS   (R9)(AX*4), K2, Z0
@@ -17742,13 +18509,13 @@ k162many:
 	ADDQ      $0x10, SI
 	LEAQ      (DI)(DX*2), DI
 	SUBQ      $0x02, CX
-	JGE       k162many
+	JGE       k166many
 
-k162rest:
+k166rest:
 	ADDQ $0x02, CX
-	JZ   k162done
+	JZ   k166done
 
-k162one:
+k166one:
 	MOVQ      (SI), AX
 	VMOVUPS.Z (R8)(AX*4), K1, Z0
 	VMOVUPS   (R9)(AX*4), K2, Z0
@@ -17756,9 +18523,9 @@ k162one:
 	ADDQ      $0x08, SI
 	ADDQ      DX, DI
 	DECQ      CX
-	JNZ       k162one
+	JNZ       k166one
 
-k162done:
+k166done:
 	VZEROUPPER
 	RET
 
@@ -17808,9 +18575,9 @@ TEXT ·pack3AVX512(SB), NOSPLIT, $0-24
 	MOVQ  24(BX), SI
 	MOVQ  32(BX), CX
 	SUBQ  $0x02, CX
-	JL    k163rest
+	JL    k167rest
 
-k163many:
+k167many:
 	MOVQ      (SI), AX
 	VMOVUPS.Z (R8)(AX*4), K1, Z0
 	VMOVUPS   (R9)(AX*4), K2, Z0
@@ -17824,13 +18591,13 @@ k163many:
 	ADDQ      $0x10, SI
 	LEAQ      (DI)(DX*2), DI
 	SUBQ      $0x02, CX
-	JGE       k163many
+	JGE       k167many
 
-k163rest:
+k167rest:
 	ADDQ $0x02, CX
-	JZ   k163done
+	JZ   k167done
 
-k163one:
+k167one:
 	MOVQ      (SI), AX
 	VMOVUPS.Z (R8)(AX*4), K1, Z0
 	VMOVUPS   (R9)(AX*4), K2, Z0
@@ -17839,9 +18606,9 @@ k163one:
 	ADDQ      $0x08, SI
 	ADDQ      DX, DI
 	DECQ      CX
-	JNZ       k163one
+	JNZ       k167one
 
-k163done:
+k167done:
 	VZEROUPPER
 	RET
 
@@ -17903,9 +18670,9 @@ TEXT ·pack4AVX512(SB), NOSPLIT, $0-24
 	MOVQ  24(BX), SI
 	MOVQ  32(BX), CX
 	SUBQ  $0x02, CX
-	JL    k164rest
+	JL    k168rest
 
-k164many:
+k168many:
 	MOVQ      (SI), AX
 	VMOVUPS.Z (R8)(AX*4), K1, Z0
 	VMOVUPS   (R9)(AX*4), K2, Z0
@@ -17921,13 +18688,13 @@ k164many:
 	ADDQ      $0x10, SI
 	LEAQ      (DI)(DX*2), DI
 	SUBQ      $0x02, CX
-	JGE       k164many
+	JGE       k168many
 
-k164rest:
+k168rest:
 	ADDQ $0x02, CX
-	JZ   k164done
+	JZ   k168done
 
-k164one:
+k168one:
 	MOVQ      (SI), AX
 	VMOVUPS.Z (R8)(AX*4), K1, Z0
 	VMOVUPS   (R9)(AX*4), K2, Z0
@@ -17937,9 +18704,9 @@ k164one:
 	ADDQ      $0x08, SI
 	ADDQ      DX, DI
 	DECQ      CX
-	JNZ       k164one
+	JNZ       k168one
 
-k164done:
+k168done:
 	VZEROUPPER
 	RET
 
@@ -17960,9 +18727,9 @@ TEXT ·packGatherAVX512(SB), NOSPLIT, $0-24
 	MOVQ    24(BX), SI
 	MOVQ    32(BX), CX
 	SUBQ    $0x01, CX
-	JL      k165rest
+	JL      k169rest
 
-k165many:
+k169many:
 	MOVQ       (SI), AX
 	LEAQ       (R8)(AX*4), AX
 	VPXORD     Z3, Z3, Z3
@@ -17972,13 +18739,13 @@ k165many:
 	ADDQ       $0x08, SI
 	ADDQ       DX, DI
 	SUBQ       $0x01, CX
-	JGE        k165many
+	JGE        k169many
 
-k165rest:
+k169rest:
 	ADDQ $0x01, CX
-	JZ   k165done
+	JZ   k169done
 
-k165one:
+k169one:
 	MOVQ       (SI), AX
 	LEAQ       (R8)(AX*4), AX
 	VPXORD     Z3, Z3, Z3
@@ -17988,9 +18755,9 @@ k165one:
 	ADDQ       $0x08, SI
 	ADDQ       DX, DI
 	DECQ       CX
-	JNZ        k165one
+	JNZ        k169one
 
-k165done:
+k169done:
 	VZEROUPPER
 	RET
 
@@ -18011,9 +18778,9 @@ TEXT ·band1x1AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
 	SUBQ   $0x08, CX
-	JL     k166rest
+	JL     k170rest
 
-k166many:
+k170many:
 	VBROADCASTSS (SI), Z31
 	PREFETCHT0   4096(DX)
 	VFMADD231PS  (DX), Z31, Z0
@@ -18041,22 +18808,22 @@ k166many:
 	ADDQ         $0x20, SI
 	ADDQ         $+512, DX
 	SUBQ         $0x08, CX
-	JGE          k166many
+	JGE          k170many
 
-k166rest:
+k170rest:
 	ADDQ $0x08, CX
-	JZ   k166done
+	JZ   k170done
 
-k166one:
+k170one:
 	VBROADCASTSS (SI), Z31
 	PREFETCHT0   4096(DX)
 	VFMADD231PS  (DX), Z31, Z0
 	ADDQ         $0x04, SI
 	ADDQ         $0x40, DX
 	DECQ         CX
-	JNZ          k166one
+	JNZ          k170one
 
-k166done:
+k170done:
 	VADDPS Z4, Z0, Z0
 	VADDPS Z5, Z1, Z1
 	VADDPS Z6, Z2, Z2
@@ -18097,9 +18864,9 @@ TEXT ·band2x1AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
 	SUBQ   $0x04, CX
-	JL     k167rest
+	JL     k171rest
 
-k167many:
+k171many:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	PREFETCHT0   4096(DX)
@@ -18128,13 +18895,13 @@ k167many:
 	ADDQ         $0x10, R9
 	ADDQ         $+256, DX
 	SUBQ         $0x04, CX
-	JGE          k167many
+	JGE          k171many
 
-k167rest:
+k171rest:
 	ADDQ $0x04, CX
-	JZ   k167done
+	JZ   k171done
 
-k167one:
+k171one:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	PREFETCHT0   4096(DX)
@@ -18145,9 +18912,9 @@ k167one:
 	ADDQ         $0x04, R9
 	ADDQ         $0x40, DX
 	DECQ         CX
-	JNZ          k167one
+	JNZ          k171one
 
-k167done:
+k171done:
 	VADDPS Z4, Z0, Z0
 	VADDPS Z5, Z1, Z1
 	VADDPS Z6, Z2, Z2
@@ -18196,9 +18963,9 @@ TEXT ·band3x1AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	SUBQ   $0x04, CX
-	JL     k168rest
+	JL     k172rest
 
-k168many:
+k172many:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -18236,13 +19003,13 @@ k168many:
 	ADDQ         $0x10, R10
 	ADDQ         $+256, DX
 	SUBQ         $0x04, CX
-	JGE          k168many
+	JGE          k172many
 
-k168rest:
+k172rest:
 	ADDQ $0x04, CX
-	JZ   k168done
+	JZ   k172done
 
-k168one:
+k172one:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -18256,9 +19023,9 @@ k168one:
 	ADDQ         $0x04, R10
 	ADDQ         $0x40, DX
 	DECQ         CX
-	JNZ          k168one
+	JNZ          k172one
 
-k168done:
+k172done:
 	VADDPS Z6, Z0, Z0
 	VADDPS Z7, Z1, Z1
 	VADDPS Z8, Z2, Z2
@@ -18311,9 +19078,9 @@ TEXT ·band4x1AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
 	SUBQ   $0x02, CX
-	JL     k169rest
+	JL     k173rest
 
-k169many:
+k173many:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -18340,13 +19107,13 @@ k169many:
 	ADDQ         $0x08, R11
 	ADDQ         $+128, DX
 	SUBQ         $0x02, CX
-	JGE          k169many
+	JGE          k173many
 
-k169rest:
+k173rest:
 	ADDQ $0x02, CX
-	JZ   k169done
+	JZ   k173done
 
-k169one:
+k173one:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -18363,9 +19130,9 @@ k169one:
 	ADDQ         $0x04, R11
 	ADDQ         $0x40, DX
 	DECQ         CX
-	JNZ          k169one
+	JNZ          k173one
 
-k169done:
+k173done:
 	VADDPS Z4, Z0, Z0
 	VADDPS Z5, Z1, Z1
 	VADDPS Z6, Z2, Z2
@@ -18414,9 +19181,9 @@ TEXT ·band1x2AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
 	SUBQ   $0x04, CX
-	JL     k170rest
+	JL     k174rest
 
-k170many:
+k174many:
 	VBROADCASTSS (SI), Z31
 	PREFETCHT0   4096(DX)
 	VFMADD231PS  (DX), Z31, Z0
@@ -18440,13 +19207,13 @@ k170many:
 	ADDQ         $0x10, SI
 	ADDQ         $+512, DX
 	SUBQ         $0x04, CX
-	JGE          k170many
+	JGE          k174many
 
-k170rest:
+k174rest:
 	ADDQ $0x04, CX
-	JZ   k170done
+	JZ   k174done
 
-k170one:
+k174one:
 	VBROADCASTSS (SI), Z31
 	PREFETCHT0   4096(DX)
 	VFMADD231PS  (DX), Z31, Z0
@@ -18455,9 +19222,9 @@ k170one:
 	ADDQ         $0x04, SI
 	ADDQ         $+128, DX
 	DECQ         CX
-	JNZ          k170one
+	JNZ          k174one
 
-k170done:
+k174done:
 	VADDPS Z4, Z0, Z0
 	VADDPS Z5, Z1, Z1
 	VADDPS Z6, Z2, Z2
@@ -18499,9 +19266,9 @@ TEXT ·band2x2AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
 	SUBQ   $0x02, CX
-	JL     k171rest
+	JL     k175rest
 
-k171many:
+k175many:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	PREFETCHT0   4096(DX)
@@ -18526,13 +19293,13 @@ k171many:
 	ADDQ         $0x08, R9
 	ADDQ         $+256, DX
 	SUBQ         $0x02, CX
-	JGE          k171many
+	JGE          k175many
 
-k171rest:
+k175rest:
 	ADDQ $0x02, CX
-	JZ   k171done
+	JZ   k175done
 
-k171one:
+k175one:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	PREFETCHT0   4096(DX)
@@ -18547,9 +19314,9 @@ k171one:
 	ADDQ         $0x04, R9
 	ADDQ         $+128, DX
 	DECQ         CX
-	JNZ          k171one
+	JNZ          k175one
 
-k171done:
+k175done:
 	VADDPS Z4, Z0, Z0
 	VADDPS Z5, Z1, Z1
 	VADDPS Z6, Z2, Z2
@@ -18600,9 +19367,9 @@ TEXT ·band3x2AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	SUBQ   $0x02, CX
-	JL     k172rest
+	JL     k176rest
 
-k172many:
+k176many:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -18634,13 +19401,13 @@ k172many:
 	ADDQ         $0x08, R10
 	ADDQ         $+256, DX
 	SUBQ         $0x02, CX
-	JGE          k172many
+	JGE          k176many
 
-k172rest:
+k176rest:
 	ADDQ $0x02, CX
-	JZ   k172done
+	JZ   k176done
 
-k172one:
+k176one:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -18659,9 +19426,9 @@ k172one:
 	ADDQ         $0x04, R10
 	ADDQ         $+128, DX
 	DECQ         CX
-	JNZ          k172one
+	JNZ          k176one
 
-k172done:
+k176done:
 	VADDPS Z6, Z0, Z0
 	VADDPS Z7, Z1, Z1
 	VADDPS Z8, Z2, Z2
@@ -18717,9 +19484,9 @@ TEXT ·band4x2AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
 	SUBQ   $0x02, CX
-	JL     k173rest
+	JL     k177rest
 
-k173many:
+k177many:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -18758,13 +19525,13 @@ k173many:
 	ADDQ         $0x08, R11
 	ADDQ         $+256, DX
 	SUBQ         $0x02, CX
-	JGE          k173many
+	JGE          k177many
 
-k173rest:
+k177rest:
 	ADDQ $0x02, CX
-	JZ   k173done
+	JZ   k177done
 
-k173one:
+k177one:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -18787,9 +19554,9 @@ k173one:
 	ADDQ         $0x04, R11
 	ADDQ         $+128, DX
 	DECQ         CX
-	JNZ          k173one
+	JNZ          k177one
 
-k173done:
+k177done:
 	MOVQ   c+32(FP), DI
 	MOVQ   ldc+40(FP), R8
 	SHLQ   $0x02, R8
@@ -18846,9 +19613,9 @@ TEXT ·band1x3AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	SUBQ   $0x04, CX
-	JL     k174rest
+	JL     k178rest
 
-k174many:
+k178many:
 	VBROADCASTSS (SI), Z31
 	PREFETCHT0   4096(DX)
 	VFMADD231PS  (DX), Z31, Z0
@@ -18880,13 +19647,13 @@ k174many:
 	ADDQ         $0x10, SI
 	ADDQ         $+768, DX
 	SUBQ         $0x04, CX
-	JGE          k174many
+	JGE          k178many
 
-k174rest:
+k178rest:
 	ADDQ $0x04, CX
-	JZ   k174done
+	JZ   k178done
 
-k174one:
+k178one:
 	VBROADCASTSS (SI), Z31
 	PREFETCHT0   4096(DX)
 	VFMADD231PS  (DX), Z31, Z0
@@ -18897,9 +19664,9 @@ k174one:
 	ADDQ         $0x04, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k174one
+	JNZ          k178one
 
-k174done:
+k178done:
 	VADDPS Z6, Z0, Z0
 	VADDPS Z7, Z1, Z1
 	VADDPS Z8, Z2, Z2
@@ -18950,9 +19717,9 @@ TEXT ·band2x3AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	SUBQ   $0x02, CX
-	JL     k175rest
+	JL     k179rest
 
-k175many:
+k179many:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	PREFETCHT0   4096(DX)
@@ -18985,13 +19752,13 @@ k175many:
 	ADDQ         $0x08, R9
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k175many
+	JGE          k179many
 
-k175rest:
+k179rest:
 	ADDQ $0x02, CX
-	JZ   k175done
+	JZ   k179done
 
-k175one:
+k179one:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	PREFETCHT0   4096(DX)
@@ -19010,9 +19777,9 @@ k175one:
 	ADDQ         $0x04, R9
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k175one
+	JNZ          k179one
 
-k175done:
+k179done:
 	VADDPS Z6, Z0, Z0
 	VADDPS Z7, Z1, Z1
 	VADDPS Z8, Z2, Z2
@@ -19066,9 +19833,9 @@ TEXT ·band3x3AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z7, Z7, Z7
 	VPXORD Z8, Z8, Z8
 	SUBQ   $0x02, CX
-	JL     k176rest
+	JL     k180rest
 
-k176many:
+k180many:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -19110,13 +19877,13 @@ k176many:
 	ADDQ         $0x08, R10
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k176many
+	JGE          k180many
 
-k176rest:
+k180rest:
 	ADDQ $0x02, CX
-	JZ   k176done
+	JZ   k180done
 
-k176one:
+k180one:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -19140,9 +19907,9 @@ k176one:
 	ADDQ         $0x04, R10
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k176one
+	JNZ          k180one
 
-k176done:
+k180done:
 	MOVQ   c+32(FP), DI
 	MOVQ   ldc+40(FP), R8
 	SHLQ   $0x02, R8
@@ -19202,9 +19969,9 @@ TEXT ·band4x3AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	SUBQ   $0x02, CX
-	JL     k177rest
+	JL     k181rest
 
-k177many:
+k181many:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -19255,13 +20022,13 @@ k177many:
 	ADDQ         $0x08, R11
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k177many
+	JGE          k181many
 
-k177rest:
+k181rest:
 	ADDQ $0x02, CX
-	JZ   k177done
+	JZ   k181done
 
-k177one:
+k181one:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -19290,9 +20057,9 @@ k177one:
 	ADDQ         $0x04, R11
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k177one
+	JNZ          k181one
 
-k177done:
+k181done:
 	MOVQ   c+32(FP), DI
 	MOVQ   ldc+40(FP), R8
 	SHLQ   $0x02, R8
@@ -19353,9 +20120,9 @@ TEXT ·band1x4AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
 	SUBQ   $0x02, CX
-	JL     k178rest
+	JL     k182rest
 
-k178many:
+k182many:
 	VBROADCASTSS (SI), Z31
 	PREFETCHT0   4096(DX)
 	VFMADD231PS  (DX), Z31, Z0
@@ -19377,13 +20144,13 @@ k178many:
 	ADDQ         $0x08, SI
 	ADDQ         $+512, DX
 	SUBQ         $0x02, CX
-	JGE          k178many
+	JGE          k182many
 
-k178rest:
+k182rest:
 	ADDQ $0x02, CX
-	JZ   k178done
+	JZ   k182done
 
-k178one:
+k182one:
 	VBROADCASTSS (SI), Z31
 	PREFETCHT0   4096(DX)
 	VFMADD231PS  (DX), Z31, Z0
@@ -19396,9 +20163,9 @@ k178one:
 	ADDQ         $0x04, SI
 	ADDQ         $+256, DX
 	DECQ         CX
-	JNZ          k178one
+	JNZ          k182one
 
-k178done:
+k182done:
 	VADDPS Z4, Z0, Z0
 	VADDPS Z5, Z1, Z1
 	VADDPS Z6, Z2, Z2
@@ -19442,9 +20209,9 @@ TEXT ·band2x4AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
 	SUBQ   $0x02, CX
-	JL     k179rest
+	JL     k183rest
 
-k179many:
+k183many:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	PREFETCHT0   4096(DX)
@@ -19485,13 +20252,13 @@ k179many:
 	ADDQ         $0x08, R9
 	ADDQ         $+512, DX
 	SUBQ         $0x02, CX
-	JGE          k179many
+	JGE          k183many
 
-k179rest:
+k183rest:
 	ADDQ $0x02, CX
-	JZ   k179done
+	JZ   k183done
 
-k179one:
+k183one:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	PREFETCHT0   4096(DX)
@@ -19514,9 +20281,9 @@ k179one:
 	ADDQ         $0x04, R9
 	ADDQ         $+256, DX
 	DECQ         CX
-	JNZ          k179one
+	JNZ          k183one
 
-k179done:
+k183done:
 	MOVQ   c+32(FP), DI
 	MOVQ   ldc+40(FP), R8
 	SHLQ   $0x02, R8
@@ -19571,9 +20338,9 @@ TEXT ·band3x4AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	SUBQ   $0x02, CX
-	JL     k180rest
+	JL     k184rest
 
-k180many:
+k184many:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -19625,13 +20392,13 @@ k180many:
 	ADDQ         $0x08, R10
 	ADDQ         $+512, DX
 	SUBQ         $0x02, CX
-	JGE          k180many
+	JGE          k184many
 
-k180rest:
+k184rest:
 	ADDQ $0x02, CX
-	JZ   k180done
+	JZ   k184done
 
-k180one:
+k184one:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -19660,9 +20427,9 @@ k180one:
 	ADDQ         $0x04, R10
 	ADDQ         $+256, DX
 	DECQ         CX
-	JNZ          k180one
+	JNZ          k184one
 
-k180done:
+k184done:
 	MOVQ   c+32(FP), DI
 	MOVQ   ldc+40(FP), R8
 	SHLQ   $0x02, R8
@@ -19732,9 +20499,9 @@ TEXT ·band4x4AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
 	SUBQ   $0x02, CX
-	JL     k181rest
+	JL     k185rest
 
-k181many:
+k185many:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -19797,13 +20564,13 @@ k181many:
 	ADDQ         $0x08, R11
 	ADDQ         $+512, DX
 	SUBQ         $0x02, CX
-	JGE          k181many
+	JGE          k185many
 
-k181rest:
+k185rest:
 	ADDQ $0x02, CX
-	JZ   k181done
+	JZ   k185done
 
-k181one:
+k185one:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -19838,9 +20605,9 @@ k181one:
 	ADDQ         $0x04, R11
 	ADDQ         $+256, DX
 	DECQ         CX
-	JNZ          k181one
+	JNZ          k185one
 
-k181done:
+k185done:
 	MOVQ   c+32(FP), DI
 	MOVQ   ldc+40(FP), R8
 	SHLQ   $0x02, R8
@@ -19889,5 +20656,1016 @@ band4x4AVX512store:
 	VMOVUPS Z13, 64(DI)
 	VMOVUPS Z14, 128(DI)
 	VMOVUPS Z15, 192(DI)
+	VZEROUPPER
+	RET
+
+// func narrow1AVX512(k int, a *float32, b *float32, sums *float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·narrow1AVX512(SB), NOSPLIT, $0-32
+	MOVQ   k+0(FP), CX
+	MOVQ   a+8(FP), SI
+	MOVQ   b+16(FP), DX
+	MOVQ   sums+24(FP), DI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	SUBQ   $0x04, CX
+	JL     k186rest
+
+k186many:
+	PREFETCHT0   4096(SI)
+	VBROADCASTSS (DX), Y5
+	VFMADD231PS  (SI), Y5, Y0
+	VBROADCASTSS 192(DX), Y5
+	VFMADD231PS  32(SI), Y5, Y1
+	PREFETCHT0   4160(SI)
+	VBROADCASTSS 384(DX), Y5
+	VFMADD231PS  64(SI), Y5, Y2
+	VBROADCASTSS 576(DX), Y5
+	VFMADD231PS  96(SI), Y5, Y3
+	ADDQ         $+128, SI
+	ADDQ         $+768, DX
+	SUBQ         $0x04, CX
+	JGE          k186many
+
+k186rest:
+	ADDQ $0x04, CX
+	JZ   k186done
+
+k186one:
+	PREFETCHT0   4096(SI)
+	VBROADCASTSS (DX), Y5
+	VFMADD231PS  (SI), Y5, Y0
+	ADDQ         $0x20, SI
+	ADDQ         $+192, DX
+	DECQ         CX
+	JNZ          k186one
+
+k186done:
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y3, Y1, Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y0, (DI)
+	VZEROUPPER
+	RET
+
+// func dots1AVX512(k int, x *float32, ldx int, w *float32, ldw int, sums *float32)
+// Requires: AVX, AVX512F, AVX512VL, MMX+
+TEXT ·dots1AVX512(SB), NOSPLIT, $0-48
+	MOVQ   k+0(FP), CX
+	MOVQ   x+8(FP), SI
+	MOVQ   ldx+16(FP), AX
+	SHLQ   $0x02, AX
+	MOVQ   w+24(FP), DX
+	MOVQ   ldw+32(FP), AX
+	SHLQ   $0x02, AX
+	LEAQ   (DX)(AX*1), R11
+	LEAQ   (R11)(AX*1), R12
+	LEAQ   (R12)(AX*1), R13
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	SUBQ   $0x10, CX
+	JL     dots1AVX512rest
+
+dots1AVX512many:
+	VMOVUPS     (SI), Z4
+	PREFETCHT0  1024(DX)
+	VMOVUPS     (DX), Z5
+	VFMADD231PS Z4, Z5, Z0
+	PREFETCHT0  1024(R11)
+	VMOVUPS     (R11), Z5
+	VFMADD231PS Z4, Z5, Z1
+	PREFETCHT0  1024(R12)
+	VMOVUPS     (R12), Z5
+	VFMADD231PS Z4, Z5, Z2
+	PREFETCHT0  1024(R13)
+	VMOVUPS     (R13), Z5
+	VFMADD231PS Z4, Z5, Z3
+	ADDQ        $0x40, SI
+	ADDQ        $0x40, DX
+	ADDQ        $0x40, R11
+	ADDQ        $0x40, R12
+	ADDQ        $0x40, R13
+	SUBQ        $0x10, CX
+	JGE         dots1AVX512many
+
+dots1AVX512rest:
+	ADDQ        $0x10, CX
+	JZ          dots1AVX512done
+	MOVL        $+1, AX
+	SHLL        CL, AX
+	DECL        AX
+	KMOVW       AX, K1
+	VMOVUPS.Z   (SI), K1, Z4
+	VMOVUPS.Z   (DX), K1, Z5
+	VFMADD231PS Z4, Z5, Z0
+	VMOVUPS.Z   (R11), K1, Z5
+	VFMADD231PS Z4, Z5, Z1
+	VMOVUPS.Z   (R12), K1, Z5
+	VFMADD231PS Z4, Z5, Z2
+	VMOVUPS.Z   (R13), K1, Z5
+	VFMADD231PS Z4, Z5, Z3
+
+dots1AVX512done:
+	MOVQ          sums+40(FP), DI
+	VEXTRACTF64X4 $0x01, Z0, Y5
+	VADDPS        Y5, Y0, Y0
+	VEXTRACTF32X4 $0x01, Y0, X5
+	VADDPS        X5, X0, X0
+	VMOVHLPS      X0, X0, X5
+	VADDPS        X5, X0, X0
+	VMOVSHDUP     X0, X5
+	VADDSS        X5, X0, X0
+	VMOVSS        X0, (DI)
+	VEXTRACTF64X4 $0x01, Z1, Y5
+	VADDPS        Y5, Y1, Y1
+	VEXTRACTF32X4 $0x01, Y1, X5
+	VADDPS        X5, X1, X1
+	VMOVHLPS      X1, X1, X5
+	VADDPS        X5, X1, X1
+	VMOVSHDUP     X1, X5
+	VADDSS        X5, X1, X1
+	VMOVSS        X1, 4(DI)
+	VEXTRACTF64X4 $0x01, Z2, Y5
+	VADDPS        Y5, Y2, Y2
+	VEXTRACTF32X4 $0x01, Y2, X5
+	VADDPS        X5, X2, X2
+	VMOVHLPS      X2, X2, X5
+	VADDPS        X5, X2, X2
+	VMOVSHDUP     X2, X5
+	VADDSS        X5, X2, X2
+	VMOVSS        X2, 8(DI)
+	VEXTRACTF64X4 $0x01, Z3, Y5
+	VADDPS        Y5, Y3, Y3
+	VEXTRACTF32X4 $0x01, Y3, X5
+	VADDPS        X5, X3, X3
+	VMOVHLPS      X3, X3, X5
+	VADDPS        X5, X3, X3
+	VMOVSHDUP     X3, X5
+	VADDSS        X5, X3, X3
+	VMOVSS        X3, 12(DI)
+	VZEROUPPER
+	RET
+
+// func narrow2AVX512(k int, a *float32, b *float32, sums *float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·narrow2AVX512(SB), NOSPLIT, $0-32
+	MOVQ   k+0(FP), CX
+	MOVQ   a+8(FP), SI
+	MOVQ   b+16(FP), DX
+	MOVQ   sums+24(FP), DI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	SUBQ   $0x04, CX
+	JL     k187rest
+
+k187many:
+	PREFETCHT0   4096(SI)
+	VMOVUPS      (SI), Y8
+	VBROADCASTSS (DX), Y9
+	VFMADD231PS  Y8, Y9, Y0
+	VBROADCASTSS 4(DX), Y9
+	VFMADD231PS  Y8, Y9, Y1
+	VMOVUPS      32(SI), Y8
+	VBROADCASTSS 192(DX), Y9
+	VFMADD231PS  Y8, Y9, Y2
+	VBROADCASTSS 196(DX), Y9
+	VFMADD231PS  Y8, Y9, Y3
+	PREFETCHT0   4160(SI)
+	VMOVUPS      64(SI), Y8
+	VBROADCASTSS 384(DX), Y9
+	VFMADD231PS  Y8, Y9, Y4
+	VBROADCASTSS 388(DX), Y9
+	VFMADD231PS  Y8, Y9, Y5
+	VMOVUPS      96(SI), Y8
+	VBROADCASTSS 576(DX), Y9
+	VFMADD231PS  Y8, Y9, Y6
+	VBROADCASTSS 580(DX), Y9
+	VFMADD231PS  Y8, Y9, Y7
+	ADDQ         $+128, SI
+	ADDQ         $+768, DX
+	SUBQ         $0x04, CX
+	JGE          k187many
+
+k187rest:
+	ADDQ $0x04, CX
+	JZ   k187done
+
+k187one:
+	PREFETCHT0   4096(SI)
+	VMOVUPS      (SI), Y8
+	VBROADCASTSS (DX), Y9
+	VFMADD231PS  Y8, Y9, Y0
+	VBROADCASTSS 4(DX), Y9
+	VFMADD231PS  Y8, Y9, Y1
+	ADDQ         $0x20, SI
+	ADDQ         $+192, DX
+	DECQ         CX
+	JNZ          k187one
+
+k187done:
+	VADDPS  Y4, Y0, Y0
+	VADDPS  Y5, Y1, Y1
+	VADDPS  Y6, Y2, Y2
+	VADDPS  Y7, Y3, Y3
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y3, Y1, Y1
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	VZEROUPPER
+	RET
+
+// func dots2AVX512(k int, x *float32, ldx int, w *float32, ldw int, sums *float32)
+// Requires: AVX, AVX512F, AVX512VL, MMX+
+TEXT ·dots2AVX512(SB), NOSPLIT, $0-48
+	MOVQ   k+0(FP), CX
+	MOVQ   x+8(FP), SI
+	MOVQ   ldx+16(FP), AX
+	SHLQ   $0x02, AX
+	LEAQ   (SI)(AX*1), R8
+	MOVQ   w+24(FP), DX
+	MOVQ   ldw+32(FP), AX
+	SHLQ   $0x02, AX
+	LEAQ   (DX)(AX*1), R11
+	LEAQ   (R11)(AX*1), R12
+	LEAQ   (R12)(AX*1), R13
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	SUBQ   $0x10, CX
+	JL     dots2AVX512rest
+
+dots2AVX512many:
+	VMOVUPS     (SI), Z8
+	VMOVUPS     (R8), Z9
+	PREFETCHT0  1024(DX)
+	VMOVUPS     (DX), Z10
+	VFMADD231PS Z8, Z10, Z0
+	VFMADD231PS Z9, Z10, Z4
+	PREFETCHT0  1024(R11)
+	VMOVUPS     (R11), Z10
+	VFMADD231PS Z8, Z10, Z1
+	VFMADD231PS Z9, Z10, Z5
+	PREFETCHT0  1024(R12)
+	VMOVUPS     (R12), Z10
+	VFMADD231PS Z8, Z10, Z2
+	VFMADD231PS Z9, Z10, Z6
+	PREFETCHT0  1024(R13)
+	VMOVUPS     (R13), Z10
+	VFMADD231PS Z8, Z10, Z3
+	VFMADD231PS Z9, Z10, Z7
+	ADDQ        $0x40, SI
+	ADDQ        $0x40, R8
+	ADDQ        $0x40, DX
+	ADDQ        $0x40, R11
+	ADDQ        $0x40, R12
+	ADDQ        $0x40, R13
+	SUBQ        $0x10, CX
+	JGE         dots2AVX512many
+
+dots2AVX512rest:
+	ADDQ        $0x10, CX
+	JZ          dots2AVX512done
+	MOVL        $+1, AX
+	SHLL        CL, AX
+	DECL        AX
+	KMOVW       AX, K1
+	VMOVUPS.Z   (SI), K1, Z8
+	VMOVUPS.Z   (R8), K1, Z9
+	VMOVUPS.Z   (DX), K1, Z10
+	VFMADD231PS Z8, Z10, Z0
+	VFMADD231PS Z9, Z10, Z4
+	VMOVUPS.Z   (R11), K1, Z10
+	VFMADD231PS Z8, Z10, Z1
+	VFMADD231PS Z9, Z10, Z5
+	VMOVUPS.Z   (R12), K1, Z10
+	VFMADD231PS Z8, Z10, Z2
+	VFMADD231PS Z9, Z10, Z6
+	VMOVUPS.Z   (R13), K1, Z10
+	VFMADD231PS Z8, Z10, Z3
+	VFMADD231PS Z9, Z10, Z7
+
+dots2AVX512done:
+	MOVQ          sums+40(FP), DI
+	VEXTRACTF64X4 $0x01, Z0, Y10
+	VADDPS        Y10, Y0, Y0
+	VEXTRACTF32X4 $0x01, Y0, X10
+	VADDPS        X10, X0, X0
+	VMOVHLPS      X0, X0, X10
+	VADDPS        X10, X0, X0
+	VMOVSHDUP     X0, X10
+	VADDSS        X10, X0, X0
+	VMOVSS        X0, (DI)
+	VEXTRACTF64X4 $0x01, Z1, Y10
+	VADDPS        Y10, Y1, Y1
+	VEXTRACTF32X4 $0x01, Y1, X10
+	VADDPS        X10, X1, X1
+	VMOVHLPS      X1, X1, X10
+	VADDPS        X10, X1, X1
+	VMOVSHDUP     X1, X10
+	VADDSS        X10, X1, X1
+	VMOVSS        X1, 4(DI)
+	VEXTRACTF64X4 $0x01, Z2, Y10
+	VADDPS        Y10, Y2, Y2
+	VEXTRACTF32X4 $0x01, Y2, X10
+	VADDPS        X10, X2, X2
+	VMOVHLPS      X2, X2, X10
+	VADDPS        X10, X2, X2
+	VMOVSHDUP     X2, X10
+	VADDSS        X10, X2, X2
+	VMOVSS        X2, 8(DI)
+	VEXTRACTF64X4 $0x01, Z3, Y10
+	VADDPS        Y10, Y3, Y3
+	VEXTRACTF32X4 $0x01, Y3, X10
+	VADDPS        X10, X3, X3
+	VMOVHLPS      X3, X3, X10
+	VADDPS        X10, X3, X3
+	VMOVSHDUP     X3, X10
+	VADDSS        X10, X3, X3
+	VMOVSS        X3, 12(DI)
+	VEXTRACTF64X4 $0x01, Z4, Y10
+	VADDPS        Y10, Y4, Y4
+	VEXTRACTF32X4 $0x01, Y4, X10
+	VADDPS        X10, X4, X4
+	VMOVHLPS      X4, X4, X10
+	VADDPS        X10, X4, X4
+	VMOVSHDUP     X4, X10
+	VADDSS        X10, X4, X4
+	VMOVSS        X4, 16(DI)
+	VEXTRACTF64X4 $0x01, Z5, Y10
+	VADDPS        Y10, Y5, Y5
+	VEXTRACTF32X4 $0x01, Y5, X10
+	VADDPS        X10, X5, X5
+	VMOVHLPS      X5, X5, X10
+	VADDPS        X10, X5, X5
+	VMOVSHDUP     X5, X10
+	VADDSS        X10, X5, X5
+	VMOVSS        X5, 20(DI)
+	VEXTRACTF64X4 $0x01, Z6, Y10
+	VADDPS        Y10, Y6, Y6
+	VEXTRACTF32X4 $0x01, Y6, X10
+	VADDPS        X10, X6, X6
+	VMOVHLPS      X6, X6, X10
+	VADDPS        X10, X6, X6
+	VMOVSHDUP     X6, X10
+	VADDSS        X10, X6, X6
+	VMOVSS        X6, 24(DI)
+	VEXTRACTF64X4 $0x01, Z7, Y10
+	VADDPS        Y10, Y7, Y7
+	VEXTRACTF32X4 $0x01, Y7, X10
+	VADDPS        X10, X7, X7
+	VMOVHLPS      X7, X7, X10
+	VADDPS        X10, X7, X7
+	VMOVSHDUP     X7, X10
+	VADDSS        X10, X7, X7
+	VMOVSS        X7, 28(DI)
+	VZEROUPPER
+	RET
+
+// func narrow3AVX512(k int, a *float32, b *float32, sums *float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·narrow3AVX512(SB), NOSPLIT, $0-32
+	MOVQ   k+0(FP), CX
+	MOVQ   a+8(FP), SI
+	MOVQ   b+16(FP), DX
+	MOVQ   sums+24(FP), DI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	SUBQ   $0x04, CX
+	JL     k188rest
+
+k188many:
+	PREFETCHT0   4096(SI)
+	VMOVUPS      (SI), Y6
+	VBROADCASTSS (DX), Y7
+	VFMADD231PS  Y6, Y7, Y0
+	VBROADCASTSS 4(DX), Y7
+	VFMADD231PS  Y6, Y7, Y1
+	VBROADCASTSS 8(DX), Y7
+	VFMADD231PS  Y6, Y7, Y2
+	VMOVUPS      32(SI), Y6
+	VBROADCASTSS 192(DX), Y7
+	VFMADD231PS  Y6, Y7, Y3
+	VBROADCASTSS 196(DX), Y7
+	VFMADD231PS  Y6, Y7, Y4
+	VBROADCASTSS 200(DX), Y7
+	VFMADD231PS  Y6, Y7, Y5
+	PREFETCHT0   4160(SI)
+	VMOVUPS      64(SI), Y6
+	VBROADCASTSS 384(DX), Y7
+	VFMADD231PS  Y6, Y7, Y0
+	VBROADCASTSS 388(DX), Y7
+	VFMADD231PS  Y6, Y7, Y1
+	VBROADCASTSS 392(DX), Y7
+	VFMADD231PS  Y6, Y7, Y2
+	VMOVUPS      96(SI), Y6
+	VBROADCASTSS 576(DX), Y7
+	VFMADD231PS  Y6, Y7, Y3
+	VBROADCASTSS 580(DX), Y7
+	VFMADD231PS  Y6, Y7, Y4
+	VBROADCASTSS 584(DX), Y7
+	VFMADD231PS  Y6, Y7, Y5
+	ADDQ         $+128, SI
+	ADDQ         $+768, DX
+	SUBQ         $0x04, CX
+	JGE          k188many
+
+k188rest:
+	ADDQ $0x04, CX
+	JZ   k188done
+
+k188one:
+	PREFETCHT0   4096(SI)
+	VMOVUPS      (SI), Y6
+	VBROADCASTSS (DX), Y7
+	VFMADD231PS  Y6, Y7, Y0
+	VBROADCASTSS 4(DX), Y7
+	VFMADD231PS  Y6, Y7, Y1
+	VBROADCASTSS 8(DX), Y7
+	VFMADD231PS  Y6, Y7, Y2
+	ADDQ         $0x20, SI
+	ADDQ         $+192, DX
+	DECQ         CX
+	JNZ          k188one
+
+k188done:
+	VADDPS  Y3, Y0, Y0
+	VADDPS  Y4, Y1, Y1
+	VADDPS  Y5, Y2, Y2
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	VMOVUPS Y2, 64(DI)
+	VZEROUPPER
+	RET
+
+// func dots3AVX512(k int, x *float32, ldx int, w *float32, ldw int, sums *float32)
+// Requires: AVX, AVX512F, AVX512VL, MMX+
+TEXT ·dots3AVX512(SB), NOSPLIT, $0-48
+	MOVQ   k+0(FP), CX
+	MOVQ   x+8(FP), SI
+	MOVQ   ldx+16(FP), AX
+	SHLQ   $0x02, AX
+	LEAQ   (SI)(AX*1), R8
+	LEAQ   (R8)(AX*1), R9
+	MOVQ   w+24(FP), DX
+	MOVQ   ldw+32(FP), AX
+	SHLQ   $0x02, AX
+	LEAQ   (DX)(AX*1), R11
+	LEAQ   (R11)(AX*1), R12
+	LEAQ   (R12)(AX*1), R13
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	SUBQ   $0x10, CX
+	JL     dots3AVX512rest
+
+dots3AVX512many:
+	VMOVUPS     (SI), Z12
+	VMOVUPS     (R8), Z13
+	VMOVUPS     (R9), Z14
+	PREFETCHT0  1024(DX)
+	VMOVUPS     (DX), Z15
+	VFMADD231PS Z12, Z15, Z0
+	VFMADD231PS Z13, Z15, Z4
+	VFMADD231PS Z14, Z15, Z8
+	PREFETCHT0  1024(R11)
+	VMOVUPS     (R11), Z15
+	VFMADD231PS Z12, Z15, Z1
+	VFMADD231PS Z13, Z15, Z5
+	VFMADD231PS Z14, Z15, Z9
+	PREFETCHT0  1024(R12)
+	VMOVUPS     (R12), Z15
+	VFMADD231PS Z12, Z15, Z2
+	VFMADD231PS Z13, Z15, Z6
+	VFMADD231PS Z14, Z15, Z10
+	PREFETCHT0  1024(R13)
+	VMOVUPS     (R13), Z15
+	VFMADD231PS Z12, Z15, Z3
+	VFMADD231PS Z13, Z15, Z7
+	VFMADD231PS Z14, Z15, Z11
+	ADDQ        $0x40, SI
+	ADDQ        $0x40, R8
+	ADDQ        $0x40, R9
+	ADDQ        $0x40, DX
+	ADDQ        $0x40, R11
+	ADDQ        $0x40, R12
+	ADDQ        $0x40, R13
+	SUBQ        $0x10, CX
+	JGE         dots3AVX512many
+
+dots3AVX512rest:
+	ADDQ        $0x10, CX
+	JZ          dots3AVX512done
+	MOVL        $+1, AX
+	SHLL        CL, AX
+	DECL        AX
+	KMOVW       AX, K1
+	VMOVUPS.Z   (SI), K1, Z12
+	VMOVUPS.Z   (R8), K1, Z13
+	VMOVUPS.Z   (R9), K1, Z14
+	VMOVUPS.Z   (DX), K1, Z15
+	VFMADD231PS Z12, Z15, Z0
+	VFMADD231PS Z13, Z15, Z4
+	VFMADD231PS Z14, Z15, Z8
+	VMOVUPS.Z   (R11), K1, Z15
+	VFMADD231PS Z12, Z15, Z1
+	VFMADD231PS Z13, Z15, Z5
+	VFMADD231PS Z14, Z15, Z9
+	VMOVUPS.Z   (R12), K1, Z15
+	VFMADD231PS Z12, Z15, Z2
+	VFMADD231PS Z13, Z15, Z6
+	VFMADD231PS Z14, Z15, Z10
+	VMOVUPS.Z   (R13), K1, Z15
+	VFMADD231PS Z12, Z15, Z3
+	VFMADD231PS Z13, Z15, Z7
+	VFMADD231PS Z14, Z15, Z11
+
+dots3AVX512done:
+	MOVQ          sums+40(FP), DI
+	VEXTRACTF64X4 $0x01, Z0, Y15
+	VADDPS        Y15, Y0, Y0
+	VEXTRACTF32X4 $0x01, Y0, X15
+	VADDPS        X15, X0, X0
+	VMOVHLPS      X0, X0, X15
+	VADDPS        X15, X0, X0
+	VMOVSHDUP     X0, X15
+	VADDSS        X15, X0, X0
+	VMOVSS        X0, (DI)
+	VEXTRACTF64X4 $0x01, Z1, Y15
+	VADDPS        Y15, Y1, Y1
+	VEXTRACTF32X4 $0x01, Y1, X15
+	VADDPS        X15, X1, X1
+	VMOVHLPS      X1, X1, X15
+	VADDPS        X15, X1, X1
+	VMOVSHDUP     X1, X15
+	VADDSS        X15, X1, X1
+	VMOVSS        X1, 4(DI)
+	VEXTRACTF64X4 $0x01, Z2, Y15
+	VADDPS        Y15, Y2, Y2
+	VEXTRACTF32X4 $0x01, Y2, X15
+	VADDPS        X15, X2, X2
+	VMOVHLPS      X2, X2, X15
+	VADDPS        X15, X2, X2
+	VMOVSHDUP     X2, X15
+	VADDSS        X15, X2, X2
+	VMOVSS        X2, 8(DI)
+	VEXTRACTF64X4 $0x01, Z3, Y15
+	VADDPS        Y15, Y3, Y3
+	VEXTRACTF32X4 $0x01, Y3, X15
+	VADDPS        X15, X3, X3
+	VMOVHLPS      X3, X3, X15
+	VADDPS        X15, X3, X3
+	VMOVSHDUP     X3, X15
+	VADDSS        X15, X3, X3
+	VMOVSS        X3, 12(DI)
+	VEXTRACTF64X4 $0x01, Z4, Y15
+	VADDPS        Y15, Y4, Y4
+	VEXTRACTF32X4 $0x01, Y4, X15
+	VADDPS        X15, X4, X4
+	VMOVHLPS      X4, X4, X15
+	VADDPS        X15, X4, X4
+	VMOVSHDUP     X4, X15
+	VADDSS        X15, X4, X4
+	VMOVSS        X4, 16(DI)
+	VEXTRACTF64X4 $0x01, Z5, Y15
+	VADDPS        Y15, Y5, Y5
+	VEXTRACTF32X4 $0x01, Y5, X15
+	VADDPS        X15, X5, X5
+	VMOVHLPS      X5, X5, X15
+	VADDPS        X15, X5, X5
+	VMOVSHDUP     X5, X15
+	VADDSS        X15, X5, X5
+	VMOVSS        X5, 20(DI)
+	VEXTRACTF64X4 $0x01, Z6, Y15
+	VADDPS        Y15, Y6, Y6
+	VEXTRACTF32X4 $0x01, Y6, X15
+	VADDPS        X15, X6, X6
+	VMOVHLPS      X6, X6, X15
+	VADDPS        X15, X6, X6
+	VMOVSHDUP     X6, X15
+	VADDSS        X15, X6, X6
+	VMOVSS        X6, 24(DI)
+	VEXTRACTF64X4 $0x01, Z7, Y15
+	VADDPS        Y15, Y7, Y7
+	VEXTRACTF32X4 $0x01, Y7, X15
+	VADDPS        X15, X7, X7
+	VMOVHLPS      X7, X7, X15
+	VADDPS        X15, X7, X7
+	VMOVSHDUP     X7, X15
+	VADDSS        X15, X7, X7
+	VMOVSS        X7, 28(DI)
+	VEXTRACTF64X4 $0x01, Z8, Y15
+	VADDPS        Y15, Y8, Y8
+	VEXTRACTF32X4 $0x01, Y8, X15
+	VADDPS        X15, X8, X8
+	VMOVHLPS      X8, X8, X15
+	VADDPS        X15, X8, X8
+	VMOVSHDUP     X8, X15
+	VADDSS        X15, X8, X8
+	VMOVSS        X8, 32(DI)
+	VEXTRACTF64X4 $0x01, Z9, Y15
+	VADDPS        Y15, Y9, Y9
+	VEXTRACTF32X4 $0x01, Y9, X15
+	VADDPS        X15, X9, X9
+	VMOVHLPS      X9, X9, X15
+	VADDPS        X15, X9, X9
+	VMOVSHDUP     X9, X15
+	VADDSS        X15, X9, X9
+	VMOVSS        X9, 36(DI)
+	VEXTRACTF64X4 $0x01, Z10, Y15
+	VADDPS        Y15, Y10, Y10
+	VEXTRACTF32X4 $0x01, Y10, X15
+	VADDPS        X15, X10, X10
+	VMOVHLPS      X10, X10, X15
+	VADDPS        X15, X10, X10
+	VMOVSHDUP     X10, X15
+	VADDSS        X15, X10, X10
+	VMOVSS        X10, 40(DI)
+	VEXTRACTF64X4 $0x01, Z11, Y15
+	VADDPS        Y15, Y11, Y11
+	VEXTRACTF32X4 $0x01, Y11, X15
+	VADDPS        X15, X11, X11
+	VMOVHLPS      X11, X11, X15
+	VADDPS        X15, X11, X11
+	VMOVSHDUP     X11, X15
+	VADDSS        X15, X11, X11
+	VMOVSS        X11, 44(DI)
+	VZEROUPPER
+	RET
+
+// func narrow4AVX512(k int, a *float32, b *float32, sums *float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·narrow4AVX512(SB), NOSPLIT, $0-32
+	MOVQ   k+0(FP), CX
+	MOVQ   a+8(FP), SI
+	MOVQ   b+16(FP), DX
+	MOVQ   sums+24(FP), DI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	SUBQ   $0x04, CX
+	JL     k189rest
+
+k189many:
+	PREFETCHT0   4096(SI)
+	VMOVUPS      (SI), Y8
+	VBROADCASTSS (DX), Y9
+	VFMADD231PS  Y8, Y9, Y0
+	VBROADCASTSS 4(DX), Y9
+	VFMADD231PS  Y8, Y9, Y1
+	VBROADCASTSS 8(DX), Y9
+	VFMADD231PS  Y8, Y9, Y2
+	VBROADCASTSS 12(DX), Y9
+	VFMADD231PS  Y8, Y9, Y3
+	VMOVUPS      32(SI), Y8
+	VBROADCASTSS 192(DX), Y9
+	VFMADD231PS  Y8, Y9, Y4
+	VBROADCASTSS 196(DX), Y9
+	VFMADD231PS  Y8, Y9, Y5
+	VBROADCASTSS 200(DX), Y9
+	VFMADD231PS  Y8, Y9, Y6
+	VBROADCASTSS 204(DX), Y9
+	VFMADD231PS  Y8, Y9, Y7
+	PREFETCHT0   4160(SI)
+	VMOVUPS      64(SI), Y8
+	VBROADCASTSS 384(DX), Y9
+	VFMADD231PS  Y8, Y9, Y0
+	VBROADCASTSS 388(DX), Y9
+	VFMADD231PS  Y8, Y9, Y1
+	VBROADCASTSS 392(DX), Y9
+	VFMADD231PS  Y8, Y9, Y2
+	VBROADCASTSS 396(DX), Y9
+	VFMADD231PS  Y8, Y9, Y3
+	VMOVUPS      96(SI), Y8
+	VBROADCASTSS 576(DX), Y9
+	VFMADD231PS  Y8, Y9, Y4
+	VBROADCASTSS 580(DX), Y9
+	VFMADD231PS  Y8, Y9, Y5
+	VBROADCASTSS 584(DX), Y9
+	VFMADD231PS  Y8, Y9, Y6
+	VBROADCASTSS 588(DX), Y9
+	VFMADD231PS  Y8, Y9, Y7
+	ADDQ         $+128, SI
+	ADDQ         $+768, DX
+	SUBQ         $0x04, CX
+	JGE          k189many
+
+k189rest:
+	ADDQ $0x04, CX
+	JZ   k189done
+
+k189one:
+	PREFETCHT0   4096(SI)
+	VMOVUPS      (SI), Y8
+	VBROADCASTSS (DX), Y9
+	VFMADD231PS  Y8, Y9, Y0
+	VBROADCASTSS 4(DX), Y9
+	VFMADD231PS  Y8, Y9, Y1
+	VBROADCASTSS 8(DX), Y9
+	VFMADD231PS  Y8, Y9, Y2
+	VBROADCASTSS 12(DX), Y9
+	VFMADD231PS  Y8, Y9, Y3
+	ADDQ         $0x20, SI
+	ADDQ         $+192, DX
+	DECQ         CX
+	JNZ          k189one
+
+k189done:
+	VADDPS  Y4, Y0, Y0
+	VADDPS  Y5, Y1, Y1
+	VADDPS  Y6, Y2, Y2
+	VADDPS  Y7, Y3, Y3
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	VMOVUPS Y2, 64(DI)
+	VMOVUPS Y3, 96(DI)
+	VZEROUPPER
+	RET
+
+// func dots4AVX512(k int, x *float32, ldx int, w *float32, ldw int, sums *float32)
+// Requires: AVX, AVX512F, AVX512VL, MMX+
+TEXT ·dots4AVX512(SB), NOSPLIT, $0-48
+	MOVQ   k+0(FP), CX
+	MOVQ   x+8(FP), SI
+	MOVQ   ldx+16(FP), AX
+	SHLQ   $0x02, AX
+	LEAQ   (SI)(AX*1), R8
+	LEAQ   (R8)(AX*1), R9
+	LEAQ   (R9)(AX*1), R10
+	MOVQ   w+24(FP), DX
+	MOVQ   ldw+32(FP), AX
+	SHLQ   $0x02, AX
+	LEAQ   (DX)(AX*1), R11
+	LEAQ   (R11)(AX*1), R12
+	LEAQ   (R12)(AX*1), R13
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	SUBQ   $0x10, CX
+	JL     dots4AVX512rest
+
+dots4AVX512many:
+	VMOVUPS     (SI), Z16
+	VMOVUPS     (R8), Z17
+	VMOVUPS     (R9), Z18
+	VMOVUPS     (R10), Z19
+	PREFETCHT0  1024(DX)
+	VMOVUPS     (DX), Z20
+	VFMADD231PS Z16, Z20, Z0
+	VFMADD231PS Z17, Z20, Z4
+	VFMADD231PS Z18, Z20, Z8
+	VFMADD231PS Z19, Z20, Z12
+	PREFETCHT0  1024(R11)
+	VMOVUPS     (R11), Z20
+	VFMADD231PS Z16, Z20, Z1
+	VFMADD231PS Z17, Z20, Z5
+	VFMADD231PS Z18, Z20, Z9
+	VFMADD231PS Z19, Z20, Z13
+	PREFETCHT0  1024(R12)
+	VMOVUPS     (R12), Z20
+	VFMADD231PS Z16, Z20, Z2
+	VFMADD231PS Z17, Z20, Z6
+	VFMADD231PS Z18, Z20, Z10
+	VFMADD231PS Z19, Z20, Z14
+	PREFETCHT0  1024(R13)
+	VMOVUPS     (R13), Z20
+	VFMADD231PS Z16, Z20, Z3
+	VFMADD231PS Z17, Z20, Z7
+	VFMADD231PS Z18, Z20, Z11
+	VFMADD231PS Z19, Z20, Z15
+	ADDQ        $0x40, SI
+	ADDQ        $0x40, R8
+	ADDQ        $0x40, R9
+	ADDQ        $0x40, R10
+	ADDQ        $0x40, DX
+	ADDQ        $0x40, R11
+	ADDQ        $0x40, R12
+	ADDQ        $0x40, R13
+	SUBQ        $0x10, CX
+	JGE         dots4AVX512many
+
+dots4AVX512rest:
+	ADDQ        $0x10, CX
+	JZ          dots4AVX512done
+	MOVL        $+1, AX
+	SHLL        CL, AX
+	DECL        AX
+	KMOVW       AX, K1
+	VMOVUPS.Z   (SI), K1, Z16
+	VMOVUPS.Z   (R8), K1, Z17
+	VMOVUPS.Z   (R9), K1, Z18
+	VMOVUPS.Z   (R10), K1, Z19
+	VMOVUPS.Z   (DX), K1, Z20
+	VFMADD231PS Z16, Z20, Z0
+	VFMADD231PS Z17, Z20, Z4
+	VFMADD231PS Z18, Z20, Z8
+	VFMADD231PS Z19, Z20, Z12
+	VMOVUPS.Z   (R11), K1, Z20
+	VFMADD231PS Z16, Z20, Z1
+	VFMADD231PS Z17, Z20, Z5
+	VFMADD231PS Z18, Z20, Z9
+	VFMADD231PS Z19, Z20, Z13
+	VMOVUPS.Z   (R12), K1, Z20
+	VFMADD231PS Z16, Z20, Z2
+	VFMADD231PS Z17, Z20, Z6
+	VFMADD231PS Z18, Z20, Z10
+	VFMADD231PS Z19, Z20, Z14
+	VMOVUPS.Z   (R13), K1, Z20
+	VFMADD231PS Z16, Z20, Z3
+	VFMADD231PS Z17, Z20, Z7
+	VFMADD231PS Z18, Z20, Z11
+	VFMADD231PS Z19, Z20, Z15
+
+dots4AVX512done:
+	MOVQ          sums+40(FP), DI
+	VEXTRACTF64X4 $0x01, Z0, Y20
+	VADDPS        Y20, Y0, Y0
+	VEXTRACTF32X4 $0x01, Y0, X20
+	VADDPS        X20, X0, X0
+	VMOVHLPS      X0, X0, X20
+	VADDPS        X20, X0, X0
+	VMOVSHDUP     X0, X20
+	VADDSS        X20, X0, X0
+	VMOVSS        X0, (DI)
+	VEXTRACTF64X4 $0x01, Z1, Y20
+	VADDPS        Y20, Y1, Y1
+	VEXTRACTF32X4 $0x01, Y1, X20
+	VADDPS        X20, X1, X1
+	VMOVHLPS      X1, X1, X20
+	VADDPS        X20, X1, X1
+	VMOVSHDUP     X1, X20
+	VADDSS        X20, X1, X1
+	VMOVSS        X1, 4(DI)
+	VEXTRACTF64X4 $0x01, Z2, Y20
+	VADDPS        Y20, Y2, Y2
+	VEXTRACTF32X4 $0x01, Y2, X20
+	VADDPS        X20, X2, X2
+	VMOVHLPS      X2, X2, X20
+	VADDPS        X20, X2, X2
+	VMOVSHDUP     X2, X20
+	VADDSS        X20, X2, X2
+	VMOVSS        X2, 8(DI)
+	VEXTRACTF64X4 $0x01, Z3, Y20
+	VADDPS        Y20, Y3, Y3
+	VEXTRACTF32X4 $0x01, Y3, X20
+	VADDPS        X20, X3, X3
+	VMOVHLPS      X3, X3, X20
+	VADDPS        X20, X3, X3
+	VMOVSHDUP     X3, X20
+	VADDSS        X20, X3, X3
+	VMOVSS        X3, 12(DI)
+	VEXTRACTF64X4 $0x01, Z4, Y20
+	VADDPS        Y20, Y4, Y4
+	VEXTRACTF32X4 $0x01, Y4, X20
+	VADDPS        X20, X4, X4
+	VMOVHLPS      X4, X4, X20
+	VADDPS        X20, X4, X4
+	VMOVSHDUP     X4, X20
+	VADDSS        X20, X4, X4
+	VMOVSS        X4, 16(DI)
+	VEXTRACTF64X4 $0x01, Z5, Y20
+	VADDPS        Y20, Y5, Y5
+	VEXTRACTF32X4 $0x01, Y5, X20
+	VADDPS        X20, X5, X5
+	VMOVHLPS      X5, X5, X20
+	VADDPS        X20, X5, X5
+	VMOVSHDUP     X5, X20
+	VADDSS        X20, X5, X5
+	VMOVSS        X5, 20(DI)
+	VEXTRACTF64X4 $0x01, Z6, Y20
+	VADDPS        Y20, Y6, Y6
+	VEXTRACTF32X4 $0x01, Y6, X20
+	VADDPS        X20, X6, X6
+	VMOVHLPS      X6, X6, X20
+	VADDPS        X20, X6, X6
+	VMOVSHDUP     X6, X20
+	VADDSS        X20, X6, X6
+	VMOVSS        X6, 24(DI)
+	VEXTRACTF64X4 $0x01, Z7, Y20
+	VADDPS        Y20, Y7, Y7
+	VEXTRACTF32X4 $0x01, Y7, X20
+	VADDPS        X20, X7, X7
+	VMOVHLPS      X7, X7, X20
+	VADDPS        X20, X7, X7
+	VMOVSHDUP     X7, X20
+	VADDSS        X20, X7, X7
+	VMOVSS        X7, 28(DI)
+	VEXTRACTF64X4 $0x01, Z8, Y20
+	VADDPS        Y20, Y8, Y8
+	VEXTRACTF32X4 $0x01, Y8, X20
+	VADDPS        X20, X8, X8
+	VMOVHLPS      X8, X8, X20
+	VADDPS        X20, X8, X8
+	VMOVSHDUP     X8, X20
+	VADDSS        X20, X8, X8
+	VMOVSS        X8, 32(DI)
+	VEXTRACTF64X4 $0x01, Z9, Y20
+	VADDPS        Y20, Y9, Y9
+	VEXTRACTF32X4 $0x01, Y9, X20
+	VADDPS        X20, X9, X9
+	VMOVHLPS      X9, X9, X20
+	VADDPS        X20, X9, X9
+	VMOVSHDUP     X9, X20
+	VADDSS        X20, X9, X9
+	VMOVSS        X9, 36(DI)
+	VEXTRACTF64X4 $0x01, Z10, Y20
+	VADDPS        Y20, Y10, Y10
+	VEXTRACTF32X4 $0x01, Y10, X20
+	VADDPS        X20, X10, X10
+	VMOVHLPS      X10, X10, X20
+	VADDPS        X20, X10, X10
+	VMOVSHDUP     X10, X20
+	VADDSS        X20, X10, X10
+	VMOVSS        X10, 40(DI)
+	VEXTRACTF64X4 $0x01, Z11, Y20
+	VADDPS        Y20, Y11, Y11
+	VEXTRACTF32X4 $0x01, Y11, X20
+	VADDPS        X20, X11, X11
+	VMOVHLPS      X11, X11, X20
+	VADDPS        X20, X11, X11
+	VMOVSHDUP     X11, X20
+	VADDSS        X20, X11, X11
+	VMOVSS        X11, 44(DI)
+	VEXTRACTF64X4 $0x01, Z12, Y20
+	VADDPS        Y20, Y12, Y12
+	VEXTRACTF32X4 $0x01, Y12, X20
+	VADDPS        X20, X12, X12
+	VMOVHLPS      X12, X12, X20
+	VADDPS        X20, X12, X12
+	VMOVSHDUP     X12, X20
+	VADDSS        X20, X12, X12
+	VMOVSS        X12, 48(DI)
+	VEXTRACTF64X4 $0x01, Z13, Y20
+	VADDPS        Y20, Y13, Y13
+	VEXTRACTF32X4 $0x01, Y13, X20
+	VADDPS        X20, X13, X13
+	VMOVHLPS      X13, X13, X20
+	VADDPS        X20, X13, X13
+	VMOVSHDUP     X13, X20
+	VADDSS        X20, X13, X13
+	VMOVSS        X13, 52(DI)
+	VEXTRACTF64X4 $0x01, Z14, Y20
+	VADDPS        Y20, Y14, Y14
+	VEXTRACTF32X4 $0x01, Y14, X20
+	VADDPS        X20, X14, X14
+	VMOVHLPS      X14, X14, X20
+	VADDPS        X20, X14, X14
+	VMOVSHDUP     X14, X20
+	VADDSS        X20, X14, X14
+	VMOVSS        X14, 56(DI)
+	VEXTRACTF64X4 $0x01, Z15, Y20
+	VADDPS        Y20, Y15, Y15
+	VEXTRACTF32X4 $0x01, Y15, X20
+	VADDPS        X20, X15, X15
+	VMOVHLPS      X15, X15, X20
+	VADDPS        X20, X15, X15
+	VMOVSHDUP     X15, X20
+	VADDSS        X20, X15, X15
+	VMOVSS        X15, 60(DI)
 	VZEROUPPER
 	RET

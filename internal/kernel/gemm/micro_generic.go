@@ -28,25 +28,8 @@ func microGeneric(t *tile) {
 		}
 	}
 	for i := range t.rows {
-		c := t.c[i*t.ldc:][:t.cols]
-		for j := range c {
-			v := sums[i][j]
-			if t.add != nil {
-				v += t.add[i*t.ldadd+j]
-			}
-			if t.rowBias != nil {
-				v += t.rowBias[i]
-			}
-			if t.colBias != nil {
-				v += t.colBias[j]
-			}
-			if t.clamp != 0 {
-				v = clamp(v, t.lo, t.hi)
-			}
-			if t.slope != nil && v < 0 {
-				v *= t.slope[i]
-			}
-			c[j] = v
+		for j, v := range sums[i][:t.cols] {
+			t.finish(i, j, v)
 		}
 	}
 }

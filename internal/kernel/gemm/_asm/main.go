@@ -113,6 +113,10 @@ func main() {
 				band(l, r, v)
 			}
 		}
+		for n := 1; n <= maxNarrow; n++ {
+			narrow(l, n)
+			dots(l, n)
+		}
 	}
 	if err := os.WriteFile(*table, goTable(), 0o644); err != nil {
 		log.Fatal(err)
@@ -179,6 +183,10 @@ func goTable() []byte {
 			for r := 1; r <= l.bandRows; r++ {
 				p("//go:noescape\nfunc %s%s\n", bandName(l, r, v), bandSignature)
 			}
+		}
+		for n := 1; n <= maxNarrow; n++ {
+			p("//go:noescape\nfunc %s%s\n", narrowName(l, n), narrowSignature)
+			p("//go:noescape\nfunc %s%s\n", dotsName(l, n), dotsSignature)
 		}
 		p("//go:noescape\nfunc packGather%s(dst *float32, step int, s *strip)\n", l.name)
 	}
