@@ -35,6 +35,7 @@ type job struct {
 	parts  [2]int // the grid: over rows, over columns
 	work   []work
 	packA  bool // this pass packs A
+	own    bool // each worker packs what it needs of A
 	dots   bool // no packing: each element is a product of vectors
 	packed PackedA
 }
@@ -78,7 +79,12 @@ func (kn *Kernel) MulBatch(p *par.Pool, batch int, s Strides, q *Product) {
 		j.work[0].check(kn)
 	}
 	j.dots = j.isDots()
-	if j.PackedA == nil && j.M > 1 && !j.dots { // a single row is read where it is
+	j.own = false
+	switch {
+	case j.PackedA != nil || j.M == 1 || j.dots: // a single row is read where it is
+	case batch == 1 && p.Threads() > 1 && j.M*j.K <= packOwn:
+		j.own = true
+	default:
 		j.packLeft()
 		j.PackedA = &j.packed
 	}
@@ -96,6 +102,12 @@ func (kn *Kernel) MulBatch(p *par.Pool, batch int, s Strides, q *Product) {
 		w.feed.forget()
 	}
 	kn.jobs.Put(j)
+}
+
+// leftInPlace tells whether A is read where it is: a single row, or a few whose
+// values of one inner index lie together.
+func (j *job) leftInPlace() bool {
+	return j.M == 1 || j.A.RowStride == 1 && j.M <= transposedRows
 }
 
 // member sets w to the product of member i of the batch.
@@ -131,6 +143,11 @@ func (j *job) member(w *work, i int) {
 
 // at is x[i:], and empty beyond its end, which check will report.
 func at(x []float32, i int) []float32 { return x[min(i, len(x)):] }
+
+// packOwn is the most floats of A that each worker packs for itself. It would
+// take longer to share them out, to wait for all, and to fetch what the others
+// have packed from their caches.
+const packOwn = 1 << 18
 
 // packLeft packs A, of all members if they differ, into the shared scratch.
 func (j *job) packLeft() {
@@ -182,26 +199,43 @@ func (j *job) Run(worker, lo, hi int) {
 		}
 		if j.dots {
 			j.kn.rectDots(w, part)
-		} else {
-			j.kn.rect(w, part, j.pool.Scratch(worker, kc*nr*blockPanels))
+			continue
 		}
+		size, left := kc*nr*blockPanels, 0
+		if j.own {
+			left = rows * mr * j.K
+		}
+		scratch := j.pool.Scratch(worker, size+left)
+		if j.own {
+			w.left = PackedA{m: j.M, k: j.K, mr: mr, batch: 1, data: scratch[size:]}
+			for row := part.m0; row < part.m1; row += mr {
+				j.kn.packPanel(&w.left, w.A, row)
+			}
+			w.PackedA = &w.left
+		}
+		j.kn.rect(w, part, scratch[:size])
 	}
 }
 
 func (j *job) runPackA(lo, hi int) {
 	mr := j.kn.mr
 	panels := ceilDiv(j.M, mr)
-	step := blockLen(j.K)
 	for i := lo; i < hi; i++ {
 		member, row := i/panels, i%panels*mr
 		src := j.A
 		src.Data = src.Data[member*j.stride.A:]
 		dst := j.packed
 		dst.data = dst.data[member*panels*mr*j.K:]
-		for k0 := 0; k0 < j.K; k0 += step {
-			n := min(step, j.K-k0)
-			j.kn.packRows(dst.panel(row, k0, n), src, row, min(mr, j.M-row), k0, n)
-		}
+		j.kn.packPanel(&dst, src, row)
+	}
+}
+
+// packPanel packs the rows of a that the panel from this row on has.
+func (kn *Kernel) packPanel(dst *PackedA, a Matrix, row int) {
+	step := blockLen(dst.k)
+	for k0 := 0; k0 < dst.k; k0 += step {
+		n := min(step, dst.k-k0)
+		kn.packRows(dst.panel(row, k0, n), a, row, min(dst.mr, dst.m-row), k0, n)
 	}
 }
 
@@ -217,6 +251,28 @@ const (
 	directPanels = 16
 )
 
+// transposedRows is the most rows of a product that may be better transposed.
+const transposedRows = 64
+
+// FavorsTransposed tells whether the product of a constant m×k with a k×n is
+// better computed as that of the transposed: the columns are few, and fill the
+// vectors worse than rows fill panels. A single column is read where it is.
+func (kn *Kernel) FavorsTransposed(m, n int) bool {
+	if kn.direct == nil || n > transposedRows || m < kn.lanes {
+		return n == 1
+	}
+	cost := kn.vectorCost(ceilDiv(n, kn.lanes)) * float64(kn.lanes) / float64(n)
+	turned := kn.vectorCost(ceilDiv(m, kn.lanes)) * float64(kn.lanes) / float64(m)
+	return n == 1 || cost > 1.1*turned
+}
+
+// vectorCost is how long a row of a panel's tiles takes that has so many
+// vectors, where one in the middle of a large product takes 1.
+func (kn *Kernel) vectorCost(vecs int) float64 {
+	narrow := [vectors]float64{0, 1.3, 2.1}
+	return float64(vecs/vectors*vectors) + narrow[vecs%vectors]
+}
+
 // isDirect says whether B is better read where it is than packed, for a
 // rectangle of that many rows. Packing costs about as much as multiplying 7
 // rows; but there are partial vectors at the end of each run of columns, and
@@ -229,9 +285,7 @@ func (kn *Kernel) isDirect(q *Product, rows int) bool {
 	if q.Indirect != nil {
 		run = min(q.N, max(1, len(q.Indirect.Table.cols)/q.Indirect.Table.runs))
 	}
-	narrow := [vectors]float64{0, 1.3, 2.1}
-	vecs := ceilDiv(run, kn.lanes)
-	cost := float64(vecs/vectors*vectors) + narrow[vecs%vectors]
+	cost := kn.vectorCost(ceilDiv(run, kn.lanes))
 	return float64(rows)*(cost*float64(kn.lanes)/float64(run)-1) < 7
 }
 
@@ -347,7 +401,7 @@ func (kn *Kernel) column(q *work, micro func(t *tile), r rect, j, k0 int) {
 		if q.PackedA != nil {
 			t.a = q.PackedA.panel(i, k0, t.k)
 		} else {
-			t.a, t.astep = at(q.A.Data, k0*q.A.ColStride), q.A.ColStride
+			t.a, t.astep = at(q.A.Data, i+k0*q.A.ColStride), q.A.ColStride
 		}
 		t.c = q.C[i*q.LDC+j : (i+t.rows-1)*q.LDC+j+t.cols]
 		switch {
