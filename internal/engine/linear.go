@@ -11,7 +11,7 @@ import (
 
 var linearKernels = map[string]kernel{"linear": linear, "matmul": matmul}
 
-// linear makes y = act(x·Wᵀ + bias) with constant weights.
+// linear makes y = act(x·Wᵀ + bias + residual) with constant weights.
 func linear(c *compiler, n *mil.Node, args any) (stepFunc, bool) {
 	var a op.LinearArgs
 	switch args := args.(type) {
@@ -26,16 +26,25 @@ func linear(c *compiler, n *mil.Node, args any) (stepFunc, bool) {
 		return nil, false
 	}
 	rows := tensor.Size(a.X.Type.Shape) / inner
-	act, out := c.activation(n.Outputs[0])
+	residual, out := c.residual(n.Outputs[0])
+	act, out := c.activation(out)
 	w := c.gemm.PackB(inner, outer, gemm.RowMajor(a.Weight.F32(), inner).T())
 	bias := floats(a.Bias)
 	x := c.in(a.X)
+	var add operand
+	if residual != nil {
+		add = c.in(residual)
+	}
 	y := c.out(out)
 	return func(r *Run) error {
-		c.gemm.Mul(r.pool, &gemm.Product{
+		q := gemm.Product{
 			M: rows, N: outer, K: inner, A: gemm.RowMajor(r.at(x), inner), PackedB: w,
 			C: r.at(y), LDC: outer, ColBias: bias, Act: act,
-		})
+		}
+		if residual != nil {
+			q.Add, q.LDAdd = r.at(add), outer
+		}
+		c.gemm.Mul(r.pool, &q)
 		return nil
 	}, true
 }

@@ -13,6 +13,8 @@ var passes = []struct {
 }{
 	{"reshape", reshapes},
 	{"dead_code", deadCode}, // a reshape that nobody reads is no reader, either
+	{"layer_norm", layerNorms},
+	{"gelu", gelus},
 	{"affine", affine},
 	{"pad", pads},
 	{"clamp", clamps},
