@@ -1,0 +1,138 @@
+package mlprogram
+
+import (
+	"errors"
+
+	"github.com/smelt-ml/smelt/mil"
+	"github.com/smelt-ml/smelt/mil/op"
+	"github.com/smelt-ml/smelt/tensor"
+)
+
+// composition says an operator that no ML Program has in such as it has. It
+// returns the values of the operator's outputs.
+type composition func(b *mil.Builder, n *mil.Node) ([]*mil.Value, error)
+
+var compositions = map[string]composition{
+	"asinh":               asinh,
+	"acosh":               acosh,
+	"network_lstm":        named("lstm"),
+	"network_gru":         named("gru"),
+	"network_rnn":         named("rnn"),
+	"network_nms":         suppression,
+	"network_slice":       slice,
+	"coreml_update_state": update,
+}
+
+// composed applies a rule: the nodes that it makes give the results of n.
+func composed(n *mil.Node, rule composition) ([]*mil.Node, error) {
+	b := mil.NewBuilder(mil.IOS18)
+	b.SetPlace(n.Name)
+	outs, err := rule(b, n)
+	if err == nil {
+		err = b.Err()
+	}
+	if err != nil {
+		return nil, err
+	}
+	for i, v := range outs {
+		for j, made := range v.Node.Outputs {
+			if made == v {
+				v.Node.Outputs[j] = n.Outputs[i]
+				n.Outputs[i].Node = v.Node
+			}
+		}
+	}
+	return b.Block.Nodes, nil
+}
+
+func one(v *mil.Value) []*mil.Value { return []*mil.Value{v} }
+
+func number(v *mil.Value, x float32) *mil.Value {
+	return mil.NewConst("", tensor.Scalar(v.Type.DType, x))
+}
+
+// asinh is sign(x)·log(|x| + √(x² + 1)), which loses nothing for large
+// negative x.
+func asinh(b *mil.Builder, n *mil.Node) ([]*mil.Value, error) {
+	x := n.Input("x")
+	a := op.Abs.Add(b, op.Unary{X: x})
+	root := op.Sqrt.Add(b, op.Unary{X: op.Add.Add(b, op.Binary{X: op.Mul.Add(b, op.Binary{X: x, Y: x}), Y: number(x, 1)})})
+	log := op.LogIOS17.Defaults()
+	log.X = op.Add.Add(b, op.Binary{X: a, Y: root})
+	return one(op.Mul.Add(b, op.Binary{X: op.Sign.Add(b, op.Unary{X: x}), Y: op.LogIOS17.Add(b, log)})), nil
+}
+
+// acosh is log(x + √(x² - 1)), NaN below 1.
+func acosh(b *mil.Builder, n *mil.Node) ([]*mil.Value, error) {
+	x := n.Input("x")
+	root := op.Sqrt.Add(b, op.Unary{X: op.Sub.Add(b, op.Binary{X: op.Mul.Add(b, op.Binary{X: x, Y: x}), Y: number(x, 1)})})
+	log := op.LogIOS17.Defaults()
+	log.X = op.Add.Add(b, op.Binary{X: x, Y: root})
+	return one(op.LogIOS17.Add(b, log)), nil
+}
+
+// again makes a node with the results of n.
+func again(b *mil.Builder, n *mil.Node, name string, inputs []mil.Input) []*mil.Value {
+	m := &mil.Node{Op: name, Name: n.Name, Inputs: inputs}
+	for _, v := range n.Outputs {
+		m.Outputs = append(m.Outputs, &mil.Value{Name: v.Name, Type: v.Type})
+	}
+	b.Append(m)
+	return m.Outputs
+}
+
+// named is a recurrent layer of neural networks as the operator of that name.
+// That the layer bounds what its activations are given to ±50 makes a
+// difference only to such as have no bounds of their own.
+func named(name string) composition {
+	return func(b *mil.Builder, n *mil.Node) ([]*mil.Value, error) {
+		var inputs []mil.Input
+		for _, in := range n.Inputs {
+			if in.Name == "coupled" {
+				if in.Values[0].Const.Bools()[0] {
+					return nil, errors.New("no operator has coupled input and forget gates")
+				}
+				continue
+			}
+			inputs = append(inputs, in)
+		}
+		return again(b, n, name, inputs), nil
+	}
+}
+
+// suppression needs thresholds that are known, as scalars.
+func suppression(b *mil.Builder, n *mil.Node) ([]*mil.Value, error) {
+	var inputs []mil.Input
+	for _, in := range n.Inputs {
+		v := in.Values[0]
+		switch in.Name {
+		case "iou_threshold", "score_threshold", "max_boxes":
+			if v.Const == nil {
+				return nil, errors.New("its " + in.Name + " is only known when it is run")
+			}
+			v = mil.NewConst("", v.Const.Reshape(nil))
+		}
+		inputs = append(inputs, mil.Input{Name: in.Name, Values: one(v)})
+	}
+	return again(b, n, "non_maximum_suppression", inputs), nil
+}
+
+// slice needs strides and masks that are known.
+func slice(b *mil.Builder, n *mil.Node) ([]*mil.Value, error) {
+	for _, name := range []string{"stride", "begin_mask", "end_mask", "squeeze_mask"} {
+		if v := n.Input(name); v != nil && v.Const == nil {
+			return nil, errors.New("its " + name + " is only known when it is run")
+		}
+	}
+	return again(b, n, "slice_by_index", n.Inputs), nil
+}
+
+// update writes a state and reads it again.
+func update(b *mil.Builder, n *mil.Node) ([]*mil.Value, error) {
+	state := one(n.Input("state"))
+	b.Append(&mil.Node{
+		Op: "write_state", Name: n.Name + "_write_state",
+		Inputs: []mil.Input{{Name: "input", Values: state}, {Name: "data", Values: one(n.Input("value"))}},
+	})
+	return again(b, n, "read_state", []mil.Input{{Name: "input", Values: state}}), nil
+}
