@@ -24,8 +24,9 @@ var winogradCosts = [cpu.Levels]winogradCost{
 }
 
 const (
-	// farBytes is how many bytes of points caches hardly keep.
-	farBytes = 24 << 20
+	// farBytes is how many bytes of weights do not stay in a core's own cache
+	// from one prediction to the next, while the other layers pass through.
+	farBytes = 1 << 20
 	// worthGain is how much faster tiles must be than windows, for the four times
 	// as many weights that they keep.
 	worthGain = 1.1
@@ -59,14 +60,17 @@ func winogradGain(l cpu.Level, s *Shape) float64 {
 	if more > 0 {
 		product += float64(more) * c.product[each+1]
 	}
-	read := c.near
-	if win.Points*4*weights > farBytes {
-		read = c.far
+	read := func(bytes float64) float64 {
+		if bytes > farBytes {
+			return c.far * bytes
+		}
+		return c.near * bytes
 	}
+	windows += read(9 * 4 * weights)
 	rows := gemm.For(l).Height()
 	tiles := win.Points*weights*product +
 		c.transform*float64(vecs)*float64(s.Channels+s.Filters) +
 		c.call*win.Points*float64(passes)*float64(ceilDiv(s.Filters, rows)) +
-		read*win.Points*4*weights*float64(passes)
+		read(win.Points*4*weights)*float64(passes)
 	return windows / tiles
 }

@@ -31,23 +31,32 @@ TEXT ·micro1x1AVX2(SB), NOSPLIT, $0-8
 	SHLQ       $0x02, R8
 	PREFETCHT0 (DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	LEAQ       masks<>+32(SB), R11
-	SHLQ       $0x02, CX
-	SUBQ       CX, R11
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	SUBQ       $0x04, CX
-	JL         k0rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p0
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
 
-k0many:
+p0:
+	MOVQ   200(BX), CX
+	LEAQ   masks<>+32(SB), R11
+	SHLQ   $0x02, CX
+	SUBQ   CX, R11
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	SUBQ   $0x04, CX
+	JL     k1rest
+
+k1many:
 	VMOVUPS      (DX), Y4
 	VBROADCASTSS (SI), Y15
 	VFMADD231PS  Y4, Y15, Y0
@@ -64,65 +73,65 @@ k0many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x04, CX
-	JGE          k0many
+	JGE          k1many
 
-k0rest:
+k1rest:
 	ADDQ $0x04, CX
-	JZ   k0done
+	JZ   k1done
 
-k0one:
+k1one:
 	VMOVUPS      (DX), Y4
 	VBROADCASTSS (SI), Y15
 	VFMADD231PS  Y4, Y15, Y0
 	ADDQ         AX, SI
 	ADDQ         $0x60, DX
 	DECQ         CX
-	JNZ          k0one
+	JNZ          k1one
 
-k0done:
+k1done:
 	VADDPS     Y2, Y0, Y0
 	VADDPS     Y3, Y1, Y1
 	VADDPS     Y1, Y0, Y0
 	VMOVUPS    (R11), Y13
 	MOVQ       96(BX), SI
 	TESTQ      SI, SI
-	JZ         e1add
+	JZ         e2add
 	MOVQ       120(BX), DX
 	SHLQ       $0x02, DX
 	VMASKMOVPS (SI), Y13, Y15
 	VADDPS     Y15, Y0, Y0
 
-e1add:
+e2add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e1rowBias
+	JZ           e2rowBias
 	VBROADCASTSS (SI), Y15
 	VADDPS       Y15, Y0, Y0
 
-e1rowBias:
+e2rowBias:
 	MOVQ       152(BX), SI
 	TESTQ      SI, SI
-	JZ         e1colBias
+	JZ         e2colBias
 	VMASKMOVPS (SI), Y13, Y15
 	VADDPS     Y15, Y0, Y0
 
-e1colBias:
+e2colBias:
 	CMPQ         208(BX), $0x00
-	JE           e1clamp
+	JE           e2clamp
 	VBROADCASTSS 216(BX), Y15
 	VBROADCASTSS 220(BX), Y14
 	VMAXPS       Y0, Y15, Y0
 	VMINPS       Y0, Y14, Y0
 
-e1clamp:
+e2clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e1slope
+	JZ           e2slope
 	VBROADCASTSS (SI), Y15
 	VMULPS       Y15, Y0, Y14
 	VBLENDVPS    Y0, Y14, Y0, Y0
 
-e1slope:
+e2slope:
 	MOVQ       64(BX), SI
 	MOVQ       88(BX), DX
 	SHLQ       $0x02, DX
@@ -141,27 +150,38 @@ TEXT ·micro2x1AVX2(SB), NOSPLIT, $0-8
 	ADDQ       R8, DI
 	PREFETCHT0 (DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	LEAQ       masks<>+32(SB), R11
-	SHLQ       $0x02, CX
-	SUBQ       CX, R11
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
-	VXORPS     Y6, Y6, Y6
-	VXORPS     Y7, Y7, Y7
-	SUBQ       $0x04, CX
-	JL         k2rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p3
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
 
-k2many:
+p3:
+	MOVQ   200(BX), CX
+	LEAQ   masks<>+32(SB), R11
+	SHLQ   $0x02, CX
+	SUBQ   CX, R11
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	SUBQ   $0x04, CX
+	JL     k4rest
+
+k4many:
 	VMOVUPS      (DX), Y8
 	VBROADCASTSS (SI), Y15
 	VFMADD231PS  Y8, Y15, Y0
@@ -186,13 +206,13 @@ k2many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x04, CX
-	JGE          k2many
+	JGE          k4many
 
-k2rest:
+k4rest:
 	ADDQ $0x04, CX
-	JZ   k2done
+	JZ   k4done
 
-k2one:
+k4one:
 	VMOVUPS      (DX), Y8
 	VBROADCASTSS (SI), Y15
 	VFMADD231PS  Y8, Y15, Y0
@@ -201,9 +221,9 @@ k2one:
 	ADDQ         AX, SI
 	ADDQ         $0x60, DX
 	DECQ         CX
-	JNZ          k2one
+	JNZ          k4one
 
-k2done:
+k4done:
 	VADDPS     Y4, Y0, Y0
 	VADDPS     Y5, Y1, Y1
 	VADDPS     Y6, Y2, Y2
@@ -213,7 +233,7 @@ k2done:
 	VMOVUPS    (R11), Y13
 	MOVQ       96(BX), SI
 	TESTQ      SI, SI
-	JZ         e3add
+	JZ         e5add
 	MOVQ       120(BX), DX
 	SHLQ       $0x02, DX
 	VMASKMOVPS (SI), Y13, Y15
@@ -222,26 +242,26 @@ k2done:
 	VMASKMOVPS (SI), Y13, Y15
 	VADDPS     Y15, Y1, Y1
 
-e3add:
+e5add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e3rowBias
+	JZ           e5rowBias
 	VBROADCASTSS (SI), Y15
 	VADDPS       Y15, Y0, Y0
 	VBROADCASTSS 4(SI), Y15
 	VADDPS       Y15, Y1, Y1
 
-e3rowBias:
+e5rowBias:
 	MOVQ       152(BX), SI
 	TESTQ      SI, SI
-	JZ         e3colBias
+	JZ         e5colBias
 	VMASKMOVPS (SI), Y13, Y15
 	VADDPS     Y15, Y0, Y0
 	VADDPS     Y15, Y1, Y1
 
-e3colBias:
+e5colBias:
 	CMPQ         208(BX), $0x00
-	JE           e3clamp
+	JE           e5clamp
 	VBROADCASTSS 216(BX), Y15
 	VBROADCASTSS 220(BX), Y14
 	VMAXPS       Y0, Y15, Y0
@@ -249,10 +269,10 @@ e3colBias:
 	VMAXPS       Y1, Y15, Y1
 	VMINPS       Y1, Y14, Y1
 
-e3clamp:
+e5clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e3slope
+	JZ           e5slope
 	VBROADCASTSS (SI), Y15
 	VMULPS       Y15, Y0, Y14
 	VBLENDVPS    Y0, Y14, Y0, Y0
@@ -260,7 +280,7 @@ e3clamp:
 	VMULPS       Y15, Y1, Y14
 	VBLENDVPS    Y1, Y14, Y1, Y1
 
-e3slope:
+e5slope:
 	MOVQ       64(BX), SI
 	MOVQ       88(BX), DX
 	SHLQ       $0x02, DX
@@ -283,31 +303,44 @@ TEXT ·micro3x1AVX2(SB), NOSPLIT, $0-8
 	ADDQ       R8, DI
 	PREFETCHT0 (DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	LEAQ       masks<>+32(SB), R11
-	SHLQ       $0x02, CX
-	SUBQ       CX, R11
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
-	VXORPS     Y6, Y6, Y6
-	VXORPS     Y7, Y7, Y7
-	VXORPS     Y8, Y8, Y8
-	VXORPS     Y9, Y9, Y9
-	VXORPS     Y10, Y10, Y10
-	VXORPS     Y11, Y11, Y11
-	SUBQ       $0x04, CX
-	JL         k4rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p6
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
 
-k4many:
+p6:
+	MOVQ   200(BX), CX
+	LEAQ   masks<>+32(SB), R11
+	SHLQ   $0x02, CX
+	SUBQ   CX, R11
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	SUBQ   $0x04, CX
+	JL     k7rest
+
+k7many:
 	VMOVUPS      (DX), Y12
 	VBROADCASTSS (SI), Y15
 	VFMADD231PS  Y12, Y15, Y0
@@ -340,13 +373,13 @@ k4many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x04, CX
-	JGE          k4many
+	JGE          k7many
 
-k4rest:
+k7rest:
 	ADDQ $0x04, CX
-	JZ   k4done
+	JZ   k7done
 
-k4one:
+k7one:
 	VMOVUPS      (DX), Y12
 	VBROADCASTSS (SI), Y15
 	VFMADD231PS  Y12, Y15, Y0
@@ -357,9 +390,9 @@ k4one:
 	ADDQ         AX, SI
 	ADDQ         $0x60, DX
 	DECQ         CX
-	JNZ          k4one
+	JNZ          k7one
 
-k4done:
+k7done:
 	VADDPS     Y6, Y0, Y0
 	VADDPS     Y7, Y1, Y1
 	VADDPS     Y8, Y2, Y2
@@ -372,7 +405,7 @@ k4done:
 	VMOVUPS    (R11), Y13
 	MOVQ       96(BX), SI
 	TESTQ      SI, SI
-	JZ         e5add
+	JZ         e8add
 	MOVQ       120(BX), DX
 	SHLQ       $0x02, DX
 	VMASKMOVPS (SI), Y13, Y15
@@ -384,10 +417,10 @@ k4done:
 	VMASKMOVPS (SI), Y13, Y15
 	VADDPS     Y15, Y2, Y2
 
-e5add:
+e8add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e5rowBias
+	JZ           e8rowBias
 	VBROADCASTSS (SI), Y15
 	VADDPS       Y15, Y0, Y0
 	VBROADCASTSS 4(SI), Y15
@@ -395,18 +428,18 @@ e5add:
 	VBROADCASTSS 8(SI), Y15
 	VADDPS       Y15, Y2, Y2
 
-e5rowBias:
+e8rowBias:
 	MOVQ       152(BX), SI
 	TESTQ      SI, SI
-	JZ         e5colBias
+	JZ         e8colBias
 	VMASKMOVPS (SI), Y13, Y15
 	VADDPS     Y15, Y0, Y0
 	VADDPS     Y15, Y1, Y1
 	VADDPS     Y15, Y2, Y2
 
-e5colBias:
+e8colBias:
 	CMPQ         208(BX), $0x00
-	JE           e5clamp
+	JE           e8clamp
 	VBROADCASTSS 216(BX), Y15
 	VBROADCASTSS 220(BX), Y14
 	VMAXPS       Y0, Y15, Y0
@@ -416,10 +449,10 @@ e5colBias:
 	VMAXPS       Y2, Y15, Y2
 	VMINPS       Y2, Y14, Y2
 
-e5clamp:
+e8clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e5slope
+	JZ           e8slope
 	VBROADCASTSS (SI), Y15
 	VMULPS       Y15, Y0, Y14
 	VBLENDVPS    Y0, Y14, Y0, Y0
@@ -430,7 +463,7 @@ e5clamp:
 	VMULPS       Y15, Y2, Y14
 	VBLENDVPS    Y2, Y14, Y2, Y2
 
-e5slope:
+e8slope:
 	MOVQ       64(BX), SI
 	MOVQ       88(BX), DX
 	SHLQ       $0x02, DX
@@ -457,27 +490,43 @@ TEXT ·micro4x1AVX2(SB), NOSPLIT, $0-8
 	ADDQ       R8, DI
 	PREFETCHT0 (DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	LEAQ       masks<>+32(SB), R11
-	SHLQ       $0x02, CX
-	SUBQ       CX, R11
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
-	VXORPS     Y6, Y6, Y6
-	VXORPS     Y7, Y7, Y7
-	SUBQ       $0x02, CX
-	JL         k6rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p9
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
 
-k6many:
+p9:
+	MOVQ   200(BX), CX
+	LEAQ   masks<>+32(SB), R11
+	SHLQ   $0x02, CX
+	SUBQ   CX, R11
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	SUBQ   $0x02, CX
+	JL     k10rest
+
+k10many:
+	PREFETCHT0   2048(SI)
 	VMOVUPS      (DX), Y8
 	VBROADCASTSS (SI), Y15
 	VFMADD231PS  Y8, Y15, Y0
@@ -499,13 +548,13 @@ k6many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+192, DX
 	SUBQ         $0x02, CX
-	JGE          k6many
+	JGE          k10many
 
-k6rest:
+k10rest:
 	ADDQ $0x02, CX
-	JZ   k6done
+	JZ   k10done
 
-k6one:
+k10one:
 	VMOVUPS      (DX), Y8
 	VBROADCASTSS (SI), Y15
 	VFMADD231PS  Y8, Y15, Y0
@@ -518,9 +567,9 @@ k6one:
 	ADDQ         AX, SI
 	ADDQ         $0x60, DX
 	DECQ         CX
-	JNZ          k6one
+	JNZ          k10one
 
-k6done:
+k10done:
 	VADDPS     Y4, Y0, Y0
 	VADDPS     Y5, Y1, Y1
 	VADDPS     Y6, Y2, Y2
@@ -528,7 +577,7 @@ k6done:
 	VMOVUPS    (R11), Y13
 	MOVQ       96(BX), SI
 	TESTQ      SI, SI
-	JZ         e7add
+	JZ         e11add
 	MOVQ       120(BX), DX
 	SHLQ       $0x02, DX
 	VMASKMOVPS (SI), Y13, Y15
@@ -543,10 +592,10 @@ k6done:
 	VMASKMOVPS (SI), Y13, Y15
 	VADDPS     Y15, Y3, Y3
 
-e7add:
+e11add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e7rowBias
+	JZ           e11rowBias
 	VBROADCASTSS (SI), Y15
 	VADDPS       Y15, Y0, Y0
 	VBROADCASTSS 4(SI), Y15
@@ -556,19 +605,19 @@ e7add:
 	VBROADCASTSS 12(SI), Y15
 	VADDPS       Y15, Y3, Y3
 
-e7rowBias:
+e11rowBias:
 	MOVQ       152(BX), SI
 	TESTQ      SI, SI
-	JZ         e7colBias
+	JZ         e11colBias
 	VMASKMOVPS (SI), Y13, Y15
 	VADDPS     Y15, Y0, Y0
 	VADDPS     Y15, Y1, Y1
 	VADDPS     Y15, Y2, Y2
 	VADDPS     Y15, Y3, Y3
 
-e7colBias:
+e11colBias:
 	CMPQ         208(BX), $0x00
-	JE           e7clamp
+	JE           e11clamp
 	VBROADCASTSS 216(BX), Y15
 	VBROADCASTSS 220(BX), Y14
 	VMAXPS       Y0, Y15, Y0
@@ -580,10 +629,10 @@ e7colBias:
 	VMAXPS       Y3, Y15, Y3
 	VMINPS       Y3, Y14, Y3
 
-e7clamp:
+e11clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e7slope
+	JZ           e11slope
 	VBROADCASTSS (SI), Y15
 	VMULPS       Y15, Y0, Y14
 	VBLENDVPS    Y0, Y14, Y0, Y0
@@ -597,7 +646,7 @@ e7clamp:
 	VMULPS       Y15, Y3, Y14
 	VBLENDVPS    Y3, Y14, Y3, Y3
 
-e7slope:
+e11slope:
 	MOVQ       64(BX), SI
 	MOVQ       88(BX), DX
 	SHLQ       $0x02, DX
@@ -621,28 +670,38 @@ TEXT ·micro1x2AVX2(SB), NOSPLIT, $0-8
 	PREFETCHT0 (DI)
 	PREFETCHT0 32(DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x08, CX
-	LEAQ       masks<>+32(SB), R11
-	SHLQ       $0x02, CX
-	SUBQ       CX, R11
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
-	VXORPS     Y6, Y6, Y6
-	VXORPS     Y7, Y7, Y7
-	SUBQ       $0x04, CX
-	JL         k8rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p12
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	ADDQ       R8, DI
 
-k8many:
+p12:
+	MOVQ   200(BX), CX
+	SUBQ   $0x08, CX
+	LEAQ   masks<>+32(SB), R11
+	SHLQ   $0x02, CX
+	SUBQ   CX, R11
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	SUBQ   $0x04, CX
+	JL     k13rest
+
+k13many:
 	VMOVUPS      (DX), Y8
 	VMOVUPS      32(DX), Y9
 	VBROADCASTSS (SI), Y15
@@ -667,13 +726,13 @@ k8many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x04, CX
-	JGE          k8many
+	JGE          k13many
 
-k8rest:
+k13rest:
 	ADDQ $0x04, CX
-	JZ   k8done
+	JZ   k13done
 
-k8one:
+k13one:
 	VMOVUPS      (DX), Y8
 	VMOVUPS      32(DX), Y9
 	VBROADCASTSS (SI), Y15
@@ -682,9 +741,9 @@ k8one:
 	ADDQ         AX, SI
 	ADDQ         $0x60, DX
 	DECQ         CX
-	JNZ          k8one
+	JNZ          k13one
 
-k8done:
+k13done:
 	VADDPS     Y4, Y0, Y0
 	VADDPS     Y5, Y1, Y1
 	VADDPS     Y6, Y2, Y2
@@ -694,32 +753,32 @@ k8done:
 	VMOVUPS    (R11), Y13
 	MOVQ       96(BX), SI
 	TESTQ      SI, SI
-	JZ         e9add
+	JZ         e14add
 	MOVQ       120(BX), DX
 	SHLQ       $0x02, DX
 	VADDPS     (SI), Y0, Y0
 	VMASKMOVPS 32(SI), Y13, Y15
 	VADDPS     Y15, Y1, Y1
 
-e9add:
+e14add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e9rowBias
+	JZ           e14rowBias
 	VBROADCASTSS (SI), Y15
 	VADDPS       Y15, Y0, Y0
 	VADDPS       Y15, Y1, Y1
 
-e9rowBias:
+e14rowBias:
 	MOVQ       152(BX), SI
 	TESTQ      SI, SI
-	JZ         e9colBias
+	JZ         e14colBias
 	VADDPS     (SI), Y0, Y0
 	VMASKMOVPS 32(SI), Y13, Y15
 	VADDPS     Y15, Y1, Y1
 
-e9colBias:
+e14colBias:
 	CMPQ         208(BX), $0x00
-	JE           e9clamp
+	JE           e14clamp
 	VBROADCASTSS 216(BX), Y15
 	VBROADCASTSS 220(BX), Y14
 	VMAXPS       Y0, Y15, Y0
@@ -727,17 +786,17 @@ e9colBias:
 	VMAXPS       Y1, Y15, Y1
 	VMINPS       Y1, Y14, Y1
 
-e9clamp:
+e14clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e9slope
+	JZ           e14slope
 	VBROADCASTSS (SI), Y15
 	VMULPS       Y15, Y0, Y14
 	VBLENDVPS    Y0, Y14, Y0, Y0
 	VMULPS       Y15, Y1, Y14
 	VBLENDVPS    Y1, Y14, Y1, Y1
 
-e9slope:
+e14slope:
 	MOVQ       64(BX), SI
 	MOVQ       88(BX), DX
 	SHLQ       $0x02, DX
@@ -759,28 +818,41 @@ TEXT ·micro2x2AVX2(SB), NOSPLIT, $0-8
 	PREFETCHT0 (DI)
 	PREFETCHT0 32(DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x08, CX
-	LEAQ       masks<>+32(SB), R11
-	SHLQ       $0x02, CX
-	SUBQ       CX, R11
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
-	VXORPS     Y6, Y6, Y6
-	VXORPS     Y7, Y7, Y7
-	SUBQ       $0x02, CX
-	JL         k10rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p15
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	ADDQ       R8, DI
 
-k10many:
+p15:
+	MOVQ   200(BX), CX
+	SUBQ   $0x08, CX
+	LEAQ   masks<>+32(SB), R11
+	SHLQ   $0x02, CX
+	SUBQ   CX, R11
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	SUBQ   $0x02, CX
+	JL     k16rest
+
+k16many:
 	VMOVUPS      (DX), Y8
 	VMOVUPS      32(DX), Y9
 	VBROADCASTSS (SI), Y15
@@ -800,13 +872,13 @@ k10many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+192, DX
 	SUBQ         $0x02, CX
-	JGE          k10many
+	JGE          k16many
 
-k10rest:
+k16rest:
 	ADDQ $0x02, CX
-	JZ   k10done
+	JZ   k16done
 
-k10one:
+k16one:
 	VMOVUPS      (DX), Y8
 	VMOVUPS      32(DX), Y9
 	VBROADCASTSS (SI), Y15
@@ -818,9 +890,9 @@ k10one:
 	ADDQ         AX, SI
 	ADDQ         $0x60, DX
 	DECQ         CX
-	JNZ          k10one
+	JNZ          k16one
 
-k10done:
+k16done:
 	VADDPS     Y4, Y0, Y0
 	VADDPS     Y5, Y1, Y1
 	VADDPS     Y6, Y2, Y2
@@ -828,7 +900,7 @@ k10done:
 	VMOVUPS    (R11), Y13
 	MOVQ       96(BX), SI
 	TESTQ      SI, SI
-	JZ         e11add
+	JZ         e17add
 	MOVQ       120(BX), DX
 	SHLQ       $0x02, DX
 	VADDPS     (SI), Y0, Y0
@@ -839,10 +911,10 @@ k10done:
 	VMASKMOVPS 32(SI), Y13, Y15
 	VADDPS     Y15, Y3, Y3
 
-e11add:
+e17add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e11rowBias
+	JZ           e17rowBias
 	VBROADCASTSS (SI), Y15
 	VADDPS       Y15, Y0, Y0
 	VADDPS       Y15, Y1, Y1
@@ -850,10 +922,10 @@ e11add:
 	VADDPS       Y15, Y2, Y2
 	VADDPS       Y15, Y3, Y3
 
-e11rowBias:
+e17rowBias:
 	MOVQ       152(BX), SI
 	TESTQ      SI, SI
-	JZ         e11colBias
+	JZ         e17colBias
 	VMOVUPS    (SI), Y15
 	VADDPS     Y15, Y0, Y0
 	VADDPS     Y15, Y2, Y2
@@ -861,9 +933,9 @@ e11rowBias:
 	VADDPS     Y15, Y1, Y1
 	VADDPS     Y15, Y3, Y3
 
-e11colBias:
+e17colBias:
 	CMPQ         208(BX), $0x00
-	JE           e11clamp
+	JE           e17clamp
 	VBROADCASTSS 216(BX), Y15
 	VBROADCASTSS 220(BX), Y14
 	VMAXPS       Y0, Y15, Y0
@@ -875,10 +947,10 @@ e11colBias:
 	VMAXPS       Y3, Y15, Y3
 	VMINPS       Y3, Y14, Y3
 
-e11clamp:
+e17clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e11slope
+	JZ           e17slope
 	VBROADCASTSS (SI), Y15
 	VMULPS       Y15, Y0, Y14
 	VBLENDVPS    Y0, Y14, Y0, Y0
@@ -890,7 +962,7 @@ e11clamp:
 	VMULPS       Y15, Y3, Y14
 	VBLENDVPS    Y3, Y14, Y3, Y3
 
-e11slope:
+e17slope:
 	MOVQ       64(BX), SI
 	MOVQ       88(BX), DX
 	SHLQ       $0x02, DX
@@ -918,32 +990,48 @@ TEXT ·micro3x2AVX2(SB), NOSPLIT, $0-8
 	PREFETCHT0 (DI)
 	PREFETCHT0 32(DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x08, CX
-	LEAQ       masks<>+32(SB), R11
-	SHLQ       $0x02, CX
-	SUBQ       CX, R11
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
-	VXORPS     Y6, Y6, Y6
-	VXORPS     Y7, Y7, Y7
-	VXORPS     Y8, Y8, Y8
-	VXORPS     Y9, Y9, Y9
-	VXORPS     Y10, Y10, Y10
-	VXORPS     Y11, Y11, Y11
-	SUBQ       $0x02, CX
-	JL         k12rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p18
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	ADDQ       R8, DI
 
-k12many:
+p18:
+	MOVQ   200(BX), CX
+	SUBQ   $0x08, CX
+	LEAQ   masks<>+32(SB), R11
+	SHLQ   $0x02, CX
+	SUBQ   CX, R11
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	SUBQ   $0x02, CX
+	JL     k19rest
+
+k19many:
 	VMOVUPS      (DX), Y12
 	VMOVUPS      32(DX), Y13
 	VBROADCASTSS (SI), Y15
@@ -969,13 +1057,13 @@ k12many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+192, DX
 	SUBQ         $0x02, CX
-	JGE          k12many
+	JGE          k19many
 
-k12rest:
+k19rest:
 	ADDQ $0x02, CX
-	JZ   k12done
+	JZ   k19done
 
-k12one:
+k19one:
 	VMOVUPS      (DX), Y12
 	VMOVUPS      32(DX), Y13
 	VBROADCASTSS (SI), Y15
@@ -990,9 +1078,9 @@ k12one:
 	ADDQ         AX, SI
 	ADDQ         $0x60, DX
 	DECQ         CX
-	JNZ          k12one
+	JNZ          k19one
 
-k12done:
+k19done:
 	VADDPS     Y6, Y0, Y0
 	VADDPS     Y7, Y1, Y1
 	VADDPS     Y8, Y2, Y2
@@ -1002,7 +1090,7 @@ k12done:
 	VMOVUPS    (R11), Y13
 	MOVQ       96(BX), SI
 	TESTQ      SI, SI
-	JZ         e13add
+	JZ         e20add
 	MOVQ       120(BX), DX
 	SHLQ       $0x02, DX
 	VADDPS     (SI), Y0, Y0
@@ -1017,10 +1105,10 @@ k12done:
 	VMASKMOVPS 32(SI), Y13, Y15
 	VADDPS     Y15, Y5, Y5
 
-e13add:
+e20add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e13rowBias
+	JZ           e20rowBias
 	VBROADCASTSS (SI), Y15
 	VADDPS       Y15, Y0, Y0
 	VADDPS       Y15, Y1, Y1
@@ -1031,10 +1119,10 @@ e13add:
 	VADDPS       Y15, Y4, Y4
 	VADDPS       Y15, Y5, Y5
 
-e13rowBias:
+e20rowBias:
 	MOVQ       152(BX), SI
 	TESTQ      SI, SI
-	JZ         e13colBias
+	JZ         e20colBias
 	VMOVUPS    (SI), Y15
 	VADDPS     Y15, Y0, Y0
 	VADDPS     Y15, Y2, Y2
@@ -1044,9 +1132,9 @@ e13rowBias:
 	VADDPS     Y15, Y3, Y3
 	VADDPS     Y15, Y5, Y5
 
-e13colBias:
+e20colBias:
 	CMPQ         208(BX), $0x00
-	JE           e13clamp
+	JE           e20clamp
 	VBROADCASTSS 216(BX), Y15
 	VBROADCASTSS 220(BX), Y14
 	VMAXPS       Y0, Y15, Y0
@@ -1062,10 +1150,10 @@ e13colBias:
 	VMAXPS       Y5, Y15, Y5
 	VMINPS       Y5, Y14, Y5
 
-e13clamp:
+e20clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e13slope
+	JZ           e20slope
 	VBROADCASTSS (SI), Y15
 	VMULPS       Y15, Y0, Y14
 	VBLENDVPS    Y0, Y14, Y0, Y0
@@ -1082,7 +1170,7 @@ e13clamp:
 	VMULPS       Y15, Y5, Y14
 	VBLENDVPS    Y5, Y14, Y5, Y5
 
-e13slope:
+e20slope:
 	MOVQ       64(BX), SI
 	MOVQ       88(BX), DX
 	SHLQ       $0x02, DX
@@ -1116,28 +1204,48 @@ TEXT ·micro4x2AVX2(SB), NOSPLIT, $0-8
 	PREFETCHT0 (DI)
 	PREFETCHT0 32(DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x08, CX
-	LEAQ       masks<>+32(SB), R11
-	SHLQ       $0x02, CX
-	SUBQ       CX, R11
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
-	VXORPS     Y6, Y6, Y6
-	VXORPS     Y7, Y7, Y7
-	SUBQ       $0x02, CX
-	JL         k14rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p21
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	ADDQ       R8, DI
 
-k14many:
+p21:
+	MOVQ   200(BX), CX
+	SUBQ   $0x08, CX
+	LEAQ   masks<>+32(SB), R11
+	SHLQ   $0x02, CX
+	SUBQ   CX, R11
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	SUBQ   $0x02, CX
+	JL     k22rest
+
+k22many:
+	PREFETCHT0   2048(SI)
 	VMOVUPS      (DX), Y8
 	VMOVUPS      32(DX), Y9
 	VBROADCASTSS (SI), Y15
@@ -1169,13 +1277,13 @@ k14many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+192, DX
 	SUBQ         $0x02, CX
-	JGE          k14many
+	JGE          k22many
 
-k14rest:
+k22rest:
 	ADDQ $0x02, CX
-	JZ   k14done
+	JZ   k22done
 
-k14one:
+k22one:
 	VMOVUPS      (DX), Y8
 	VMOVUPS      32(DX), Y9
 	VBROADCASTSS (SI), Y15
@@ -1193,13 +1301,13 @@ k14one:
 	ADDQ         AX, SI
 	ADDQ         $0x60, DX
 	DECQ         CX
-	JNZ          k14one
+	JNZ          k22one
 
-k14done:
+k22done:
 	VMOVUPS    (R11), Y13
 	MOVQ       96(BX), SI
 	TESTQ      SI, SI
-	JZ         e15add
+	JZ         e23add
 	MOVQ       120(BX), DX
 	SHLQ       $0x02, DX
 	VADDPS     (SI), Y0, Y0
@@ -1218,10 +1326,10 @@ k14done:
 	VMASKMOVPS 32(SI), Y13, Y15
 	VADDPS     Y15, Y7, Y7
 
-e15add:
+e23add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e15rowBias
+	JZ           e23rowBias
 	VBROADCASTSS (SI), Y15
 	VADDPS       Y15, Y0, Y0
 	VADDPS       Y15, Y1, Y1
@@ -1235,10 +1343,10 @@ e15add:
 	VADDPS       Y15, Y6, Y6
 	VADDPS       Y15, Y7, Y7
 
-e15rowBias:
+e23rowBias:
 	MOVQ       152(BX), SI
 	TESTQ      SI, SI
-	JZ         e15colBias
+	JZ         e23colBias
 	VMOVUPS    (SI), Y15
 	VADDPS     Y15, Y0, Y0
 	VADDPS     Y15, Y2, Y2
@@ -1250,9 +1358,9 @@ e15rowBias:
 	VADDPS     Y15, Y5, Y5
 	VADDPS     Y15, Y7, Y7
 
-e15colBias:
+e23colBias:
 	CMPQ         208(BX), $0x00
-	JE           e15clamp
+	JE           e23clamp
 	VBROADCASTSS 216(BX), Y15
 	VBROADCASTSS 220(BX), Y14
 	VMAXPS       Y0, Y15, Y0
@@ -1272,10 +1380,10 @@ e15colBias:
 	VMAXPS       Y7, Y15, Y7
 	VMINPS       Y7, Y14, Y7
 
-e15clamp:
+e23clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e15slope
+	JZ           e23slope
 	VBROADCASTSS (SI), Y15
 	VMULPS       Y15, Y0, Y14
 	VBLENDVPS    Y0, Y14, Y0, Y0
@@ -1297,7 +1405,7 @@ e15clamp:
 	VMULPS       Y15, Y7, Y14
 	VBLENDVPS    Y7, Y14, Y7, Y7
 
-e15slope:
+e23slope:
 	MOVQ       64(BX), SI
 	MOVQ       88(BX), DX
 	SHLQ       $0x02, DX
@@ -1326,32 +1434,43 @@ TEXT ·micro1x3AVX2(SB), NOSPLIT, $0-8
 	PREFETCHT0 32(DI)
 	PREFETCHT0 64(DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x10, CX
-	LEAQ       masks<>+32(SB), R11
-	SHLQ       $0x02, CX
-	SUBQ       CX, R11
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
-	VXORPS     Y6, Y6, Y6
-	VXORPS     Y7, Y7, Y7
-	VXORPS     Y8, Y8, Y8
-	VXORPS     Y9, Y9, Y9
-	VXORPS     Y10, Y10, Y10
-	VXORPS     Y11, Y11, Y11
-	SUBQ       $0x04, CX
-	JL         k16rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p24
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
 
-k16many:
+p24:
+	MOVQ   200(BX), CX
+	SUBQ   $0x10, CX
+	LEAQ   masks<>+32(SB), R11
+	SHLQ   $0x02, CX
+	SUBQ   CX, R11
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	SUBQ   $0x04, CX
+	JL     k25rest
+
+k25many:
 	VMOVUPS      (DX), Y12
 	VMOVUPS      32(DX), Y13
 	VMOVUPS      64(DX), Y14
@@ -1384,13 +1503,13 @@ k16many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x04, CX
-	JGE          k16many
+	JGE          k25many
 
-k16rest:
+k25rest:
 	ADDQ $0x04, CX
-	JZ   k16done
+	JZ   k25done
 
-k16one:
+k25one:
 	VMOVUPS      (DX), Y12
 	VMOVUPS      32(DX), Y13
 	VMOVUPS      64(DX), Y14
@@ -1401,9 +1520,9 @@ k16one:
 	ADDQ         AX, SI
 	ADDQ         $0x60, DX
 	DECQ         CX
-	JNZ          k16one
+	JNZ          k25one
 
-k16done:
+k25done:
 	VADDPS     Y6, Y0, Y0
 	VADDPS     Y7, Y1, Y1
 	VADDPS     Y8, Y2, Y2
@@ -1416,7 +1535,7 @@ k16done:
 	VMOVUPS    (R11), Y13
 	MOVQ       96(BX), SI
 	TESTQ      SI, SI
-	JZ         e17add
+	JZ         e26add
 	MOVQ       120(BX), DX
 	SHLQ       $0x02, DX
 	VADDPS     (SI), Y0, Y0
@@ -1424,27 +1543,27 @@ k16done:
 	VMASKMOVPS 64(SI), Y13, Y15
 	VADDPS     Y15, Y2, Y2
 
-e17add:
+e26add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e17rowBias
+	JZ           e26rowBias
 	VBROADCASTSS (SI), Y15
 	VADDPS       Y15, Y0, Y0
 	VADDPS       Y15, Y1, Y1
 	VADDPS       Y15, Y2, Y2
 
-e17rowBias:
+e26rowBias:
 	MOVQ       152(BX), SI
 	TESTQ      SI, SI
-	JZ         e17colBias
+	JZ         e26colBias
 	VADDPS     (SI), Y0, Y0
 	VADDPS     32(SI), Y1, Y1
 	VMASKMOVPS 64(SI), Y13, Y15
 	VADDPS     Y15, Y2, Y2
 
-e17colBias:
+e26colBias:
 	CMPQ         208(BX), $0x00
-	JE           e17clamp
+	JE           e26clamp
 	VBROADCASTSS 216(BX), Y15
 	VBROADCASTSS 220(BX), Y14
 	VMAXPS       Y0, Y15, Y0
@@ -1454,10 +1573,10 @@ e17colBias:
 	VMAXPS       Y2, Y15, Y2
 	VMINPS       Y2, Y14, Y2
 
-e17clamp:
+e26clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e17slope
+	JZ           e26slope
 	VBROADCASTSS (SI), Y15
 	VMULPS       Y15, Y0, Y14
 	VBLENDVPS    Y0, Y14, Y0, Y0
@@ -1466,7 +1585,7 @@ e17clamp:
 	VMULPS       Y15, Y2, Y14
 	VBLENDVPS    Y2, Y14, Y2, Y2
 
-e17slope:
+e26slope:
 	MOVQ       64(BX), SI
 	MOVQ       88(BX), DX
 	SHLQ       $0x02, DX
@@ -1491,32 +1610,47 @@ TEXT ·micro2x3AVX2(SB), NOSPLIT, $0-8
 	PREFETCHT0 32(DI)
 	PREFETCHT0 64(DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x10, CX
-	LEAQ       masks<>+32(SB), R11
-	SHLQ       $0x02, CX
-	SUBQ       CX, R11
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
-	VXORPS     Y6, Y6, Y6
-	VXORPS     Y7, Y7, Y7
-	VXORPS     Y8, Y8, Y8
-	VXORPS     Y9, Y9, Y9
-	VXORPS     Y10, Y10, Y10
-	VXORPS     Y11, Y11, Y11
-	SUBQ       $0x02, CX
-	JL         k18rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p27
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
 
-k18many:
+p27:
+	MOVQ   200(BX), CX
+	SUBQ   $0x10, CX
+	LEAQ   masks<>+32(SB), R11
+	SHLQ   $0x02, CX
+	SUBQ   CX, R11
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	SUBQ   $0x02, CX
+	JL     k28rest
+
+k28many:
 	VMOVUPS      (DX), Y12
 	VMOVUPS      32(DX), Y13
 	VMOVUPS      64(DX), Y14
@@ -1542,13 +1676,13 @@ k18many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+192, DX
 	SUBQ         $0x02, CX
-	JGE          k18many
+	JGE          k28many
 
-k18rest:
+k28rest:
 	ADDQ $0x02, CX
-	JZ   k18done
+	JZ   k28done
 
-k18one:
+k28one:
 	VMOVUPS      (DX), Y12
 	VMOVUPS      32(DX), Y13
 	VMOVUPS      64(DX), Y14
@@ -1563,9 +1697,9 @@ k18one:
 	ADDQ         AX, SI
 	ADDQ         $0x60, DX
 	DECQ         CX
-	JNZ          k18one
+	JNZ          k28one
 
-k18done:
+k28done:
 	VADDPS     Y6, Y0, Y0
 	VADDPS     Y7, Y1, Y1
 	VADDPS     Y8, Y2, Y2
@@ -1575,7 +1709,7 @@ k18done:
 	VMOVUPS    (R11), Y13
 	MOVQ       96(BX), SI
 	TESTQ      SI, SI
-	JZ         e19add
+	JZ         e29add
 	MOVQ       120(BX), DX
 	SHLQ       $0x02, DX
 	VADDPS     (SI), Y0, Y0
@@ -1588,10 +1722,10 @@ k18done:
 	VMASKMOVPS 64(SI), Y13, Y15
 	VADDPS     Y15, Y5, Y5
 
-e19add:
+e29add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e19rowBias
+	JZ           e29rowBias
 	VBROADCASTSS (SI), Y15
 	VADDPS       Y15, Y0, Y0
 	VADDPS       Y15, Y1, Y1
@@ -1601,10 +1735,10 @@ e19add:
 	VADDPS       Y15, Y4, Y4
 	VADDPS       Y15, Y5, Y5
 
-e19rowBias:
+e29rowBias:
 	MOVQ       152(BX), SI
 	TESTQ      SI, SI
-	JZ         e19colBias
+	JZ         e29colBias
 	VMOVUPS    (SI), Y15
 	VADDPS     Y15, Y0, Y0
 	VADDPS     Y15, Y3, Y3
@@ -1615,9 +1749,9 @@ e19rowBias:
 	VADDPS     Y15, Y2, Y2
 	VADDPS     Y15, Y5, Y5
 
-e19colBias:
+e29colBias:
 	CMPQ         208(BX), $0x00
-	JE           e19clamp
+	JE           e29clamp
 	VBROADCASTSS 216(BX), Y15
 	VBROADCASTSS 220(BX), Y14
 	VMAXPS       Y0, Y15, Y0
@@ -1633,10 +1767,10 @@ e19colBias:
 	VMAXPS       Y5, Y15, Y5
 	VMINPS       Y5, Y14, Y5
 
-e19clamp:
+e29clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e19slope
+	JZ           e29slope
 	VBROADCASTSS (SI), Y15
 	VMULPS       Y15, Y0, Y14
 	VBLENDVPS    Y0, Y14, Y0, Y0
@@ -1652,7 +1786,7 @@ e19clamp:
 	VMULPS       Y15, Y5, Y14
 	VBLENDVPS    Y5, Y14, Y5, Y5
 
-e19slope:
+e29slope:
 	MOVQ       64(BX), SI
 	MOVQ       88(BX), DX
 	SHLQ       $0x02, DX
@@ -1685,29 +1819,48 @@ TEXT ·micro3x3AVX2(SB), NOSPLIT, $0-8
 	PREFETCHT0 32(DI)
 	PREFETCHT0 64(DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x10, CX
-	LEAQ       masks<>+32(SB), R11
-	SHLQ       $0x02, CX
-	SUBQ       CX, R11
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
-	VXORPS     Y6, Y6, Y6
-	VXORPS     Y7, Y7, Y7
-	VXORPS     Y8, Y8, Y8
-	SUBQ       $0x02, CX
-	JL         k20rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p30
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
 
-k20many:
+p30:
+	MOVQ   200(BX), CX
+	SUBQ   $0x10, CX
+	LEAQ   masks<>+32(SB), R11
+	SHLQ   $0x02, CX
+	SUBQ   CX, R11
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	SUBQ   $0x02, CX
+	JL     k31rest
+
+k31many:
 	VMOVUPS      (DX), Y9
 	VMOVUPS      32(DX), Y10
 	VMOVUPS      64(DX), Y11
@@ -1741,13 +1894,13 @@ k20many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+192, DX
 	SUBQ         $0x02, CX
-	JGE          k20many
+	JGE          k31many
 
-k20rest:
+k31rest:
 	ADDQ $0x02, CX
-	JZ   k20done
+	JZ   k31done
 
-k20one:
+k31one:
 	VMOVUPS      (DX), Y9
 	VMOVUPS      32(DX), Y10
 	VMOVUPS      64(DX), Y11
@@ -1766,13 +1919,13 @@ k20one:
 	ADDQ         AX, SI
 	ADDQ         $0x60, DX
 	DECQ         CX
-	JNZ          k20one
+	JNZ          k31one
 
-k20done:
+k31done:
 	VMOVUPS    (R11), Y13
 	MOVQ       96(BX), SI
 	TESTQ      SI, SI
-	JZ         e21add
+	JZ         e32add
 	MOVQ       120(BX), DX
 	SHLQ       $0x02, DX
 	VADDPS     (SI), Y0, Y0
@@ -1790,10 +1943,10 @@ k20done:
 	VMASKMOVPS 64(SI), Y13, Y15
 	VADDPS     Y15, Y8, Y8
 
-e21add:
+e32add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e21rowBias
+	JZ           e32rowBias
 	VBROADCASTSS (SI), Y15
 	VADDPS       Y15, Y0, Y0
 	VADDPS       Y15, Y1, Y1
@@ -1807,10 +1960,10 @@ e21add:
 	VADDPS       Y15, Y7, Y7
 	VADDPS       Y15, Y8, Y8
 
-e21rowBias:
+e32rowBias:
 	MOVQ       152(BX), SI
 	TESTQ      SI, SI
-	JZ         e21colBias
+	JZ         e32colBias
 	VMOVUPS    (SI), Y15
 	VADDPS     Y15, Y0, Y0
 	VADDPS     Y15, Y3, Y3
@@ -1824,9 +1977,9 @@ e21rowBias:
 	VADDPS     Y15, Y5, Y5
 	VADDPS     Y15, Y8, Y8
 
-e21colBias:
+e32colBias:
 	CMPQ         208(BX), $0x00
-	JE           e21clamp
+	JE           e32clamp
 	VBROADCASTSS 216(BX), Y15
 	VBROADCASTSS 220(BX), Y14
 	VMAXPS       Y0, Y15, Y0
@@ -1848,10 +2001,10 @@ e21colBias:
 	VMAXPS       Y8, Y15, Y8
 	VMINPS       Y8, Y14, Y8
 
-e21clamp:
+e32clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e21slope
+	JZ           e32slope
 	VBROADCASTSS (SI), Y15
 	VMULPS       Y15, Y0, Y14
 	VBLENDVPS    Y0, Y14, Y0, Y0
@@ -1874,7 +2027,7 @@ e21clamp:
 	VMULPS       Y15, Y8, Y14
 	VBLENDVPS    Y8, Y14, Y8, Y8
 
-e21slope:
+e32slope:
 	MOVQ       64(BX), SI
 	MOVQ       88(BX), DX
 	SHLQ       $0x02, DX
@@ -1915,32 +2068,56 @@ TEXT ·micro4x3AVX2(SB), NOSPLIT, $0-8
 	PREFETCHT0 32(DI)
 	PREFETCHT0 64(DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x10, CX
-	LEAQ       masks<>+32(SB), R11
-	SHLQ       $0x02, CX
-	SUBQ       CX, R11
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
-	VXORPS     Y6, Y6, Y6
-	VXORPS     Y7, Y7, Y7
-	VXORPS     Y8, Y8, Y8
-	VXORPS     Y9, Y9, Y9
-	VXORPS     Y10, Y10, Y10
-	VXORPS     Y11, Y11, Y11
-	SUBQ       $0x02, CX
-	JL         k22rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p33
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
 
-k22many:
+p33:
+	MOVQ   200(BX), CX
+	SUBQ   $0x10, CX
+	LEAQ   masks<>+32(SB), R11
+	SHLQ   $0x02, CX
+	SUBQ   CX, R11
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	SUBQ   $0x02, CX
+	JL     k34rest
+
+k34many:
+	PREFETCHT0   2048(SI)
 	VMOVUPS      (DX), Y12
 	VMOVUPS      32(DX), Y13
 	VMOVUPS      64(DX), Y14
@@ -1982,13 +2159,13 @@ k22many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+192, DX
 	SUBQ         $0x02, CX
-	JGE          k22many
+	JGE          k34many
 
-k22rest:
+k34rest:
 	ADDQ $0x02, CX
-	JZ   k22done
+	JZ   k34done
 
-k22one:
+k34one:
 	VMOVUPS      (DX), Y12
 	VMOVUPS      32(DX), Y13
 	VMOVUPS      64(DX), Y14
@@ -2011,13 +2188,13 @@ k22one:
 	ADDQ         AX, SI
 	ADDQ         $0x60, DX
 	DECQ         CX
-	JNZ          k22one
+	JNZ          k34one
 
-k22done:
+k34done:
 	VMOVUPS    (R11), Y13
 	MOVQ       96(BX), SI
 	TESTQ      SI, SI
-	JZ         e23add
+	JZ         e35add
 	MOVQ       120(BX), DX
 	SHLQ       $0x02, DX
 	VADDPS     (SI), Y0, Y0
@@ -2040,10 +2217,10 @@ k22done:
 	VMASKMOVPS 64(SI), Y13, Y15
 	VADDPS     Y15, Y11, Y11
 
-e23add:
+e35add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e23rowBias
+	JZ           e35rowBias
 	VBROADCASTSS (SI), Y15
 	VADDPS       Y15, Y0, Y0
 	VADDPS       Y15, Y1, Y1
@@ -2061,10 +2238,10 @@ e23add:
 	VADDPS       Y15, Y10, Y10
 	VADDPS       Y15, Y11, Y11
 
-e23rowBias:
+e35rowBias:
 	MOVQ       152(BX), SI
 	TESTQ      SI, SI
-	JZ         e23colBias
+	JZ         e35colBias
 	VMOVUPS    (SI), Y15
 	VADDPS     Y15, Y0, Y0
 	VADDPS     Y15, Y3, Y3
@@ -2081,9 +2258,9 @@ e23rowBias:
 	VADDPS     Y15, Y8, Y8
 	VADDPS     Y15, Y11, Y11
 
-e23colBias:
+e35colBias:
 	CMPQ         208(BX), $0x00
-	JE           e23clamp
+	JE           e35clamp
 	VBROADCASTSS 216(BX), Y15
 	VBROADCASTSS 220(BX), Y14
 	VMAXPS       Y0, Y15, Y0
@@ -2111,10 +2288,10 @@ e23colBias:
 	VMAXPS       Y11, Y15, Y11
 	VMINPS       Y11, Y14, Y11
 
-e23clamp:
+e35clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e23slope
+	JZ           e35slope
 	VBROADCASTSS (SI), Y15
 	VMULPS       Y15, Y0, Y14
 	VBLENDVPS    Y0, Y14, Y0, Y0
@@ -2144,7 +2321,7 @@ e23clamp:
 	VMULPS       Y15, Y11, Y14
 	VBLENDVPS    Y11, Y14, Y11, Y11
 
-e23slope:
+e35slope:
 	MOVQ       64(BX), SI
 	MOVQ       88(BX), DX
 	SHLQ       $0x02, DX
@@ -2175,24 +2352,33 @@ TEXT ·direct1x1AVX2(SB), NOSPLIT, $0-8
 	SHLQ       $0x02, R8
 	PREFETCHT0 (DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	LEAQ       masks<>+32(SB), R11
-	SHLQ       $0x02, CX
-	SUBQ       CX, R11
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	MOVQ       224(BX), R9
-	SUBQ       $0x04, CX
-	JL         k24rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p36
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
 
-k24many:
+p36:
+	MOVQ   200(BX), CX
+	LEAQ   masks<>+32(SB), R11
+	SHLQ   $0x02, CX
+	SUBQ   CX, R11
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   224(BX), R9
+	SUBQ   $0x04, CX
+	JL     k37rest
+
+k37many:
 	MOVQ         (R9), R10
 	VMOVUPS      (R11), Y15
 	VMASKMOVPS   (DX)(R10*4), Y15, Y4
@@ -2217,13 +2403,13 @@ k24many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x20, R9
 	SUBQ         $0x04, CX
-	JGE          k24many
+	JGE          k37many
 
-k24rest:
+k37rest:
 	ADDQ $0x04, CX
-	JZ   k24done
+	JZ   k37done
 
-k24one:
+k37one:
 	MOVQ         (R9), R10
 	VMOVUPS      (R11), Y15
 	VMASKMOVPS   (DX)(R10*4), Y15, Y4
@@ -2232,52 +2418,52 @@ k24one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k24one
+	JNZ          k37one
 
-k24done:
+k37done:
 	VADDPS     Y2, Y0, Y0
 	VADDPS     Y3, Y1, Y1
 	VADDPS     Y1, Y0, Y0
 	VMOVUPS    (R11), Y13
 	MOVQ       96(BX), SI
 	TESTQ      SI, SI
-	JZ         e25add
+	JZ         e38add
 	MOVQ       120(BX), DX
 	SHLQ       $0x02, DX
 	VMASKMOVPS (SI), Y13, Y15
 	VADDPS     Y15, Y0, Y0
 
-e25add:
+e38add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e25rowBias
+	JZ           e38rowBias
 	VBROADCASTSS (SI), Y15
 	VADDPS       Y15, Y0, Y0
 
-e25rowBias:
+e38rowBias:
 	MOVQ       152(BX), SI
 	TESTQ      SI, SI
-	JZ         e25colBias
+	JZ         e38colBias
 	VMASKMOVPS (SI), Y13, Y15
 	VADDPS     Y15, Y0, Y0
 
-e25colBias:
+e38colBias:
 	CMPQ         208(BX), $0x00
-	JE           e25clamp
+	JE           e38clamp
 	VBROADCASTSS 216(BX), Y15
 	VBROADCASTSS 220(BX), Y14
 	VMAXPS       Y0, Y15, Y0
 	VMINPS       Y0, Y14, Y0
 
-e25clamp:
+e38clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e25slope
+	JZ           e38slope
 	VBROADCASTSS (SI), Y15
 	VMULPS       Y15, Y0, Y14
 	VBLENDVPS    Y0, Y14, Y0, Y0
 
-e25slope:
+e38slope:
 	MOVQ       64(BX), SI
 	MOVQ       88(BX), DX
 	SHLQ       $0x02, DX
@@ -2296,28 +2482,39 @@ TEXT ·direct2x1AVX2(SB), NOSPLIT, $0-8
 	ADDQ       R8, DI
 	PREFETCHT0 (DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	LEAQ       masks<>+32(SB), R11
-	SHLQ       $0x02, CX
-	SUBQ       CX, R11
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
-	VXORPS     Y6, Y6, Y6
-	VXORPS     Y7, Y7, Y7
-	MOVQ       224(BX), R9
-	SUBQ       $0x04, CX
-	JL         k26rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p39
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
 
-k26many:
+p39:
+	MOVQ   200(BX), CX
+	LEAQ   masks<>+32(SB), R11
+	SHLQ   $0x02, CX
+	SUBQ   CX, R11
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ   224(BX), R9
+	SUBQ   $0x04, CX
+	JL     k40rest
+
+k40many:
 	MOVQ         (R9), R10
 	VMOVUPS      (R11), Y15
 	VMASKMOVPS   (DX)(R10*4), Y15, Y8
@@ -2350,13 +2547,13 @@ k26many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x20, R9
 	SUBQ         $0x04, CX
-	JGE          k26many
+	JGE          k40many
 
-k26rest:
+k40rest:
 	ADDQ $0x04, CX
-	JZ   k26done
+	JZ   k40done
 
-k26one:
+k40one:
 	MOVQ         (R9), R10
 	VMOVUPS      (R11), Y15
 	VMASKMOVPS   (DX)(R10*4), Y15, Y8
@@ -2367,9 +2564,9 @@ k26one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k26one
+	JNZ          k40one
 
-k26done:
+k40done:
 	VADDPS     Y4, Y0, Y0
 	VADDPS     Y5, Y1, Y1
 	VADDPS     Y6, Y2, Y2
@@ -2379,7 +2576,7 @@ k26done:
 	VMOVUPS    (R11), Y13
 	MOVQ       96(BX), SI
 	TESTQ      SI, SI
-	JZ         e27add
+	JZ         e41add
 	MOVQ       120(BX), DX
 	SHLQ       $0x02, DX
 	VMASKMOVPS (SI), Y13, Y15
@@ -2388,26 +2585,26 @@ k26done:
 	VMASKMOVPS (SI), Y13, Y15
 	VADDPS     Y15, Y1, Y1
 
-e27add:
+e41add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e27rowBias
+	JZ           e41rowBias
 	VBROADCASTSS (SI), Y15
 	VADDPS       Y15, Y0, Y0
 	VBROADCASTSS 4(SI), Y15
 	VADDPS       Y15, Y1, Y1
 
-e27rowBias:
+e41rowBias:
 	MOVQ       152(BX), SI
 	TESTQ      SI, SI
-	JZ         e27colBias
+	JZ         e41colBias
 	VMASKMOVPS (SI), Y13, Y15
 	VADDPS     Y15, Y0, Y0
 	VADDPS     Y15, Y1, Y1
 
-e27colBias:
+e41colBias:
 	CMPQ         208(BX), $0x00
-	JE           e27clamp
+	JE           e41clamp
 	VBROADCASTSS 216(BX), Y15
 	VBROADCASTSS 220(BX), Y14
 	VMAXPS       Y0, Y15, Y0
@@ -2415,10 +2612,10 @@ e27colBias:
 	VMAXPS       Y1, Y15, Y1
 	VMINPS       Y1, Y14, Y1
 
-e27clamp:
+e41clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e27slope
+	JZ           e41slope
 	VBROADCASTSS (SI), Y15
 	VMULPS       Y15, Y0, Y14
 	VBLENDVPS    Y0, Y14, Y0, Y0
@@ -2426,7 +2623,7 @@ e27clamp:
 	VMULPS       Y15, Y1, Y14
 	VBLENDVPS    Y1, Y14, Y1, Y1
 
-e27slope:
+e41slope:
 	MOVQ       64(BX), SI
 	MOVQ       88(BX), DX
 	SHLQ       $0x02, DX
@@ -2449,32 +2646,45 @@ TEXT ·direct3x1AVX2(SB), NOSPLIT, $0-8
 	ADDQ       R8, DI
 	PREFETCHT0 (DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	LEAQ       masks<>+32(SB), R11
-	SHLQ       $0x02, CX
-	SUBQ       CX, R11
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
-	VXORPS     Y6, Y6, Y6
-	VXORPS     Y7, Y7, Y7
-	VXORPS     Y8, Y8, Y8
-	VXORPS     Y9, Y9, Y9
-	VXORPS     Y10, Y10, Y10
-	VXORPS     Y11, Y11, Y11
-	MOVQ       224(BX), R9
-	SUBQ       $0x04, CX
-	JL         k28rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p42
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
 
-k28many:
+p42:
+	MOVQ   200(BX), CX
+	LEAQ   masks<>+32(SB), R11
+	SHLQ   $0x02, CX
+	SUBQ   CX, R11
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	MOVQ   224(BX), R9
+	SUBQ   $0x04, CX
+	JL     k43rest
+
+k43many:
 	MOVQ         (R9), R10
 	VMOVUPS      (R11), Y15
 	VMASKMOVPS   (DX)(R10*4), Y15, Y12
@@ -2515,13 +2725,13 @@ k28many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x20, R9
 	SUBQ         $0x04, CX
-	JGE          k28many
+	JGE          k43many
 
-k28rest:
+k43rest:
 	ADDQ $0x04, CX
-	JZ   k28done
+	JZ   k43done
 
-k28one:
+k43one:
 	MOVQ         (R9), R10
 	VMOVUPS      (R11), Y15
 	VMASKMOVPS   (DX)(R10*4), Y15, Y12
@@ -2534,9 +2744,9 @@ k28one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k28one
+	JNZ          k43one
 
-k28done:
+k43done:
 	VADDPS     Y6, Y0, Y0
 	VADDPS     Y7, Y1, Y1
 	VADDPS     Y8, Y2, Y2
@@ -2549,7 +2759,7 @@ k28done:
 	VMOVUPS    (R11), Y13
 	MOVQ       96(BX), SI
 	TESTQ      SI, SI
-	JZ         e29add
+	JZ         e44add
 	MOVQ       120(BX), DX
 	SHLQ       $0x02, DX
 	VMASKMOVPS (SI), Y13, Y15
@@ -2561,10 +2771,10 @@ k28done:
 	VMASKMOVPS (SI), Y13, Y15
 	VADDPS     Y15, Y2, Y2
 
-e29add:
+e44add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e29rowBias
+	JZ           e44rowBias
 	VBROADCASTSS (SI), Y15
 	VADDPS       Y15, Y0, Y0
 	VBROADCASTSS 4(SI), Y15
@@ -2572,18 +2782,18 @@ e29add:
 	VBROADCASTSS 8(SI), Y15
 	VADDPS       Y15, Y2, Y2
 
-e29rowBias:
+e44rowBias:
 	MOVQ       152(BX), SI
 	TESTQ      SI, SI
-	JZ         e29colBias
+	JZ         e44colBias
 	VMASKMOVPS (SI), Y13, Y15
 	VADDPS     Y15, Y0, Y0
 	VADDPS     Y15, Y1, Y1
 	VADDPS     Y15, Y2, Y2
 
-e29colBias:
+e44colBias:
 	CMPQ         208(BX), $0x00
-	JE           e29clamp
+	JE           e44clamp
 	VBROADCASTSS 216(BX), Y15
 	VBROADCASTSS 220(BX), Y14
 	VMAXPS       Y0, Y15, Y0
@@ -2593,10 +2803,10 @@ e29colBias:
 	VMAXPS       Y2, Y15, Y2
 	VMINPS       Y2, Y14, Y2
 
-e29clamp:
+e44clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e29slope
+	JZ           e44slope
 	VBROADCASTSS (SI), Y15
 	VMULPS       Y15, Y0, Y14
 	VBLENDVPS    Y0, Y14, Y0, Y0
@@ -2607,7 +2817,7 @@ e29clamp:
 	VMULPS       Y15, Y2, Y14
 	VBLENDVPS    Y2, Y14, Y2, Y2
 
-e29slope:
+e44slope:
 	MOVQ       64(BX), SI
 	MOVQ       88(BX), DX
 	SHLQ       $0x02, DX
@@ -2634,28 +2844,44 @@ TEXT ·direct4x1AVX2(SB), NOSPLIT, $0-8
 	ADDQ       R8, DI
 	PREFETCHT0 (DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	LEAQ       masks<>+32(SB), R11
-	SHLQ       $0x02, CX
-	SUBQ       CX, R11
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
-	VXORPS     Y6, Y6, Y6
-	VXORPS     Y7, Y7, Y7
-	MOVQ       224(BX), R9
-	SUBQ       $0x02, CX
-	JL         k30rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p45
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
 
-k30many:
+p45:
+	MOVQ   200(BX), CX
+	LEAQ   masks<>+32(SB), R11
+	SHLQ   $0x02, CX
+	SUBQ   CX, R11
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ   224(BX), R9
+	SUBQ   $0x02, CX
+	JL     k46rest
+
+k46many:
+	PREFETCHT0   2048(SI)
 	MOVQ         (R9), R10
 	VMOVUPS      (R11), Y15
 	VMASKMOVPS   (DX)(R10*4), Y15, Y8
@@ -2681,13 +2907,13 @@ k30many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x10, R9
 	SUBQ         $0x02, CX
-	JGE          k30many
+	JGE          k46many
 
-k30rest:
+k46rest:
 	ADDQ $0x02, CX
-	JZ   k30done
+	JZ   k46done
 
-k30one:
+k46one:
 	MOVQ         (R9), R10
 	VMOVUPS      (R11), Y15
 	VMASKMOVPS   (DX)(R10*4), Y15, Y8
@@ -2702,9 +2928,9 @@ k30one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k30one
+	JNZ          k46one
 
-k30done:
+k46done:
 	VADDPS     Y4, Y0, Y0
 	VADDPS     Y5, Y1, Y1
 	VADDPS     Y6, Y2, Y2
@@ -2712,7 +2938,7 @@ k30done:
 	VMOVUPS    (R11), Y13
 	MOVQ       96(BX), SI
 	TESTQ      SI, SI
-	JZ         e31add
+	JZ         e47add
 	MOVQ       120(BX), DX
 	SHLQ       $0x02, DX
 	VMASKMOVPS (SI), Y13, Y15
@@ -2727,10 +2953,10 @@ k30done:
 	VMASKMOVPS (SI), Y13, Y15
 	VADDPS     Y15, Y3, Y3
 
-e31add:
+e47add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e31rowBias
+	JZ           e47rowBias
 	VBROADCASTSS (SI), Y15
 	VADDPS       Y15, Y0, Y0
 	VBROADCASTSS 4(SI), Y15
@@ -2740,19 +2966,19 @@ e31add:
 	VBROADCASTSS 12(SI), Y15
 	VADDPS       Y15, Y3, Y3
 
-e31rowBias:
+e47rowBias:
 	MOVQ       152(BX), SI
 	TESTQ      SI, SI
-	JZ         e31colBias
+	JZ         e47colBias
 	VMASKMOVPS (SI), Y13, Y15
 	VADDPS     Y15, Y0, Y0
 	VADDPS     Y15, Y1, Y1
 	VADDPS     Y15, Y2, Y2
 	VADDPS     Y15, Y3, Y3
 
-e31colBias:
+e47colBias:
 	CMPQ         208(BX), $0x00
-	JE           e31clamp
+	JE           e47clamp
 	VBROADCASTSS 216(BX), Y15
 	VBROADCASTSS 220(BX), Y14
 	VMAXPS       Y0, Y15, Y0
@@ -2764,10 +2990,10 @@ e31colBias:
 	VMAXPS       Y3, Y15, Y3
 	VMINPS       Y3, Y14, Y3
 
-e31clamp:
+e47clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e31slope
+	JZ           e47slope
 	VBROADCASTSS (SI), Y15
 	VMULPS       Y15, Y0, Y14
 	VBLENDVPS    Y0, Y14, Y0, Y0
@@ -2781,7 +3007,7 @@ e31clamp:
 	VMULPS       Y15, Y3, Y14
 	VBLENDVPS    Y3, Y14, Y3, Y3
 
-e31slope:
+e47slope:
 	MOVQ       64(BX), SI
 	MOVQ       88(BX), DX
 	SHLQ       $0x02, DX
@@ -2805,29 +3031,39 @@ TEXT ·direct1x2AVX2(SB), NOSPLIT, $0-8
 	PREFETCHT0 (DI)
 	PREFETCHT0 32(DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x08, CX
-	LEAQ       masks<>+32(SB), R11
-	SHLQ       $0x02, CX
-	SUBQ       CX, R11
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
-	VXORPS     Y6, Y6, Y6
-	VXORPS     Y7, Y7, Y7
-	MOVQ       224(BX), R9
-	SUBQ       $0x04, CX
-	JL         k32rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p48
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	ADDQ       R8, DI
 
-k32many:
+p48:
+	MOVQ   200(BX), CX
+	SUBQ   $0x08, CX
+	LEAQ   masks<>+32(SB), R11
+	SHLQ   $0x02, CX
+	SUBQ   CX, R11
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ   224(BX), R9
+	SUBQ   $0x04, CX
+	JL     k49rest
+
+k49many:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Y8
 	VMOVUPS      (R11), Y15
@@ -2860,13 +3096,13 @@ k32many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x20, R9
 	SUBQ         $0x04, CX
-	JGE          k32many
+	JGE          k49many
 
-k32rest:
+k49rest:
 	ADDQ $0x04, CX
-	JZ   k32done
+	JZ   k49done
 
-k32one:
+k49one:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Y8
 	VMOVUPS      (R11), Y15
@@ -2877,9 +3113,9 @@ k32one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k32one
+	JNZ          k49one
 
-k32done:
+k49done:
 	VADDPS     Y4, Y0, Y0
 	VADDPS     Y5, Y1, Y1
 	VADDPS     Y6, Y2, Y2
@@ -2889,32 +3125,32 @@ k32done:
 	VMOVUPS    (R11), Y13
 	MOVQ       96(BX), SI
 	TESTQ      SI, SI
-	JZ         e33add
+	JZ         e50add
 	MOVQ       120(BX), DX
 	SHLQ       $0x02, DX
 	VADDPS     (SI), Y0, Y0
 	VMASKMOVPS 32(SI), Y13, Y15
 	VADDPS     Y15, Y1, Y1
 
-e33add:
+e50add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e33rowBias
+	JZ           e50rowBias
 	VBROADCASTSS (SI), Y15
 	VADDPS       Y15, Y0, Y0
 	VADDPS       Y15, Y1, Y1
 
-e33rowBias:
+e50rowBias:
 	MOVQ       152(BX), SI
 	TESTQ      SI, SI
-	JZ         e33colBias
+	JZ         e50colBias
 	VADDPS     (SI), Y0, Y0
 	VMASKMOVPS 32(SI), Y13, Y15
 	VADDPS     Y15, Y1, Y1
 
-e33colBias:
+e50colBias:
 	CMPQ         208(BX), $0x00
-	JE           e33clamp
+	JE           e50clamp
 	VBROADCASTSS 216(BX), Y15
 	VBROADCASTSS 220(BX), Y14
 	VMAXPS       Y0, Y15, Y0
@@ -2922,17 +3158,17 @@ e33colBias:
 	VMAXPS       Y1, Y15, Y1
 	VMINPS       Y1, Y14, Y1
 
-e33clamp:
+e50clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e33slope
+	JZ           e50slope
 	VBROADCASTSS (SI), Y15
 	VMULPS       Y15, Y0, Y14
 	VBLENDVPS    Y0, Y14, Y0, Y0
 	VMULPS       Y15, Y1, Y14
 	VBLENDVPS    Y1, Y14, Y1, Y1
 
-e33slope:
+e50slope:
 	MOVQ       64(BX), SI
 	MOVQ       88(BX), DX
 	SHLQ       $0x02, DX
@@ -2954,29 +3190,42 @@ TEXT ·direct2x2AVX2(SB), NOSPLIT, $0-8
 	PREFETCHT0 (DI)
 	PREFETCHT0 32(DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x08, CX
-	LEAQ       masks<>+32(SB), R11
-	SHLQ       $0x02, CX
-	SUBQ       CX, R11
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
-	VXORPS     Y6, Y6, Y6
-	VXORPS     Y7, Y7, Y7
-	MOVQ       224(BX), R9
-	SUBQ       $0x02, CX
-	JL         k34rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p51
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	ADDQ       R8, DI
 
-k34many:
+p51:
+	MOVQ   200(BX), CX
+	SUBQ   $0x08, CX
+	LEAQ   masks<>+32(SB), R11
+	SHLQ   $0x02, CX
+	SUBQ   CX, R11
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ   224(BX), R9
+	SUBQ   $0x02, CX
+	JL     k52rest
+
+k52many:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Y8
 	VMOVUPS      (R11), Y15
@@ -3000,13 +3249,13 @@ k34many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x10, R9
 	SUBQ         $0x02, CX
-	JGE          k34many
+	JGE          k52many
 
-k34rest:
+k52rest:
 	ADDQ $0x02, CX
-	JZ   k34done
+	JZ   k52done
 
-k34one:
+k52one:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Y8
 	VMOVUPS      (R11), Y15
@@ -3020,9 +3269,9 @@ k34one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k34one
+	JNZ          k52one
 
-k34done:
+k52done:
 	VADDPS     Y4, Y0, Y0
 	VADDPS     Y5, Y1, Y1
 	VADDPS     Y6, Y2, Y2
@@ -3030,7 +3279,7 @@ k34done:
 	VMOVUPS    (R11), Y13
 	MOVQ       96(BX), SI
 	TESTQ      SI, SI
-	JZ         e35add
+	JZ         e53add
 	MOVQ       120(BX), DX
 	SHLQ       $0x02, DX
 	VADDPS     (SI), Y0, Y0
@@ -3041,10 +3290,10 @@ k34done:
 	VMASKMOVPS 32(SI), Y13, Y15
 	VADDPS     Y15, Y3, Y3
 
-e35add:
+e53add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e35rowBias
+	JZ           e53rowBias
 	VBROADCASTSS (SI), Y15
 	VADDPS       Y15, Y0, Y0
 	VADDPS       Y15, Y1, Y1
@@ -3052,10 +3301,10 @@ e35add:
 	VADDPS       Y15, Y2, Y2
 	VADDPS       Y15, Y3, Y3
 
-e35rowBias:
+e53rowBias:
 	MOVQ       152(BX), SI
 	TESTQ      SI, SI
-	JZ         e35colBias
+	JZ         e53colBias
 	VMOVUPS    (SI), Y15
 	VADDPS     Y15, Y0, Y0
 	VADDPS     Y15, Y2, Y2
@@ -3063,9 +3312,9 @@ e35rowBias:
 	VADDPS     Y15, Y1, Y1
 	VADDPS     Y15, Y3, Y3
 
-e35colBias:
+e53colBias:
 	CMPQ         208(BX), $0x00
-	JE           e35clamp
+	JE           e53clamp
 	VBROADCASTSS 216(BX), Y15
 	VBROADCASTSS 220(BX), Y14
 	VMAXPS       Y0, Y15, Y0
@@ -3077,10 +3326,10 @@ e35colBias:
 	VMAXPS       Y3, Y15, Y3
 	VMINPS       Y3, Y14, Y3
 
-e35clamp:
+e53clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e35slope
+	JZ           e53slope
 	VBROADCASTSS (SI), Y15
 	VMULPS       Y15, Y0, Y14
 	VBLENDVPS    Y0, Y14, Y0, Y0
@@ -3092,7 +3341,7 @@ e35clamp:
 	VMULPS       Y15, Y3, Y14
 	VBLENDVPS    Y3, Y14, Y3, Y3
 
-e35slope:
+e53slope:
 	MOVQ       64(BX), SI
 	MOVQ       88(BX), DX
 	SHLQ       $0x02, DX
@@ -3120,33 +3369,49 @@ TEXT ·direct3x2AVX2(SB), NOSPLIT, $0-8
 	PREFETCHT0 (DI)
 	PREFETCHT0 32(DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x08, CX
-	LEAQ       masks<>+32(SB), R11
-	SHLQ       $0x02, CX
-	SUBQ       CX, R11
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
-	VXORPS     Y6, Y6, Y6
-	VXORPS     Y7, Y7, Y7
-	VXORPS     Y8, Y8, Y8
-	VXORPS     Y9, Y9, Y9
-	VXORPS     Y10, Y10, Y10
-	VXORPS     Y11, Y11, Y11
-	MOVQ       224(BX), R9
-	SUBQ       $0x02, CX
-	JL         k36rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p54
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	ADDQ       R8, DI
 
-k36many:
+p54:
+	MOVQ   200(BX), CX
+	SUBQ   $0x08, CX
+	LEAQ   masks<>+32(SB), R11
+	SHLQ   $0x02, CX
+	SUBQ   CX, R11
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	MOVQ   224(BX), R9
+	SUBQ   $0x02, CX
+	JL     k55rest
+
+k55many:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Y12
 	VMOVUPS      (R11), Y15
@@ -3176,13 +3441,13 @@ k36many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x10, R9
 	SUBQ         $0x02, CX
-	JGE          k36many
+	JGE          k55many
 
-k36rest:
+k55rest:
 	ADDQ $0x02, CX
-	JZ   k36done
+	JZ   k55done
 
-k36one:
+k55one:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Y12
 	VMOVUPS      (R11), Y15
@@ -3199,9 +3464,9 @@ k36one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k36one
+	JNZ          k55one
 
-k36done:
+k55done:
 	VADDPS     Y6, Y0, Y0
 	VADDPS     Y7, Y1, Y1
 	VADDPS     Y8, Y2, Y2
@@ -3211,7 +3476,7 @@ k36done:
 	VMOVUPS    (R11), Y13
 	MOVQ       96(BX), SI
 	TESTQ      SI, SI
-	JZ         e37add
+	JZ         e56add
 	MOVQ       120(BX), DX
 	SHLQ       $0x02, DX
 	VADDPS     (SI), Y0, Y0
@@ -3226,10 +3491,10 @@ k36done:
 	VMASKMOVPS 32(SI), Y13, Y15
 	VADDPS     Y15, Y5, Y5
 
-e37add:
+e56add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e37rowBias
+	JZ           e56rowBias
 	VBROADCASTSS (SI), Y15
 	VADDPS       Y15, Y0, Y0
 	VADDPS       Y15, Y1, Y1
@@ -3240,10 +3505,10 @@ e37add:
 	VADDPS       Y15, Y4, Y4
 	VADDPS       Y15, Y5, Y5
 
-e37rowBias:
+e56rowBias:
 	MOVQ       152(BX), SI
 	TESTQ      SI, SI
-	JZ         e37colBias
+	JZ         e56colBias
 	VMOVUPS    (SI), Y15
 	VADDPS     Y15, Y0, Y0
 	VADDPS     Y15, Y2, Y2
@@ -3253,9 +3518,9 @@ e37rowBias:
 	VADDPS     Y15, Y3, Y3
 	VADDPS     Y15, Y5, Y5
 
-e37colBias:
+e56colBias:
 	CMPQ         208(BX), $0x00
-	JE           e37clamp
+	JE           e56clamp
 	VBROADCASTSS 216(BX), Y15
 	VBROADCASTSS 220(BX), Y14
 	VMAXPS       Y0, Y15, Y0
@@ -3271,10 +3536,10 @@ e37colBias:
 	VMAXPS       Y5, Y15, Y5
 	VMINPS       Y5, Y14, Y5
 
-e37clamp:
+e56clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e37slope
+	JZ           e56slope
 	VBROADCASTSS (SI), Y15
 	VMULPS       Y15, Y0, Y14
 	VBLENDVPS    Y0, Y14, Y0, Y0
@@ -3291,7 +3556,7 @@ e37clamp:
 	VMULPS       Y15, Y5, Y14
 	VBLENDVPS    Y5, Y14, Y5, Y5
 
-e37slope:
+e56slope:
 	MOVQ       64(BX), SI
 	MOVQ       88(BX), DX
 	SHLQ       $0x02, DX
@@ -3325,29 +3590,49 @@ TEXT ·direct4x2AVX2(SB), NOSPLIT, $0-8
 	PREFETCHT0 (DI)
 	PREFETCHT0 32(DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x08, CX
-	LEAQ       masks<>+32(SB), R11
-	SHLQ       $0x02, CX
-	SUBQ       CX, R11
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
-	VXORPS     Y6, Y6, Y6
-	VXORPS     Y7, Y7, Y7
-	MOVQ       224(BX), R9
-	SUBQ       $0x02, CX
-	JL         k38rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p57
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	ADDQ       R8, DI
 
-k38many:
+p57:
+	MOVQ   200(BX), CX
+	SUBQ   $0x08, CX
+	LEAQ   masks<>+32(SB), R11
+	SHLQ   $0x02, CX
+	SUBQ   CX, R11
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ   224(BX), R9
+	SUBQ   $0x02, CX
+	JL     k58rest
+
+k58many:
+	PREFETCHT0   2048(SI)
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Y8
 	VMOVUPS      (R11), Y15
@@ -3383,13 +3668,13 @@ k38many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x10, R9
 	SUBQ         $0x02, CX
-	JGE          k38many
+	JGE          k58many
 
-k38rest:
+k58rest:
 	ADDQ $0x02, CX
-	JZ   k38done
+	JZ   k58done
 
-k38one:
+k58one:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Y8
 	VMOVUPS      (R11), Y15
@@ -3409,13 +3694,13 @@ k38one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k38one
+	JNZ          k58one
 
-k38done:
+k58done:
 	VMOVUPS    (R11), Y13
 	MOVQ       96(BX), SI
 	TESTQ      SI, SI
-	JZ         e39add
+	JZ         e59add
 	MOVQ       120(BX), DX
 	SHLQ       $0x02, DX
 	VADDPS     (SI), Y0, Y0
@@ -3434,10 +3719,10 @@ k38done:
 	VMASKMOVPS 32(SI), Y13, Y15
 	VADDPS     Y15, Y7, Y7
 
-e39add:
+e59add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e39rowBias
+	JZ           e59rowBias
 	VBROADCASTSS (SI), Y15
 	VADDPS       Y15, Y0, Y0
 	VADDPS       Y15, Y1, Y1
@@ -3451,10 +3736,10 @@ e39add:
 	VADDPS       Y15, Y6, Y6
 	VADDPS       Y15, Y7, Y7
 
-e39rowBias:
+e59rowBias:
 	MOVQ       152(BX), SI
 	TESTQ      SI, SI
-	JZ         e39colBias
+	JZ         e59colBias
 	VMOVUPS    (SI), Y15
 	VADDPS     Y15, Y0, Y0
 	VADDPS     Y15, Y2, Y2
@@ -3466,9 +3751,9 @@ e39rowBias:
 	VADDPS     Y15, Y5, Y5
 	VADDPS     Y15, Y7, Y7
 
-e39colBias:
+e59colBias:
 	CMPQ         208(BX), $0x00
-	JE           e39clamp
+	JE           e59clamp
 	VBROADCASTSS 216(BX), Y15
 	VBROADCASTSS 220(BX), Y14
 	VMAXPS       Y0, Y15, Y0
@@ -3488,10 +3773,10 @@ e39colBias:
 	VMAXPS       Y7, Y15, Y7
 	VMINPS       Y7, Y14, Y7
 
-e39clamp:
+e59clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e39slope
+	JZ           e59slope
 	VBROADCASTSS (SI), Y15
 	VMULPS       Y15, Y0, Y14
 	VBLENDVPS    Y0, Y14, Y0, Y0
@@ -3513,7 +3798,7 @@ e39clamp:
 	VMULPS       Y15, Y7, Y14
 	VBLENDVPS    Y7, Y14, Y7, Y7
 
-e39slope:
+e59slope:
 	MOVQ       64(BX), SI
 	MOVQ       88(BX), DX
 	SHLQ       $0x02, DX
@@ -3542,33 +3827,44 @@ TEXT ·direct1x3AVX2(SB), NOSPLIT, $0-8
 	PREFETCHT0 32(DI)
 	PREFETCHT0 64(DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x10, CX
-	LEAQ       masks<>+32(SB), R11
-	SHLQ       $0x02, CX
-	SUBQ       CX, R11
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
-	VXORPS     Y6, Y6, Y6
-	VXORPS     Y7, Y7, Y7
-	VXORPS     Y8, Y8, Y8
-	VXORPS     Y9, Y9, Y9
-	VXORPS     Y10, Y10, Y10
-	VXORPS     Y11, Y11, Y11
-	MOVQ       224(BX), R9
-	SUBQ       $0x04, CX
-	JL         k40rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p60
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
 
-k40many:
+p60:
+	MOVQ   200(BX), CX
+	SUBQ   $0x10, CX
+	LEAQ   masks<>+32(SB), R11
+	SHLQ   $0x02, CX
+	SUBQ   CX, R11
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	MOVQ   224(BX), R9
+	SUBQ   $0x04, CX
+	JL     k61rest
+
+k61many:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Y12
 	VMOVUPS      32(DX)(R10*4), Y13
@@ -3609,13 +3905,13 @@ k40many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x20, R9
 	SUBQ         $0x04, CX
-	JGE          k40many
+	JGE          k61many
 
-k40rest:
+k61rest:
 	ADDQ $0x04, CX
-	JZ   k40done
+	JZ   k61done
 
-k40one:
+k61one:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Y12
 	VMOVUPS      32(DX)(R10*4), Y13
@@ -3628,9 +3924,9 @@ k40one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k40one
+	JNZ          k61one
 
-k40done:
+k61done:
 	VADDPS     Y6, Y0, Y0
 	VADDPS     Y7, Y1, Y1
 	VADDPS     Y8, Y2, Y2
@@ -3643,7 +3939,7 @@ k40done:
 	VMOVUPS    (R11), Y13
 	MOVQ       96(BX), SI
 	TESTQ      SI, SI
-	JZ         e41add
+	JZ         e62add
 	MOVQ       120(BX), DX
 	SHLQ       $0x02, DX
 	VADDPS     (SI), Y0, Y0
@@ -3651,27 +3947,27 @@ k40done:
 	VMASKMOVPS 64(SI), Y13, Y15
 	VADDPS     Y15, Y2, Y2
 
-e41add:
+e62add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e41rowBias
+	JZ           e62rowBias
 	VBROADCASTSS (SI), Y15
 	VADDPS       Y15, Y0, Y0
 	VADDPS       Y15, Y1, Y1
 	VADDPS       Y15, Y2, Y2
 
-e41rowBias:
+e62rowBias:
 	MOVQ       152(BX), SI
 	TESTQ      SI, SI
-	JZ         e41colBias
+	JZ         e62colBias
 	VADDPS     (SI), Y0, Y0
 	VADDPS     32(SI), Y1, Y1
 	VMASKMOVPS 64(SI), Y13, Y15
 	VADDPS     Y15, Y2, Y2
 
-e41colBias:
+e62colBias:
 	CMPQ         208(BX), $0x00
-	JE           e41clamp
+	JE           e62clamp
 	VBROADCASTSS 216(BX), Y15
 	VBROADCASTSS 220(BX), Y14
 	VMAXPS       Y0, Y15, Y0
@@ -3681,10 +3977,10 @@ e41colBias:
 	VMAXPS       Y2, Y15, Y2
 	VMINPS       Y2, Y14, Y2
 
-e41clamp:
+e62clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e41slope
+	JZ           e62slope
 	VBROADCASTSS (SI), Y15
 	VMULPS       Y15, Y0, Y14
 	VBLENDVPS    Y0, Y14, Y0, Y0
@@ -3693,7 +3989,7 @@ e41clamp:
 	VMULPS       Y15, Y2, Y14
 	VBLENDVPS    Y2, Y14, Y2, Y2
 
-e41slope:
+e62slope:
 	MOVQ       64(BX), SI
 	MOVQ       88(BX), DX
 	SHLQ       $0x02, DX
@@ -3718,33 +4014,48 @@ TEXT ·direct2x3AVX2(SB), NOSPLIT, $0-8
 	PREFETCHT0 32(DI)
 	PREFETCHT0 64(DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x10, CX
-	LEAQ       masks<>+32(SB), R11
-	SHLQ       $0x02, CX
-	SUBQ       CX, R11
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
-	VXORPS     Y6, Y6, Y6
-	VXORPS     Y7, Y7, Y7
-	VXORPS     Y8, Y8, Y8
-	VXORPS     Y9, Y9, Y9
-	VXORPS     Y10, Y10, Y10
-	VXORPS     Y11, Y11, Y11
-	MOVQ       224(BX), R9
-	SUBQ       $0x02, CX
-	JL         k42rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p63
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
 
-k42many:
+p63:
+	MOVQ   200(BX), CX
+	SUBQ   $0x10, CX
+	LEAQ   masks<>+32(SB), R11
+	SHLQ   $0x02, CX
+	SUBQ   CX, R11
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	MOVQ   224(BX), R9
+	SUBQ   $0x02, CX
+	JL     k64rest
+
+k64many:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Y12
 	VMOVUPS      32(DX)(R10*4), Y13
@@ -3774,13 +4085,13 @@ k42many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x10, R9
 	SUBQ         $0x02, CX
-	JGE          k42many
+	JGE          k64many
 
-k42rest:
+k64rest:
 	ADDQ $0x02, CX
-	JZ   k42done
+	JZ   k64done
 
-k42one:
+k64one:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Y12
 	VMOVUPS      32(DX)(R10*4), Y13
@@ -3797,9 +4108,9 @@ k42one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k42one
+	JNZ          k64one
 
-k42done:
+k64done:
 	VADDPS     Y6, Y0, Y0
 	VADDPS     Y7, Y1, Y1
 	VADDPS     Y8, Y2, Y2
@@ -3809,7 +4120,7 @@ k42done:
 	VMOVUPS    (R11), Y13
 	MOVQ       96(BX), SI
 	TESTQ      SI, SI
-	JZ         e43add
+	JZ         e65add
 	MOVQ       120(BX), DX
 	SHLQ       $0x02, DX
 	VADDPS     (SI), Y0, Y0
@@ -3822,10 +4133,10 @@ k42done:
 	VMASKMOVPS 64(SI), Y13, Y15
 	VADDPS     Y15, Y5, Y5
 
-e43add:
+e65add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e43rowBias
+	JZ           e65rowBias
 	VBROADCASTSS (SI), Y15
 	VADDPS       Y15, Y0, Y0
 	VADDPS       Y15, Y1, Y1
@@ -3835,10 +4146,10 @@ e43add:
 	VADDPS       Y15, Y4, Y4
 	VADDPS       Y15, Y5, Y5
 
-e43rowBias:
+e65rowBias:
 	MOVQ       152(BX), SI
 	TESTQ      SI, SI
-	JZ         e43colBias
+	JZ         e65colBias
 	VMOVUPS    (SI), Y15
 	VADDPS     Y15, Y0, Y0
 	VADDPS     Y15, Y3, Y3
@@ -3849,9 +4160,9 @@ e43rowBias:
 	VADDPS     Y15, Y2, Y2
 	VADDPS     Y15, Y5, Y5
 
-e43colBias:
+e65colBias:
 	CMPQ         208(BX), $0x00
-	JE           e43clamp
+	JE           e65clamp
 	VBROADCASTSS 216(BX), Y15
 	VBROADCASTSS 220(BX), Y14
 	VMAXPS       Y0, Y15, Y0
@@ -3867,10 +4178,10 @@ e43colBias:
 	VMAXPS       Y5, Y15, Y5
 	VMINPS       Y5, Y14, Y5
 
-e43clamp:
+e65clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e43slope
+	JZ           e65slope
 	VBROADCASTSS (SI), Y15
 	VMULPS       Y15, Y0, Y14
 	VBLENDVPS    Y0, Y14, Y0, Y0
@@ -3886,7 +4197,7 @@ e43clamp:
 	VMULPS       Y15, Y5, Y14
 	VBLENDVPS    Y5, Y14, Y5, Y5
 
-e43slope:
+e65slope:
 	MOVQ       64(BX), SI
 	MOVQ       88(BX), DX
 	SHLQ       $0x02, DX
@@ -3919,30 +4230,49 @@ TEXT ·direct3x3AVX2(SB), NOSPLIT, $0-8
 	PREFETCHT0 32(DI)
 	PREFETCHT0 64(DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x10, CX
-	LEAQ       masks<>+32(SB), R11
-	SHLQ       $0x02, CX
-	SUBQ       CX, R11
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
-	VXORPS     Y6, Y6, Y6
-	VXORPS     Y7, Y7, Y7
-	VXORPS     Y8, Y8, Y8
-	MOVQ       224(BX), R9
-	SUBQ       $0x02, CX
-	JL         k44rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p66
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
 
-k44many:
+p66:
+	MOVQ   200(BX), CX
+	SUBQ   $0x10, CX
+	LEAQ   masks<>+32(SB), R11
+	SHLQ   $0x02, CX
+	SUBQ   CX, R11
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	MOVQ   224(BX), R9
+	SUBQ   $0x02, CX
+	JL     k67rest
+
+k67many:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Y9
 	VMOVUPS      32(DX)(R10*4), Y10
@@ -3980,13 +4310,13 @@ k44many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x10, R9
 	SUBQ         $0x02, CX
-	JGE          k44many
+	JGE          k67many
 
-k44rest:
+k67rest:
 	ADDQ $0x02, CX
-	JZ   k44done
+	JZ   k67done
 
-k44one:
+k67one:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Y9
 	VMOVUPS      32(DX)(R10*4), Y10
@@ -4007,13 +4337,13 @@ k44one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k44one
+	JNZ          k67one
 
-k44done:
+k67done:
 	VMOVUPS    (R11), Y13
 	MOVQ       96(BX), SI
 	TESTQ      SI, SI
-	JZ         e45add
+	JZ         e68add
 	MOVQ       120(BX), DX
 	SHLQ       $0x02, DX
 	VADDPS     (SI), Y0, Y0
@@ -4031,10 +4361,10 @@ k44done:
 	VMASKMOVPS 64(SI), Y13, Y15
 	VADDPS     Y15, Y8, Y8
 
-e45add:
+e68add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e45rowBias
+	JZ           e68rowBias
 	VBROADCASTSS (SI), Y15
 	VADDPS       Y15, Y0, Y0
 	VADDPS       Y15, Y1, Y1
@@ -4048,10 +4378,10 @@ e45add:
 	VADDPS       Y15, Y7, Y7
 	VADDPS       Y15, Y8, Y8
 
-e45rowBias:
+e68rowBias:
 	MOVQ       152(BX), SI
 	TESTQ      SI, SI
-	JZ         e45colBias
+	JZ         e68colBias
 	VMOVUPS    (SI), Y15
 	VADDPS     Y15, Y0, Y0
 	VADDPS     Y15, Y3, Y3
@@ -4065,9 +4395,9 @@ e45rowBias:
 	VADDPS     Y15, Y5, Y5
 	VADDPS     Y15, Y8, Y8
 
-e45colBias:
+e68colBias:
 	CMPQ         208(BX), $0x00
-	JE           e45clamp
+	JE           e68clamp
 	VBROADCASTSS 216(BX), Y15
 	VBROADCASTSS 220(BX), Y14
 	VMAXPS       Y0, Y15, Y0
@@ -4089,10 +4419,10 @@ e45colBias:
 	VMAXPS       Y8, Y15, Y8
 	VMINPS       Y8, Y14, Y8
 
-e45clamp:
+e68clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e45slope
+	JZ           e68slope
 	VBROADCASTSS (SI), Y15
 	VMULPS       Y15, Y0, Y14
 	VBLENDVPS    Y0, Y14, Y0, Y0
@@ -4115,7 +4445,7 @@ e45clamp:
 	VMULPS       Y15, Y8, Y14
 	VBLENDVPS    Y8, Y14, Y8, Y8
 
-e45slope:
+e68slope:
 	MOVQ       64(BX), SI
 	MOVQ       88(BX), DX
 	SHLQ       $0x02, DX
@@ -4156,33 +4486,57 @@ TEXT ·direct4x3AVX2(SB), NOSPLIT, $0-8
 	PREFETCHT0 32(DI)
 	PREFETCHT0 64(DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x10, CX
-	LEAQ       masks<>+32(SB), R11
-	SHLQ       $0x02, CX
-	SUBQ       CX, R11
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
-	VXORPS     Y6, Y6, Y6
-	VXORPS     Y7, Y7, Y7
-	VXORPS     Y8, Y8, Y8
-	VXORPS     Y9, Y9, Y9
-	VXORPS     Y10, Y10, Y10
-	VXORPS     Y11, Y11, Y11
-	MOVQ       224(BX), R9
-	SUBQ       $0x02, CX
-	JL         k46rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p69
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 32(DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
 
-k46many:
+p69:
+	MOVQ   200(BX), CX
+	SUBQ   $0x10, CX
+	LEAQ   masks<>+32(SB), R11
+	SHLQ   $0x02, CX
+	SUBQ   CX, R11
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	MOVQ   224(BX), R9
+	SUBQ   $0x02, CX
+	JL     k70rest
+
+k70many:
+	PREFETCHT0   2048(SI)
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Y12
 	VMOVUPS      32(DX)(R10*4), Y13
@@ -4228,13 +4582,13 @@ k46many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $0x10, R9
 	SUBQ         $0x02, CX
-	JGE          k46many
+	JGE          k70many
 
-k46rest:
+k70rest:
 	ADDQ $0x02, CX
-	JZ   k46done
+	JZ   k70done
 
-k46one:
+k70one:
 	MOVQ         (R9), R10
 	VMOVUPS      (DX)(R10*4), Y12
 	VMOVUPS      32(DX)(R10*4), Y13
@@ -4259,13 +4613,13 @@ k46one:
 	ADDQ         AX, SI
 	ADDQ         $0x08, R9
 	DECQ         CX
-	JNZ          k46one
+	JNZ          k70one
 
-k46done:
+k70done:
 	VMOVUPS    (R11), Y13
 	MOVQ       96(BX), SI
 	TESTQ      SI, SI
-	JZ         e47add
+	JZ         e71add
 	MOVQ       120(BX), DX
 	SHLQ       $0x02, DX
 	VADDPS     (SI), Y0, Y0
@@ -4288,10 +4642,10 @@ k46done:
 	VMASKMOVPS 64(SI), Y13, Y15
 	VADDPS     Y15, Y11, Y11
 
-e47add:
+e71add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e47rowBias
+	JZ           e71rowBias
 	VBROADCASTSS (SI), Y15
 	VADDPS       Y15, Y0, Y0
 	VADDPS       Y15, Y1, Y1
@@ -4309,10 +4663,10 @@ e47add:
 	VADDPS       Y15, Y10, Y10
 	VADDPS       Y15, Y11, Y11
 
-e47rowBias:
+e71rowBias:
 	MOVQ       152(BX), SI
 	TESTQ      SI, SI
-	JZ         e47colBias
+	JZ         e71colBias
 	VMOVUPS    (SI), Y15
 	VADDPS     Y15, Y0, Y0
 	VADDPS     Y15, Y3, Y3
@@ -4329,9 +4683,9 @@ e47rowBias:
 	VADDPS     Y15, Y8, Y8
 	VADDPS     Y15, Y11, Y11
 
-e47colBias:
+e71colBias:
 	CMPQ         208(BX), $0x00
-	JE           e47clamp
+	JE           e71clamp
 	VBROADCASTSS 216(BX), Y15
 	VBROADCASTSS 220(BX), Y14
 	VMAXPS       Y0, Y15, Y0
@@ -4359,10 +4713,10 @@ e47colBias:
 	VMAXPS       Y11, Y15, Y11
 	VMINPS       Y11, Y14, Y11
 
-e47clamp:
+e71clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e47slope
+	JZ           e71slope
 	VBROADCASTSS (SI), Y15
 	VMULPS       Y15, Y0, Y14
 	VBLENDVPS    Y0, Y14, Y0, Y0
@@ -4392,7 +4746,7 @@ e47clamp:
 	VMULPS       Y15, Y11, Y14
 	VBLENDVPS    Y11, Y14, Y11, Y11
 
-e47slope:
+e71slope:
 	MOVQ       64(BX), SI
 	MOVQ       88(BX), DX
 	SHLQ       $0x02, DX
@@ -4438,9 +4792,9 @@ TEXT ·pack1AVX2(SB), NOSPLIT, $0-24
 	MOVQ    24(BX), SI
 	MOVQ    32(BX), CX
 	SUBQ    $0x02, CX
-	JL      k48rest
+	JL      k72rest
 
-k48many:
+k72many:
 	MOVQ       (SI), AX
 	VMASKMOVPS (R8)(AX*4), Y8, Y0
 	VMOVUPS    Y0, (DI)
@@ -4450,22 +4804,22 @@ k48many:
 	ADDQ       $0x10, SI
 	LEAQ       (DI)(DX*2), DI
 	SUBQ       $0x02, CX
-	JGE        k48many
+	JGE        k72many
 
-k48rest:
+k72rest:
 	ADDQ $0x02, CX
-	JZ   k48done
+	JZ   k72done
 
-k48one:
+k72one:
 	MOVQ       (SI), AX
 	VMASKMOVPS (R8)(AX*4), Y8, Y0
 	VMOVUPS    Y0, (DI)
 	ADDQ       $0x08, SI
 	ADDQ       DX, DI
 	DECQ       CX
-	JNZ        k48one
+	JNZ        k72one
 
-k48done:
+k72done:
 	VZEROUPPER
 	RET
 
@@ -4507,9 +4861,9 @@ TEXT ·pack2AVX2(SB), NOSPLIT, $0-24
 	MOVQ    24(BX), SI
 	MOVQ    32(BX), CX
 	SUBQ    $0x02, CX
-	JL      k49rest
+	JL      k73rest
 
-k49many:
+k73many:
 	MOVQ       (SI), AX
 	VMASKMOVPS (R8)(AX*4), Y8, Y0
 	VMASKMOVPS (R9)(AX*4), Y9, Y1
@@ -4523,13 +4877,13 @@ k49many:
 	ADDQ       $0x10, SI
 	LEAQ       (DI)(DX*2), DI
 	SUBQ       $0x02, CX
-	JGE        k49many
+	JGE        k73many
 
-k49rest:
+k73rest:
 	ADDQ $0x02, CX
-	JZ   k49done
+	JZ   k73done
 
-k49one:
+k73one:
 	MOVQ       (SI), AX
 	VMASKMOVPS (R8)(AX*4), Y8, Y0
 	VMASKMOVPS (R9)(AX*4), Y9, Y1
@@ -4538,9 +4892,9 @@ k49one:
 	ADDQ       $0x08, SI
 	ADDQ       DX, DI
 	DECQ       CX
-	JNZ        k49one
+	JNZ        k73one
 
-k49done:
+k73done:
 	VZEROUPPER
 	RET
 
@@ -4596,9 +4950,9 @@ TEXT ·pack3AVX2(SB), NOSPLIT, $0-24
 	MOVQ    24(BX), SI
 	MOVQ    32(BX), CX
 	SUBQ    $0x02, CX
-	JL      k50rest
+	JL      k74rest
 
-k50many:
+k74many:
 	MOVQ       (SI), AX
 	VMASKMOVPS (R8)(AX*4), Y8, Y0
 	VMASKMOVPS (R9)(AX*4), Y9, Y1
@@ -4616,13 +4970,13 @@ k50many:
 	ADDQ       $0x10, SI
 	LEAQ       (DI)(DX*2), DI
 	SUBQ       $0x02, CX
-	JGE        k50many
+	JGE        k74many
 
-k50rest:
+k74rest:
 	ADDQ $0x02, CX
-	JZ   k50done
+	JZ   k74done
 
-k50one:
+k74one:
 	MOVQ       (SI), AX
 	VMASKMOVPS (R8)(AX*4), Y8, Y0
 	VMASKMOVPS (R9)(AX*4), Y9, Y1
@@ -4633,9 +4987,9 @@ k50one:
 	ADDQ       $0x08, SI
 	ADDQ       DX, DI
 	DECQ       CX
-	JNZ        k50one
+	JNZ        k74one
 
-k50done:
+k74done:
 	VZEROUPPER
 	RET
 
@@ -4705,9 +5059,9 @@ TEXT ·pack4AVX2(SB), NOSPLIT, $0-24
 	MOVQ    24(BX), SI
 	MOVQ    32(BX), CX
 	SUBQ    $0x02, CX
-	JL      k51rest
+	JL      k75rest
 
-k51many:
+k75many:
 	MOVQ       (SI), AX
 	VMASKMOVPS (R8)(AX*4), Y8, Y0
 	VMASKMOVPS (R9)(AX*4), Y9, Y1
@@ -4729,13 +5083,13 @@ k51many:
 	ADDQ       $0x10, SI
 	LEAQ       (DI)(DX*2), DI
 	SUBQ       $0x02, CX
-	JGE        k51many
+	JGE        k75many
 
-k51rest:
+k75rest:
 	ADDQ $0x02, CX
-	JZ   k51done
+	JZ   k75done
 
-k51one:
+k75one:
 	MOVQ       (SI), AX
 	VMASKMOVPS (R8)(AX*4), Y8, Y0
 	VMASKMOVPS (R9)(AX*4), Y9, Y1
@@ -4748,9 +5102,9 @@ k51one:
 	ADDQ       $0x08, SI
 	ADDQ       DX, DI
 	DECQ       CX
-	JNZ        k51one
+	JNZ        k75one
 
-k51done:
+k75done:
 	VZEROUPPER
 	RET
 
@@ -4771,9 +5125,9 @@ TEXT ·packGatherAVX2(SB), NOSPLIT, $0-24
 	MOVQ    24(BX), SI
 	MOVQ    32(BX), CX
 	SUBQ    $0x01, CX
-	JL      k52rest
+	JL      k76rest
 
-k52many:
+k76many:
 	MOVQ       (SI), AX
 	LEAQ       (R8)(AX*4), AX
 	VXORPS     Y3, Y3, Y3
@@ -4783,13 +5137,13 @@ k52many:
 	ADDQ       $0x08, SI
 	ADDQ       DX, DI
 	SUBQ       $0x01, CX
-	JGE        k52many
+	JGE        k76many
 
-k52rest:
+k76rest:
 	ADDQ $0x01, CX
-	JZ   k52done
+	JZ   k76done
 
-k52one:
+k76one:
 	MOVQ       (SI), AX
 	LEAQ       (R8)(AX*4), AX
 	VXORPS     Y3, Y3, Y3
@@ -4799,9 +5153,9 @@ k52one:
 	ADDQ       $0x08, SI
 	ADDQ       DX, DI
 	DECQ       CX
-	JNZ        k52one
+	JNZ        k76one
 
-k52done:
+k76done:
 	VZEROUPPER
 	RET
 
@@ -4822,9 +5176,9 @@ TEXT ·band1x1AVX2(SB), NOSPLIT, $0-64
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 	SUBQ   $0x08, CX
-	JL     k53rest
+	JL     k77rest
 
-k53many:
+k77many:
 	VBROADCASTSS (SI), Y15
 	PREFETCHT0   4096(DX)
 	VFMADD231PS  (DX), Y15, Y0
@@ -4848,22 +5202,22 @@ k53many:
 	ADDQ         $0x20, SI
 	ADDQ         $+256, DX
 	SUBQ         $0x08, CX
-	JGE          k53many
+	JGE          k77many
 
-k53rest:
+k77rest:
 	ADDQ $0x08, CX
-	JZ   k53done
+	JZ   k77done
 
-k53one:
+k77one:
 	VBROADCASTSS (SI), Y15
 	PREFETCHT0   4096(DX)
 	VFMADD231PS  (DX), Y15, Y0
 	ADDQ         $0x04, SI
 	ADDQ         $0x20, DX
 	DECQ         CX
-	JNZ          k53one
+	JNZ          k77one
 
-k53done:
+k77done:
 	VADDPS Y4, Y0, Y0
 	VADDPS Y5, Y1, Y1
 	VADDPS Y6, Y2, Y2
@@ -4904,9 +5258,9 @@ TEXT ·band2x1AVX2(SB), NOSPLIT, $0-64
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 	SUBQ   $0x04, CX
-	JL     k54rest
+	JL     k78rest
 
-k54many:
+k78many:
 	VBROADCASTSS (SI), Y15
 	VBROADCASTSS (R9), Y14
 	PREFETCHT0   4096(DX)
@@ -4933,13 +5287,13 @@ k54many:
 	ADDQ         $0x10, R9
 	ADDQ         $+128, DX
 	SUBQ         $0x04, CX
-	JGE          k54many
+	JGE          k78many
 
-k54rest:
+k78rest:
 	ADDQ $0x04, CX
-	JZ   k54done
+	JZ   k78done
 
-k54one:
+k78one:
 	VBROADCASTSS (SI), Y15
 	VBROADCASTSS (R9), Y14
 	PREFETCHT0   4096(DX)
@@ -4950,9 +5304,9 @@ k54one:
 	ADDQ         $0x04, R9
 	ADDQ         $0x20, DX
 	DECQ         CX
-	JNZ          k54one
+	JNZ          k78one
 
-k54done:
+k78done:
 	VADDPS Y4, Y0, Y0
 	VADDPS Y5, Y1, Y1
 	VADDPS Y6, Y2, Y2
@@ -5001,9 +5355,9 @@ TEXT ·band3x1AVX2(SB), NOSPLIT, $0-64
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
 	SUBQ   $0x04, CX
-	JL     k55rest
+	JL     k79rest
 
-k55many:
+k79many:
 	VBROADCASTSS (SI), Y15
 	VBROADCASTSS (R9), Y14
 	VBROADCASTSS (R10), Y13
@@ -5039,13 +5393,13 @@ k55many:
 	ADDQ         $0x10, R10
 	ADDQ         $+128, DX
 	SUBQ         $0x04, CX
-	JGE          k55many
+	JGE          k79many
 
-k55rest:
+k79rest:
 	ADDQ $0x04, CX
-	JZ   k55done
+	JZ   k79done
 
-k55one:
+k79one:
 	VBROADCASTSS (SI), Y15
 	VBROADCASTSS (R9), Y14
 	VBROADCASTSS (R10), Y13
@@ -5059,9 +5413,9 @@ k55one:
 	ADDQ         $0x04, R10
 	ADDQ         $0x20, DX
 	DECQ         CX
-	JNZ          k55one
+	JNZ          k79one
 
-k55done:
+k79done:
 	VADDPS Y6, Y0, Y0
 	VADDPS Y7, Y1, Y1
 	VADDPS Y8, Y2, Y2
@@ -5111,9 +5465,9 @@ TEXT ·band1x2AVX2(SB), NOSPLIT, $0-64
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 	SUBQ   $0x04, CX
-	JL     k56rest
+	JL     k80rest
 
-k56many:
+k80many:
 	VBROADCASTSS (SI), Y15
 	PREFETCHT0   4096(DX)
 	VFMADD231PS  (DX), Y15, Y0
@@ -5133,13 +5487,13 @@ k56many:
 	ADDQ         $0x10, SI
 	ADDQ         $+256, DX
 	SUBQ         $0x04, CX
-	JGE          k56many
+	JGE          k80many
 
-k56rest:
+k80rest:
 	ADDQ $0x04, CX
-	JZ   k56done
+	JZ   k80done
 
-k56one:
+k80one:
 	VBROADCASTSS (SI), Y15
 	PREFETCHT0   4096(DX)
 	VFMADD231PS  (DX), Y15, Y0
@@ -5147,9 +5501,9 @@ k56one:
 	ADDQ         $0x04, SI
 	ADDQ         $0x40, DX
 	DECQ         CX
-	JNZ          k56one
+	JNZ          k80one
 
-k56done:
+k80done:
 	VADDPS Y4, Y0, Y0
 	VADDPS Y5, Y1, Y1
 	VADDPS Y6, Y2, Y2
@@ -5191,9 +5545,9 @@ TEXT ·band2x2AVX2(SB), NOSPLIT, $0-64
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 	SUBQ   $0x02, CX
-	JL     k57rest
+	JL     k81rest
 
-k57many:
+k81many:
 	VBROADCASTSS (SI), Y15
 	VBROADCASTSS (R9), Y14
 	PREFETCHT0   4096(DX)
@@ -5216,13 +5570,13 @@ k57many:
 	ADDQ         $0x08, R9
 	ADDQ         $+128, DX
 	SUBQ         $0x02, CX
-	JGE          k57many
+	JGE          k81many
 
-k57rest:
+k81rest:
 	ADDQ $0x02, CX
-	JZ   k57done
+	JZ   k81done
 
-k57one:
+k81one:
 	VBROADCASTSS (SI), Y15
 	VBROADCASTSS (R9), Y14
 	PREFETCHT0   4096(DX)
@@ -5236,9 +5590,9 @@ k57one:
 	ADDQ         $0x04, R9
 	ADDQ         $0x40, DX
 	DECQ         CX
-	JNZ          k57one
+	JNZ          k81one
 
-k57done:
+k81done:
 	VADDPS Y4, Y0, Y0
 	VADDPS Y5, Y1, Y1
 	VADDPS Y6, Y2, Y2
@@ -5289,9 +5643,9 @@ TEXT ·band3x2AVX2(SB), NOSPLIT, $0-64
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
 	SUBQ   $0x02, CX
-	JL     k58rest
+	JL     k82rest
 
-k58many:
+k82many:
 	VBROADCASTSS (SI), Y15
 	VBROADCASTSS (R9), Y14
 	VBROADCASTSS (R10), Y13
@@ -5321,13 +5675,13 @@ k58many:
 	ADDQ         $0x08, R10
 	ADDQ         $+128, DX
 	SUBQ         $0x02, CX
-	JGE          k58many
+	JGE          k82many
 
-k58rest:
+k82rest:
 	ADDQ $0x02, CX
-	JZ   k58done
+	JZ   k82done
 
-k58one:
+k82one:
 	VBROADCASTSS (SI), Y15
 	VBROADCASTSS (R9), Y14
 	VBROADCASTSS (R10), Y13
@@ -5345,9 +5699,9 @@ k58one:
 	ADDQ         $0x04, R10
 	ADDQ         $0x40, DX
 	DECQ         CX
-	JNZ          k58one
+	JNZ          k82one
 
-k58done:
+k82done:
 	VADDPS Y6, Y0, Y0
 	VADDPS Y7, Y1, Y1
 	VADDPS Y8, Y2, Y2
@@ -5404,9 +5758,9 @@ TEXT ·band1x3AVX2(SB), NOSPLIT, $0-64
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
 	SUBQ   $0x04, CX
-	JL     k59rest
+	JL     k83rest
 
-k59many:
+k83many:
 	VBROADCASTSS (SI), Y15
 	PREFETCHT0   4096(DX)
 	VFMADD231PS  (DX), Y15, Y0
@@ -5432,13 +5786,13 @@ k59many:
 	ADDQ         $0x10, SI
 	ADDQ         $+384, DX
 	SUBQ         $0x04, CX
-	JGE          k59many
+	JGE          k83many
 
-k59rest:
+k83rest:
 	ADDQ $0x04, CX
-	JZ   k59done
+	JZ   k83done
 
-k59one:
+k83one:
 	VBROADCASTSS (SI), Y15
 	PREFETCHT0   4096(DX)
 	VFMADD231PS  (DX), Y15, Y0
@@ -5448,9 +5802,9 @@ k59one:
 	ADDQ         $0x04, SI
 	ADDQ         $0x60, DX
 	DECQ         CX
-	JNZ          k59one
+	JNZ          k83one
 
-k59done:
+k83done:
 	VADDPS Y6, Y0, Y0
 	VADDPS Y7, Y1, Y1
 	VADDPS Y8, Y2, Y2
@@ -5501,9 +5855,9 @@ TEXT ·band2x3AVX2(SB), NOSPLIT, $0-64
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
 	SUBQ   $0x02, CX
-	JL     k60rest
+	JL     k84rest
 
-k60many:
+k84many:
 	VBROADCASTSS (SI), Y15
 	VBROADCASTSS (R9), Y14
 	PREFETCHT0   4096(DX)
@@ -5533,13 +5887,13 @@ k60many:
 	ADDQ         $0x08, R9
 	ADDQ         $+192, DX
 	SUBQ         $0x02, CX
-	JGE          k60many
+	JGE          k84many
 
-k60rest:
+k84rest:
 	ADDQ $0x02, CX
-	JZ   k60done
+	JZ   k84done
 
-k60one:
+k84one:
 	VBROADCASTSS (SI), Y15
 	VBROADCASTSS (R9), Y14
 	PREFETCHT0   4096(DX)
@@ -5557,9 +5911,9 @@ k60one:
 	ADDQ         $0x04, R9
 	ADDQ         $0x60, DX
 	DECQ         CX
-	JNZ          k60one
+	JNZ          k84one
 
-k60done:
+k84done:
 	VADDPS Y6, Y0, Y0
 	VADDPS Y7, Y1, Y1
 	VADDPS Y8, Y2, Y2
@@ -5613,9 +5967,9 @@ TEXT ·band3x3AVX2(SB), NOSPLIT, $0-64
 	VXORPS Y7, Y7, Y7
 	VXORPS Y8, Y8, Y8
 	SUBQ   $0x02, CX
-	JL     k61rest
+	JL     k85rest
 
-k61many:
+k85many:
 	VBROADCASTSS (SI), Y15
 	VBROADCASTSS (R9), Y14
 	VBROADCASTSS (R10), Y13
@@ -5654,13 +6008,13 @@ k61many:
 	ADDQ         $0x08, R10
 	ADDQ         $+192, DX
 	SUBQ         $0x02, CX
-	JGE          k61many
+	JGE          k85many
 
-k61rest:
+k85rest:
 	ADDQ $0x02, CX
-	JZ   k61done
+	JZ   k85done
 
-k61one:
+k85one:
 	VBROADCASTSS (SI), Y15
 	VBROADCASTSS (R9), Y14
 	VBROADCASTSS (R10), Y13
@@ -5683,9 +6037,9 @@ k61one:
 	ADDQ         $0x04, R10
 	ADDQ         $0x60, DX
 	DECQ         CX
-	JNZ          k61one
+	JNZ          k85one
 
-k61done:
+k85done:
 	MOVQ   c+32(FP), DI
 	MOVQ   ldc+40(FP), R8
 	SHLQ   $0x02, R8
@@ -5738,9 +6092,9 @@ TEXT ·band1x4AVX2(SB), NOSPLIT, $0-64
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 	SUBQ   $0x02, CX
-	JL     k62rest
+	JL     k86rest
 
-k62many:
+k86many:
 	VBROADCASTSS (SI), Y15
 	PREFETCHT0   4096(DX)
 	VFMADD231PS  (DX), Y15, Y0
@@ -5758,13 +6112,13 @@ k62many:
 	ADDQ         $0x08, SI
 	ADDQ         $+256, DX
 	SUBQ         $0x02, CX
-	JGE          k62many
+	JGE          k86many
 
-k62rest:
+k86rest:
 	ADDQ $0x02, CX
-	JZ   k62done
+	JZ   k86done
 
-k62one:
+k86one:
 	VBROADCASTSS (SI), Y15
 	PREFETCHT0   4096(DX)
 	VFMADD231PS  (DX), Y15, Y0
@@ -5775,9 +6129,9 @@ k62one:
 	ADDQ         $0x04, SI
 	ADDQ         $+128, DX
 	DECQ         CX
-	JNZ          k62one
+	JNZ          k86one
 
-k62done:
+k86done:
 	VADDPS Y4, Y0, Y0
 	VADDPS Y5, Y1, Y1
 	VADDPS Y6, Y2, Y2
@@ -5821,9 +6175,9 @@ TEXT ·band2x4AVX2(SB), NOSPLIT, $0-64
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 	SUBQ   $0x02, CX
-	JL     k63rest
+	JL     k87rest
 
-k63many:
+k87many:
 	VBROADCASTSS (SI), Y15
 	VBROADCASTSS (R9), Y14
 	PREFETCHT0   4096(DX)
@@ -5860,13 +6214,13 @@ k63many:
 	ADDQ         $0x08, R9
 	ADDQ         $+256, DX
 	SUBQ         $0x02, CX
-	JGE          k63many
+	JGE          k87many
 
-k63rest:
+k87rest:
 	ADDQ $0x02, CX
-	JZ   k63done
+	JZ   k87done
 
-k63one:
+k87one:
 	VBROADCASTSS (SI), Y15
 	VBROADCASTSS (R9), Y14
 	PREFETCHT0   4096(DX)
@@ -5887,9 +6241,9 @@ k63one:
 	ADDQ         $0x04, R9
 	ADDQ         $+128, DX
 	DECQ         CX
-	JNZ          k63one
+	JNZ          k87one
 
-k63done:
+k87done:
 	MOVQ   c+32(FP), DI
 	MOVQ   ldc+40(FP), R8
 	SHLQ   $0x02, R8
@@ -5944,9 +6298,9 @@ TEXT ·band3x4AVX2(SB), NOSPLIT, $0-64
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
 	SUBQ   $0x02, CX
-	JL     k64rest
+	JL     k88rest
 
-k64many:
+k88many:
 	VBROADCASTSS (SI), Y15
 	VBROADCASTSS (R9), Y14
 	VBROADCASTSS (R10), Y13
@@ -5994,13 +6348,13 @@ k64many:
 	ADDQ         $0x08, R10
 	ADDQ         $+256, DX
 	SUBQ         $0x02, CX
-	JGE          k64many
+	JGE          k88many
 
-k64rest:
+k88rest:
 	ADDQ $0x02, CX
-	JZ   k64done
+	JZ   k88done
 
-k64one:
+k88one:
 	VBROADCASTSS (SI), Y15
 	VBROADCASTSS (R9), Y14
 	VBROADCASTSS (R10), Y13
@@ -6027,9 +6381,9 @@ k64one:
 	ADDQ         $0x04, R10
 	ADDQ         $+128, DX
 	DECQ         CX
-	JNZ          k64one
+	JNZ          k88one
 
-k64done:
+k88done:
 	MOVQ   c+32(FP), DI
 	MOVQ   ldc+40(FP), R8
 	SHLQ   $0x02, R8
@@ -6083,9 +6437,9 @@ TEXT ·narrow1AVX2(SB), NOSPLIT, $0-32
 	VXORPS X2, X2, X2
 	VXORPS X3, X3, X3
 	SUBQ   $0x04, CX
-	JL     k65rest
+	JL     k89rest
 
-k65many:
+k89many:
 	PREFETCHT0   4096(SI)
 	VBROADCASTSS (DX), X5
 	VFMADD231PS  (SI), X5, X0
@@ -6098,22 +6452,22 @@ k65many:
 	ADDQ         $0x40, SI
 	ADDQ         $+384, DX
 	SUBQ         $0x04, CX
-	JGE          k65many
+	JGE          k89many
 
-k65rest:
+k89rest:
 	ADDQ $0x04, CX
-	JZ   k65done
+	JZ   k89done
 
-k65one:
+k89one:
 	PREFETCHT0   4096(SI)
 	VBROADCASTSS (DX), X5
 	VFMADD231PS  (SI), X5, X0
 	ADDQ         $0x10, SI
 	ADDQ         $0x60, DX
 	DECQ         CX
-	JNZ          k65one
+	JNZ          k89one
 
-k65done:
+k89done:
 	VADDPS  X2, X0, X0
 	VADDPS  X3, X1, X1
 	VADDPS  X1, X0, X0
@@ -6229,9 +6583,9 @@ TEXT ·narrow2AVX2(SB), NOSPLIT, $0-32
 	VXORPS X6, X6, X6
 	VXORPS X7, X7, X7
 	SUBQ   $0x04, CX
-	JL     k66rest
+	JL     k90rest
 
-k66many:
+k90many:
 	PREFETCHT0   4096(SI)
 	VMOVUPS      (SI), X8
 	VBROADCASTSS (DX), X9
@@ -6256,13 +6610,13 @@ k66many:
 	ADDQ         $0x40, SI
 	ADDQ         $+384, DX
 	SUBQ         $0x04, CX
-	JGE          k66many
+	JGE          k90many
 
-k66rest:
+k90rest:
 	ADDQ $0x04, CX
-	JZ   k66done
+	JZ   k90done
 
-k66one:
+k90one:
 	PREFETCHT0   4096(SI)
 	VMOVUPS      (SI), X8
 	VBROADCASTSS (DX), X9
@@ -6272,9 +6626,9 @@ k66one:
 	ADDQ         $0x10, SI
 	ADDQ         $0x60, DX
 	DECQ         CX
-	JNZ          k66one
+	JNZ          k90one
 
-k66done:
+k90done:
 	VADDPS  X4, X0, X0
 	VADDPS  X5, X1, X1
 	VADDPS  X6, X2, X2
@@ -6436,9 +6790,9 @@ TEXT ·narrow3AVX2(SB), NOSPLIT, $0-32
 	VXORPS X4, X4, X4
 	VXORPS X5, X5, X5
 	SUBQ   $0x04, CX
-	JL     k67rest
+	JL     k91rest
 
-k67many:
+k91many:
 	PREFETCHT0   4096(SI)
 	VMOVUPS      (SI), X6
 	VBROADCASTSS (DX), X7
@@ -6471,13 +6825,13 @@ k67many:
 	ADDQ         $0x40, SI
 	ADDQ         $+384, DX
 	SUBQ         $0x04, CX
-	JGE          k67many
+	JGE          k91many
 
-k67rest:
+k91rest:
 	ADDQ $0x04, CX
-	JZ   k67done
+	JZ   k91done
 
-k67one:
+k91one:
 	PREFETCHT0   4096(SI)
 	VMOVUPS      (SI), X6
 	VBROADCASTSS (DX), X7
@@ -6489,9 +6843,9 @@ k67one:
 	ADDQ         $0x10, SI
 	ADDQ         $0x60, DX
 	DECQ         CX
-	JNZ          k67one
+	JNZ          k91one
 
-k67done:
+k91done:
 	VADDPS  X3, X0, X0
 	VADDPS  X4, X1, X1
 	VADDPS  X5, X2, X2
@@ -6627,9 +6981,9 @@ TEXT ·narrow4AVX2(SB), NOSPLIT, $0-32
 	VXORPS X6, X6, X6
 	VXORPS X7, X7, X7
 	SUBQ   $0x04, CX
-	JL     k68rest
+	JL     k92rest
 
-k68many:
+k92many:
 	PREFETCHT0   4096(SI)
 	VMOVUPS      (SI), X8
 	VBROADCASTSS (DX), X9
@@ -6670,13 +7024,13 @@ k68many:
 	ADDQ         $0x40, SI
 	ADDQ         $+384, DX
 	SUBQ         $0x04, CX
-	JGE          k68many
+	JGE          k92many
 
-k68rest:
+k92rest:
 	ADDQ $0x04, CX
-	JZ   k68done
+	JZ   k92done
 
-k68one:
+k92one:
 	PREFETCHT0   4096(SI)
 	VMOVUPS      (SI), X8
 	VBROADCASTSS (DX), X9
@@ -6690,9 +7044,9 @@ k68one:
 	ADDQ         $0x10, SI
 	ADDQ         $0x60, DX
 	DECQ         CX
-	JNZ          k68one
+	JNZ          k92one
 
-k68done:
+k92done:
 	VADDPS  X4, X0, X0
 	VADDPS  X5, X1, X1
 	VADDPS  X6, X2, X2
@@ -6847,24 +7201,33 @@ TEXT ·micro1x1AVX512(SB), NOSPLIT, $0-8
 	SHLQ       $0x02, R8
 	PREFETCHT0 (DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	SUBQ       $0x04, CX
-	JL         k69rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p93
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
 
-k69many:
+p93:
+	MOVQ   200(BX), CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	SUBQ   $0x04, CX
+	JL     k94rest
+
+k94many:
 	VMOVUPS          (DX), Z4
 	VFMADD231PS.BCST (SI), Z4, Z0
 	VMOVUPS          192(DX), Z4
@@ -6877,64 +7240,64 @@ k69many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $+768, DX
 	SUBQ             $0x04, CX
-	JGE              k69many
+	JGE              k94many
 
-k69rest:
+k94rest:
 	ADDQ $0x04, CX
-	JZ   k69done
+	JZ   k94done
 
-k69one:
+k94one:
 	VMOVUPS          (DX), Z4
 	VFMADD231PS.BCST (SI), Z4, Z0
 	ADDQ             AX, SI
 	ADDQ             $+192, DX
 	DECQ             CX
-	JNZ              k69one
+	JNZ              k94one
 
-k69done:
+k94done:
 	VADDPS    Z2, Z0, Z0
 	VADDPS    Z3, Z1, Z1
 	VADDPS    Z1, Z0, Z0
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e70add
+	JZ        e95add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 
-e70add:
+e95add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e70rowBias
+	JZ           e95rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 
-e70rowBias:
+e95rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e70colBias
+	JZ        e95colBias
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 
-e70colBias:
+e95colBias:
 	CMPQ         208(BX), $0x00
-	JE           e70clamp
+	JE           e95clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
 	VMINPS       Z0, Z30, Z0
 
-e70clamp:
+e95clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e70slope
+	JZ           e95slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
 	VMULPS       Z31, Z0, K2, Z0
 
-e70slope:
+e95slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -6953,28 +7316,39 @@ TEXT ·micro2x1AVX512(SB), NOSPLIT, $0-8
 	ADDQ       R8, DI
 	PREFETCHT0 (DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	SUBQ       $0x04, CX
-	JL         k71rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p96
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
 
-k71many:
+p96:
+	MOVQ   200(BX), CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	SUBQ   $0x04, CX
+	JL     k97rest
+
+k97many:
 	VMOVUPS          (DX), Z8
 	VFMADD231PS.BCST (SI), Z8, Z0
 	VFMADD231PS.BCST 4(SI), Z8, Z1
@@ -6991,22 +7365,22 @@ k71many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $+768, DX
 	SUBQ             $0x04, CX
-	JGE              k71many
+	JGE              k97many
 
-k71rest:
+k97rest:
 	ADDQ $0x04, CX
-	JZ   k71done
+	JZ   k97done
 
-k71one:
+k97one:
 	VMOVUPS          (DX), Z8
 	VFMADD231PS.BCST (SI), Z8, Z0
 	VFMADD231PS.BCST 4(SI), Z8, Z1
 	ADDQ             AX, SI
 	ADDQ             $+192, DX
 	DECQ             CX
-	JNZ              k71one
+	JNZ              k97one
 
-k71done:
+k97done:
 	VADDPS    Z4, Z0, Z0
 	VADDPS    Z5, Z1, Z1
 	VADDPS    Z6, Z2, Z2
@@ -7015,7 +7389,7 @@ k71done:
 	VADDPS    Z3, Z1, Z1
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e72add
+	JZ        e98add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VMOVUPS.Z (SI), K1, Z31
@@ -7024,26 +7398,26 @@ k71done:
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z1, Z1
 
-e72add:
+e98add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e72rowBias
+	JZ           e98rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VBROADCASTSS 4(SI), Z31
 	VADDPS       Z31, Z1, Z1
 
-e72rowBias:
+e98rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e72colBias
+	JZ        e98colBias
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z1, Z1
 
-e72colBias:
+e98colBias:
 	CMPQ         208(BX), $0x00
-	JE           e72clamp
+	JE           e98clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -7051,10 +7425,10 @@ e72colBias:
 	VMAXPS       Z1, Z31, Z1
 	VMINPS       Z1, Z30, Z1
 
-e72clamp:
+e98clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e72slope
+	JZ           e98slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -7063,7 +7437,7 @@ e72clamp:
 	VCMPPS       $0x01, Z30, Z1, K2
 	VMULPS       Z31, Z1, K2, Z1
 
-e72slope:
+e98slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -7086,32 +7460,45 @@ TEXT ·micro3x1AVX512(SB), NOSPLIT, $0-8
 	ADDQ       R8, DI
 	PREFETCHT0 (DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	SUBQ       $0x04, CX
-	JL         k73rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p99
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
 
-k73many:
+p99:
+	MOVQ   200(BX), CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	SUBQ   $0x04, CX
+	JL     k100rest
+
+k100many:
 	VMOVUPS          (DX), Z12
 	VFMADD231PS.BCST (SI), Z12, Z0
 	VFMADD231PS.BCST 4(SI), Z12, Z1
@@ -7132,13 +7519,13 @@ k73many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $+768, DX
 	SUBQ             $0x04, CX
-	JGE              k73many
+	JGE              k100many
 
-k73rest:
+k100rest:
 	ADDQ $0x04, CX
-	JZ   k73done
+	JZ   k100done
 
-k73one:
+k100one:
 	VMOVUPS          (DX), Z12
 	VFMADD231PS.BCST (SI), Z12, Z0
 	VFMADD231PS.BCST 4(SI), Z12, Z1
@@ -7146,9 +7533,9 @@ k73one:
 	ADDQ             AX, SI
 	ADDQ             $+192, DX
 	DECQ             CX
-	JNZ              k73one
+	JNZ              k100one
 
-k73done:
+k100done:
 	VADDPS    Z6, Z0, Z0
 	VADDPS    Z7, Z1, Z1
 	VADDPS    Z8, Z2, Z2
@@ -7160,7 +7547,7 @@ k73done:
 	VADDPS    Z5, Z2, Z2
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e74add
+	JZ        e101add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VMOVUPS.Z (SI), K1, Z31
@@ -7172,10 +7559,10 @@ k73done:
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z2, Z2
 
-e74add:
+e101add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e74rowBias
+	JZ           e101rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VBROADCASTSS 4(SI), Z31
@@ -7183,18 +7570,18 @@ e74add:
 	VBROADCASTSS 8(SI), Z31
 	VADDPS       Z31, Z2, Z2
 
-e74rowBias:
+e101rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e74colBias
+	JZ        e101colBias
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z1, Z1
 	VADDPS    Z31, Z2, Z2
 
-e74colBias:
+e101colBias:
 	CMPQ         208(BX), $0x00
-	JE           e74clamp
+	JE           e101clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -7204,10 +7591,10 @@ e74colBias:
 	VMAXPS       Z2, Z31, Z2
 	VMINPS       Z2, Z30, Z2
 
-e74clamp:
+e101clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e74slope
+	JZ           e101slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -7219,7 +7606,7 @@ e74clamp:
 	VCMPPS       $0x01, Z30, Z2, K2
 	VMULPS       Z31, Z2, K2, Z2
 
-e74slope:
+e101slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -7246,28 +7633,43 @@ TEXT ·micro4x1AVX512(SB), NOSPLIT, $0-8
 	ADDQ       R8, DI
 	PREFETCHT0 (DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	SUBQ       $0x02, CX
-	JL         k75rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p102
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
 
-k75many:
+p102:
+	MOVQ   200(BX), CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	SUBQ   $0x02, CX
+	JL     k103rest
+
+k103many:
 	VMOVUPS          (DX), Z8
 	VFMADD231PS.BCST (SI), Z8, Z0
 	VFMADD231PS.BCST 4(SI), Z8, Z1
@@ -7281,13 +7683,13 @@ k75many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $+384, DX
 	SUBQ             $0x02, CX
-	JGE              k75many
+	JGE              k103many
 
-k75rest:
+k103rest:
 	ADDQ $0x02, CX
-	JZ   k75done
+	JZ   k103done
 
-k75one:
+k103one:
 	VMOVUPS          (DX), Z8
 	VFMADD231PS.BCST (SI), Z8, Z0
 	VFMADD231PS.BCST 4(SI), Z8, Z1
@@ -7296,16 +7698,16 @@ k75one:
 	ADDQ             AX, SI
 	ADDQ             $+192, DX
 	DECQ             CX
-	JNZ              k75one
+	JNZ              k103one
 
-k75done:
+k103done:
 	VADDPS    Z4, Z0, Z0
 	VADDPS    Z5, Z1, Z1
 	VADDPS    Z6, Z2, Z2
 	VADDPS    Z7, Z3, Z3
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e76add
+	JZ        e104add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VMOVUPS.Z (SI), K1, Z31
@@ -7320,10 +7722,10 @@ k75done:
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z3, Z3
 
-e76add:
+e104add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e76rowBias
+	JZ           e104rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VBROADCASTSS 4(SI), Z31
@@ -7333,19 +7735,19 @@ e76add:
 	VBROADCASTSS 12(SI), Z31
 	VADDPS       Z31, Z3, Z3
 
-e76rowBias:
+e104rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e76colBias
+	JZ        e104colBias
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z1, Z1
 	VADDPS    Z31, Z2, Z2
 	VADDPS    Z31, Z3, Z3
 
-e76colBias:
+e104colBias:
 	CMPQ         208(BX), $0x00
-	JE           e76clamp
+	JE           e104clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -7357,10 +7759,10 @@ e76colBias:
 	VMAXPS       Z3, Z31, Z3
 	VMINPS       Z3, Z30, Z3
 
-e76clamp:
+e104clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e76slope
+	JZ           e104slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -7375,7 +7777,7 @@ e76clamp:
 	VCMPPS       $0x01, Z30, Z3, K2
 	VMULPS       Z31, Z3, K2, Z3
 
-e76slope:
+e104slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -7406,30 +7808,47 @@ TEXT ·micro5x1AVX512(SB), NOSPLIT, $0-8
 	ADDQ       R8, DI
 	PREFETCHT0 (DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	SUBQ       $0x02, CX
-	JL         k77rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p105
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
 
-k77many:
+p105:
+	MOVQ   200(BX), CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	SUBQ   $0x02, CX
+	JL     k106rest
+
+k106many:
 	VMOVUPS          (DX), Z10
 	VFMADD231PS.BCST (SI), Z10, Z0
 	VFMADD231PS.BCST 4(SI), Z10, Z1
@@ -7445,13 +7864,13 @@ k77many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $+384, DX
 	SUBQ             $0x02, CX
-	JGE              k77many
+	JGE              k106many
 
-k77rest:
+k106rest:
 	ADDQ $0x02, CX
-	JZ   k77done
+	JZ   k106done
 
-k77one:
+k106one:
 	VMOVUPS          (DX), Z10
 	VFMADD231PS.BCST (SI), Z10, Z0
 	VFMADD231PS.BCST 4(SI), Z10, Z1
@@ -7461,9 +7880,9 @@ k77one:
 	ADDQ             AX, SI
 	ADDQ             $+192, DX
 	DECQ             CX
-	JNZ              k77one
+	JNZ              k106one
 
-k77done:
+k106done:
 	VADDPS    Z5, Z0, Z0
 	VADDPS    Z6, Z1, Z1
 	VADDPS    Z7, Z2, Z2
@@ -7471,7 +7890,7 @@ k77done:
 	VADDPS    Z9, Z4, Z4
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e78add
+	JZ        e107add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VMOVUPS.Z (SI), K1, Z31
@@ -7489,10 +7908,10 @@ k77done:
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z4, Z4
 
-e78add:
+e107add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e78rowBias
+	JZ           e107rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VBROADCASTSS 4(SI), Z31
@@ -7504,10 +7923,10 @@ e78add:
 	VBROADCASTSS 16(SI), Z31
 	VADDPS       Z31, Z4, Z4
 
-e78rowBias:
+e107rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e78colBias
+	JZ        e107colBias
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z1, Z1
@@ -7515,9 +7934,9 @@ e78rowBias:
 	VADDPS    Z31, Z3, Z3
 	VADDPS    Z31, Z4, Z4
 
-e78colBias:
+e107colBias:
 	CMPQ         208(BX), $0x00
-	JE           e78clamp
+	JE           e107clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -7531,10 +7950,10 @@ e78colBias:
 	VMAXPS       Z4, Z31, Z4
 	VMINPS       Z4, Z30, Z4
 
-e78clamp:
+e107clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e78slope
+	JZ           e107slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -7552,7 +7971,7 @@ e78clamp:
 	VCMPPS       $0x01, Z30, Z4, K2
 	VMULPS       Z31, Z4, K2, Z4
 
-e78slope:
+e107slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -7587,32 +8006,51 @@ TEXT ·micro6x1AVX512(SB), NOSPLIT, $0-8
 	ADDQ       R8, DI
 	PREFETCHT0 (DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	SUBQ       $0x02, CX
-	JL         k79rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p108
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
 
-k79many:
+p108:
+	MOVQ   200(BX), CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	SUBQ   $0x02, CX
+	JL     k109rest
+
+k109many:
 	VMOVUPS          (DX), Z12
 	VFMADD231PS.BCST (SI), Z12, Z0
 	VFMADD231PS.BCST 4(SI), Z12, Z1
@@ -7630,13 +8068,13 @@ k79many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $+384, DX
 	SUBQ             $0x02, CX
-	JGE              k79many
+	JGE              k109many
 
-k79rest:
+k109rest:
 	ADDQ $0x02, CX
-	JZ   k79done
+	JZ   k109done
 
-k79one:
+k109one:
 	VMOVUPS          (DX), Z12
 	VFMADD231PS.BCST (SI), Z12, Z0
 	VFMADD231PS.BCST 4(SI), Z12, Z1
@@ -7647,9 +8085,9 @@ k79one:
 	ADDQ             AX, SI
 	ADDQ             $+192, DX
 	DECQ             CX
-	JNZ              k79one
+	JNZ              k109one
 
-k79done:
+k109done:
 	VADDPS    Z6, Z0, Z0
 	VADDPS    Z7, Z1, Z1
 	VADDPS    Z8, Z2, Z2
@@ -7658,7 +8096,7 @@ k79done:
 	VADDPS    Z11, Z5, Z5
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e80add
+	JZ        e110add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VMOVUPS.Z (SI), K1, Z31
@@ -7679,10 +8117,10 @@ k79done:
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z5, Z5
 
-e80add:
+e110add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e80rowBias
+	JZ           e110rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VBROADCASTSS 4(SI), Z31
@@ -7696,10 +8134,10 @@ e80add:
 	VBROADCASTSS 20(SI), Z31
 	VADDPS       Z31, Z5, Z5
 
-e80rowBias:
+e110rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e80colBias
+	JZ        e110colBias
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z1, Z1
@@ -7708,9 +8146,9 @@ e80rowBias:
 	VADDPS    Z31, Z4, Z4
 	VADDPS    Z31, Z5, Z5
 
-e80colBias:
+e110colBias:
 	CMPQ         208(BX), $0x00
-	JE           e80clamp
+	JE           e110clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -7726,10 +8164,10 @@ e80colBias:
 	VMAXPS       Z5, Z31, Z5
 	VMINPS       Z5, Z30, Z5
 
-e80clamp:
+e110clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e80slope
+	JZ           e110slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -7750,7 +8188,7 @@ e80clamp:
 	VCMPPS       $0x01, Z30, Z5, K2
 	VMULPS       Z31, Z5, K2, Z5
 
-e80slope:
+e110slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -7789,27 +8227,48 @@ TEXT ·micro7x1AVX512(SB), NOSPLIT, $0-8
 	ADDQ       R8, DI
 	PREFETCHT0 (DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	SUBQ       $0x02, CX
-	JL         k81rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p111
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
 
-k81many:
+p111:
+	MOVQ   200(BX), CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	SUBQ   $0x02, CX
+	JL     k112rest
+
+k112many:
 	VMOVUPS          (DX), Z7
 	VFMADD231PS.BCST (SI), Z7, Z0
 	VFMADD231PS.BCST 4(SI), Z7, Z1
@@ -7829,13 +8288,13 @@ k81many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $+384, DX
 	SUBQ             $0x02, CX
-	JGE              k81many
+	JGE              k112many
 
-k81rest:
+k112rest:
 	ADDQ $0x02, CX
-	JZ   k81done
+	JZ   k112done
 
-k81one:
+k112one:
 	VMOVUPS          (DX), Z7
 	VFMADD231PS.BCST (SI), Z7, Z0
 	VFMADD231PS.BCST 4(SI), Z7, Z1
@@ -7847,12 +8306,12 @@ k81one:
 	ADDQ             AX, SI
 	ADDQ             $+192, DX
 	DECQ             CX
-	JNZ              k81one
+	JNZ              k112one
 
-k81done:
+k112done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e82add
+	JZ        e113add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VMOVUPS.Z (SI), K1, Z31
@@ -7876,10 +8335,10 @@ k81done:
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z6, Z6
 
-e82add:
+e113add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e82rowBias
+	JZ           e113rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VBROADCASTSS 4(SI), Z31
@@ -7895,10 +8354,10 @@ e82add:
 	VBROADCASTSS 24(SI), Z31
 	VADDPS       Z31, Z6, Z6
 
-e82rowBias:
+e113rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e82colBias
+	JZ        e113colBias
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z1, Z1
@@ -7908,9 +8367,9 @@ e82rowBias:
 	VADDPS    Z31, Z5, Z5
 	VADDPS    Z31, Z6, Z6
 
-e82colBias:
+e113colBias:
 	CMPQ         208(BX), $0x00
-	JE           e82clamp
+	JE           e113clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -7928,10 +8387,10 @@ e82colBias:
 	VMAXPS       Z6, Z31, Z6
 	VMINPS       Z6, Z30, Z6
 
-e82clamp:
+e113clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e82slope
+	JZ           e113slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -7955,7 +8414,7 @@ e82clamp:
 	VCMPPS       $0x01, Z30, Z6, K2
 	VMULPS       Z31, Z6, K2, Z6
 
-e82slope:
+e113slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -7998,28 +8457,52 @@ TEXT ·micro8x1AVX512(SB), NOSPLIT, $0-8
 	ADDQ       R8, DI
 	PREFETCHT0 (DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	SUBQ       $0x02, CX
-	JL         k83rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p114
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
 
-k83many:
+p114:
+	MOVQ   200(BX), CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	SUBQ   $0x02, CX
+	JL     k115rest
+
+k115many:
+	PREFETCHT0       2048(SI)
 	VMOVUPS          (DX), Z8
 	VFMADD231PS.BCST (SI), Z8, Z0
 	VFMADD231PS.BCST 4(SI), Z8, Z1
@@ -8041,13 +8524,13 @@ k83many:
 	LEAQ             (SI)(AX*2), SI
 	ADDQ             $+384, DX
 	SUBQ             $0x02, CX
-	JGE              k83many
+	JGE              k115many
 
-k83rest:
+k115rest:
 	ADDQ $0x02, CX
-	JZ   k83done
+	JZ   k115done
 
-k83one:
+k115one:
 	VMOVUPS          (DX), Z8
 	VFMADD231PS.BCST (SI), Z8, Z0
 	VFMADD231PS.BCST 4(SI), Z8, Z1
@@ -8060,12 +8543,12 @@ k83one:
 	ADDQ             AX, SI
 	ADDQ             $+192, DX
 	DECQ             CX
-	JNZ              k83one
+	JNZ              k115one
 
-k83done:
+k115done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e84add
+	JZ        e116add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VMOVUPS.Z (SI), K1, Z31
@@ -8092,10 +8575,10 @@ k83done:
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z7, Z7
 
-e84add:
+e116add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e84rowBias
+	JZ           e116rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VBROADCASTSS 4(SI), Z31
@@ -8113,10 +8596,10 @@ e84add:
 	VBROADCASTSS 28(SI), Z31
 	VADDPS       Z31, Z7, Z7
 
-e84rowBias:
+e116rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e84colBias
+	JZ        e116colBias
 	VMOVUPS.Z (SI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z1, Z1
@@ -8127,9 +8610,9 @@ e84rowBias:
 	VADDPS    Z31, Z6, Z6
 	VADDPS    Z31, Z7, Z7
 
-e84colBias:
+e116colBias:
 	CMPQ         208(BX), $0x00
-	JE           e84clamp
+	JE           e116clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -8149,10 +8632,10 @@ e84colBias:
 	VMAXPS       Z7, Z31, Z7
 	VMINPS       Z7, Z30, Z7
 
-e84clamp:
+e116clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e84slope
+	JZ           e116slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -8179,7 +8662,7 @@ e84clamp:
 	VCMPPS       $0x01, Z30, Z7, K2
 	VMULPS       Z31, Z7, K2, Z7
 
-e84slope:
+e116slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -8211,29 +8694,39 @@ TEXT ·micro1x2AVX512(SB), NOSPLIT, $0-8
 	PREFETCHT0 (DI)
 	PREFETCHT0 64(DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x10, CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	SUBQ       $0x04, CX
-	JL         k85rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p117
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
 
-k85many:
+p117:
+	MOVQ   200(BX), CX
+	SUBQ   $0x10, CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	SUBQ   $0x04, CX
+	JL     k118rest
+
+k118many:
 	VMOVUPS      (DX), Z8
 	VMOVUPS      64(DX), Z9
 	VBROADCASTSS (SI), Z31
@@ -8258,13 +8751,13 @@ k85many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+768, DX
 	SUBQ         $0x04, CX
-	JGE          k85many
+	JGE          k118many
 
-k85rest:
+k118rest:
 	ADDQ $0x04, CX
-	JZ   k85done
+	JZ   k118done
 
-k85one:
+k118one:
 	VMOVUPS      (DX), Z8
 	VMOVUPS      64(DX), Z9
 	VBROADCASTSS (SI), Z31
@@ -8273,9 +8766,9 @@ k85one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k85one
+	JNZ          k118one
 
-k85done:
+k118done:
 	VADDPS    Z4, Z0, Z0
 	VADDPS    Z5, Z1, Z1
 	VADDPS    Z6, Z2, Z2
@@ -8284,32 +8777,32 @@ k85done:
 	VADDPS    Z3, Z1, Z1
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e86add
+	JZ        e119add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z1, Z1
 
-e86add:
+e119add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e86rowBias
+	JZ           e119rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
 
-e86rowBias:
+e119rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e86colBias
+	JZ        e119colBias
 	VADDPS    (SI), Z0, Z0
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z1, Z1
 
-e86colBias:
+e119colBias:
 	CMPQ         208(BX), $0x00
-	JE           e86clamp
+	JE           e119clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -8317,10 +8810,10 @@ e86colBias:
 	VMAXPS       Z1, Z31, Z1
 	VMINPS       Z1, Z30, Z1
 
-e86clamp:
+e119clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e86slope
+	JZ           e119slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -8328,7 +8821,7 @@ e86clamp:
 	VCMPPS       $0x01, Z30, Z1, K2
 	VMULPS       Z31, Z1, K2, Z1
 
-e86slope:
+e119slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -8350,29 +8843,42 @@ TEXT ·micro2x2AVX512(SB), NOSPLIT, $0-8
 	PREFETCHT0 (DI)
 	PREFETCHT0 64(DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x10, CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	SUBQ       $0x02, CX
-	JL         k87rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p120
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
 
-k87many:
+p120:
+	MOVQ   200(BX), CX
+	SUBQ   $0x10, CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	SUBQ   $0x02, CX
+	JL     k121rest
+
+k121many:
 	VMOVUPS      (DX), Z8
 	VMOVUPS      64(DX), Z9
 	VBROADCASTSS (SI), Z31
@@ -8392,13 +8898,13 @@ k87many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k87many
+	JGE          k121many
 
-k87rest:
+k121rest:
 	ADDQ $0x02, CX
-	JZ   k87done
+	JZ   k121done
 
-k87one:
+k121one:
 	VMOVUPS      (DX), Z8
 	VMOVUPS      64(DX), Z9
 	VBROADCASTSS (SI), Z31
@@ -8410,16 +8916,16 @@ k87one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k87one
+	JNZ          k121one
 
-k87done:
+k121done:
 	VADDPS    Z4, Z0, Z0
 	VADDPS    Z5, Z1, Z1
 	VADDPS    Z6, Z2, Z2
 	VADDPS    Z7, Z3, Z3
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e88add
+	JZ        e122add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -8430,10 +8936,10 @@ k87done:
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z3, Z3
 
-e88add:
+e122add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e88rowBias
+	JZ           e122rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -8441,10 +8947,10 @@ e88add:
 	VADDPS       Z31, Z2, Z2
 	VADDPS       Z31, Z3, Z3
 
-e88rowBias:
+e122rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e88colBias
+	JZ        e122colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z2, Z2
@@ -8452,9 +8958,9 @@ e88rowBias:
 	VADDPS    Z31, Z1, Z1
 	VADDPS    Z31, Z3, Z3
 
-e88colBias:
+e122colBias:
 	CMPQ         208(BX), $0x00
-	JE           e88clamp
+	JE           e122clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -8466,10 +8972,10 @@ e88colBias:
 	VMAXPS       Z3, Z31, Z3
 	VMINPS       Z3, Z30, Z3
 
-e88clamp:
+e122clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e88slope
+	JZ           e122slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -8482,7 +8988,7 @@ e88clamp:
 	VCMPPS       $0x01, Z30, Z3, K2
 	VMULPS       Z31, Z3, K2, Z3
 
-e88slope:
+e122slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -8510,33 +9016,49 @@ TEXT ·micro3x2AVX512(SB), NOSPLIT, $0-8
 	PREFETCHT0 (DI)
 	PREFETCHT0 64(DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x10, CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	SUBQ       $0x02, CX
-	JL         k89rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p123
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
 
-k89many:
+p123:
+	MOVQ   200(BX), CX
+	SUBQ   $0x10, CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	SUBQ   $0x02, CX
+	JL     k124rest
+
+k124many:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
 	VBROADCASTSS (SI), Z31
@@ -8562,13 +9084,13 @@ k89many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k89many
+	JGE          k124many
 
-k89rest:
+k124rest:
 	ADDQ $0x02, CX
-	JZ   k89done
+	JZ   k124done
 
-k89one:
+k124one:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
 	VBROADCASTSS (SI), Z31
@@ -8583,9 +9105,9 @@ k89one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k89one
+	JNZ          k124one
 
-k89done:
+k124done:
 	VADDPS    Z6, Z0, Z0
 	VADDPS    Z7, Z1, Z1
 	VADDPS    Z8, Z2, Z2
@@ -8594,7 +9116,7 @@ k89done:
 	VADDPS    Z11, Z5, Z5
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e90add
+	JZ        e125add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -8609,10 +9131,10 @@ k89done:
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z5, Z5
 
-e90add:
+e125add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e90rowBias
+	JZ           e125rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -8623,10 +9145,10 @@ e90add:
 	VADDPS       Z31, Z4, Z4
 	VADDPS       Z31, Z5, Z5
 
-e90rowBias:
+e125rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e90colBias
+	JZ        e125colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z2, Z2
@@ -8636,9 +9158,9 @@ e90rowBias:
 	VADDPS    Z31, Z3, Z3
 	VADDPS    Z31, Z5, Z5
 
-e90colBias:
+e125colBias:
 	CMPQ         208(BX), $0x00
-	JE           e90clamp
+	JE           e125clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -8654,10 +9176,10 @@ e90colBias:
 	VMAXPS       Z5, Z31, Z5
 	VMINPS       Z5, Z30, Z5
 
-e90clamp:
+e125clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e90slope
+	JZ           e125slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -8675,7 +9197,7 @@ e90clamp:
 	VCMPPS       $0x01, Z30, Z5, K2
 	VMULPS       Z31, Z5, K2, Z5
 
-e90slope:
+e125slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -8709,29 +9231,48 @@ TEXT ·micro4x2AVX512(SB), NOSPLIT, $0-8
 	PREFETCHT0 (DI)
 	PREFETCHT0 64(DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x10, CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	SUBQ       $0x02, CX
-	JL         k91rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p126
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
 
-k91many:
+p126:
+	MOVQ   200(BX), CX
+	SUBQ   $0x10, CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	SUBQ   $0x02, CX
+	JL     k127rest
+
+k127many:
 	VMOVUPS      (DX), Z8
 	VMOVUPS      64(DX), Z9
 	VBROADCASTSS (SI), Z31
@@ -8763,13 +9304,13 @@ k91many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k91many
+	JGE          k127many
 
-k91rest:
+k127rest:
 	ADDQ $0x02, CX
-	JZ   k91done
+	JZ   k127done
 
-k91one:
+k127one:
 	VMOVUPS      (DX), Z8
 	VMOVUPS      64(DX), Z9
 	VBROADCASTSS (SI), Z31
@@ -8787,12 +9328,12 @@ k91one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k91one
+	JNZ          k127one
 
-k91done:
+k127done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e92add
+	JZ        e128add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -8811,10 +9352,10 @@ k91done:
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z7, Z7
 
-e92add:
+e128add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e92rowBias
+	JZ           e128rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -8828,10 +9369,10 @@ e92add:
 	VADDPS       Z31, Z6, Z6
 	VADDPS       Z31, Z7, Z7
 
-e92rowBias:
+e128rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e92colBias
+	JZ        e128colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z2, Z2
@@ -8843,9 +9384,9 @@ e92rowBias:
 	VADDPS    Z31, Z5, Z5
 	VADDPS    Z31, Z7, Z7
 
-e92colBias:
+e128colBias:
 	CMPQ         208(BX), $0x00
-	JE           e92clamp
+	JE           e128clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -8865,10 +9406,10 @@ e92colBias:
 	VMAXPS       Z7, Z31, Z7
 	VMINPS       Z7, Z30, Z7
 
-e92clamp:
+e128clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e92slope
+	JZ           e128slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -8891,7 +9432,7 @@ e92clamp:
 	VCMPPS       $0x01, Z30, Z7, K2
 	VMULPS       Z31, Z7, K2, Z7
 
-e92slope:
+e128slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -8931,31 +9472,53 @@ TEXT ·micro5x2AVX512(SB), NOSPLIT, $0-8
 	PREFETCHT0 (DI)
 	PREFETCHT0 64(DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x10, CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	SUBQ       $0x02, CX
-	JL         k93rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p129
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
 
-k93many:
+p129:
+	MOVQ   200(BX), CX
+	SUBQ   $0x10, CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	SUBQ   $0x02, CX
+	JL     k130rest
+
+k130many:
 	VMOVUPS      (DX), Z10
 	VMOVUPS      64(DX), Z11
 	VBROADCASTSS (SI), Z31
@@ -8993,13 +9556,13 @@ k93many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k93many
+	JGE          k130many
 
-k93rest:
+k130rest:
 	ADDQ $0x02, CX
-	JZ   k93done
+	JZ   k130done
 
-k93one:
+k130one:
 	VMOVUPS      (DX), Z10
 	VMOVUPS      64(DX), Z11
 	VBROADCASTSS (SI), Z31
@@ -9020,12 +9583,12 @@ k93one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k93one
+	JNZ          k130one
 
-k93done:
+k130done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e94add
+	JZ        e131add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -9048,10 +9611,10 @@ k93done:
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z9, Z9
 
-e94add:
+e131add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e94rowBias
+	JZ           e131rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -9068,10 +9631,10 @@ e94add:
 	VADDPS       Z31, Z8, Z8
 	VADDPS       Z31, Z9, Z9
 
-e94rowBias:
+e131rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e94colBias
+	JZ        e131colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z2, Z2
@@ -9085,9 +9648,9 @@ e94rowBias:
 	VADDPS    Z31, Z7, Z7
 	VADDPS    Z31, Z9, Z9
 
-e94colBias:
+e131colBias:
 	CMPQ         208(BX), $0x00
-	JE           e94clamp
+	JE           e131clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -9111,10 +9674,10 @@ e94colBias:
 	VMAXPS       Z9, Z31, Z9
 	VMINPS       Z9, Z30, Z9
 
-e94clamp:
+e131clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e94slope
+	JZ           e131slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -9142,7 +9705,7 @@ e94clamp:
 	VCMPPS       $0x01, Z30, Z9, K2
 	VMULPS       Z31, Z9, K2, Z9
 
-e94slope:
+e131slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -9188,33 +9751,58 @@ TEXT ·micro6x2AVX512(SB), NOSPLIT, $0-8
 	PREFETCHT0 (DI)
 	PREFETCHT0 64(DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x10, CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	SUBQ       $0x02, CX
-	JL         k95rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p132
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
 
-k95many:
+p132:
+	MOVQ   200(BX), CX
+	SUBQ   $0x10, CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	SUBQ   $0x02, CX
+	JL     k133rest
+
+k133many:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
 	VBROADCASTSS (SI), Z31
@@ -9258,13 +9846,13 @@ k95many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k95many
+	JGE          k133many
 
-k95rest:
+k133rest:
 	ADDQ $0x02, CX
-	JZ   k95done
+	JZ   k133done
 
-k95one:
+k133one:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
 	VBROADCASTSS (SI), Z31
@@ -9288,12 +9876,12 @@ k95one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k95one
+	JNZ          k133one
 
-k95done:
+k133done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e96add
+	JZ        e134add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -9320,10 +9908,10 @@ k95done:
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z11, Z11
 
-e96add:
+e134add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e96rowBias
+	JZ           e134rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -9343,10 +9931,10 @@ e96add:
 	VADDPS       Z31, Z10, Z10
 	VADDPS       Z31, Z11, Z11
 
-e96rowBias:
+e134rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e96colBias
+	JZ        e134colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z2, Z2
@@ -9362,9 +9950,9 @@ e96rowBias:
 	VADDPS    Z31, Z9, Z9
 	VADDPS    Z31, Z11, Z11
 
-e96colBias:
+e134colBias:
 	CMPQ         208(BX), $0x00
-	JE           e96clamp
+	JE           e134clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -9392,10 +9980,10 @@ e96colBias:
 	VMAXPS       Z11, Z31, Z11
 	VMINPS       Z11, Z30, Z11
 
-e96clamp:
+e134clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e96slope
+	JZ           e134slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -9428,7 +10016,7 @@ e96clamp:
 	VCMPPS       $0x01, Z30, Z11, K2
 	VMULPS       Z31, Z11, K2, Z11
 
-e96slope:
+e134slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -9480,35 +10068,63 @@ TEXT ·micro7x2AVX512(SB), NOSPLIT, $0-8
 	PREFETCHT0 (DI)
 	PREFETCHT0 64(DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x10, CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	SUBQ       $0x02, CX
-	JL         k97rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p135
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
 
-k97many:
+p135:
+	MOVQ   200(BX), CX
+	SUBQ   $0x10, CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	SUBQ   $0x02, CX
+	JL     k136rest
+
+k136many:
 	VMOVUPS      (DX), Z14
 	VMOVUPS      64(DX), Z15
 	VBROADCASTSS (SI), Z31
@@ -9558,13 +10174,13 @@ k97many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k97many
+	JGE          k136many
 
-k97rest:
+k136rest:
 	ADDQ $0x02, CX
-	JZ   k97done
+	JZ   k136done
 
-k97one:
+k136one:
 	VMOVUPS      (DX), Z14
 	VMOVUPS      64(DX), Z15
 	VBROADCASTSS (SI), Z31
@@ -9591,12 +10207,12 @@ k97one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k97one
+	JNZ          k136one
 
-k97done:
+k136done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e98add
+	JZ        e137add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -9627,10 +10243,10 @@ k97done:
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z13, Z13
 
-e98add:
+e137add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e98rowBias
+	JZ           e137rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -9653,10 +10269,10 @@ e98add:
 	VADDPS       Z31, Z12, Z12
 	VADDPS       Z31, Z13, Z13
 
-e98rowBias:
+e137rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e98colBias
+	JZ        e137colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z2, Z2
@@ -9674,9 +10290,9 @@ e98rowBias:
 	VADDPS    Z31, Z11, Z11
 	VADDPS    Z31, Z13, Z13
 
-e98colBias:
+e137colBias:
 	CMPQ         208(BX), $0x00
-	JE           e98clamp
+	JE           e137clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -9708,10 +10324,10 @@ e98colBias:
 	VMAXPS       Z13, Z31, Z13
 	VMINPS       Z13, Z30, Z13
 
-e98clamp:
+e137clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e98slope
+	JZ           e137slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -9749,7 +10365,7 @@ e98clamp:
 	VCMPPS       $0x01, Z30, Z13, K2
 	VMULPS       Z31, Z13, K2, Z13
 
-e98slope:
+e137slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -9807,37 +10423,69 @@ TEXT ·micro8x2AVX512(SB), NOSPLIT, $0-8
 	PREFETCHT0 (DI)
 	PREFETCHT0 64(DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x10, CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	VPXORD     Z14, Z14, Z14
-	VPXORD     Z15, Z15, Z15
-	SUBQ       $0x02, CX
-	JL         k99rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p138
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
 
-k99many:
+p138:
+	MOVQ   200(BX), CX
+	SUBQ   $0x10, CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	SUBQ   $0x02, CX
+	JL     k139rest
+
+k139many:
+	PREFETCHT0   2048(SI)
 	VMOVUPS      (DX), Z16
 	VMOVUPS      64(DX), Z17
 	VBROADCASTSS (SI), Z31
@@ -9893,13 +10541,13 @@ k99many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k99many
+	JGE          k139many
 
-k99rest:
+k139rest:
 	ADDQ $0x02, CX
-	JZ   k99done
+	JZ   k139done
 
-k99one:
+k139one:
 	VMOVUPS      (DX), Z16
 	VMOVUPS      64(DX), Z17
 	VBROADCASTSS (SI), Z31
@@ -9929,12 +10577,12 @@ k99one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k99one
+	JNZ          k139one
 
-k99done:
+k139done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e100add
+	JZ        e140add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -9969,10 +10617,10 @@ k99done:
 	VMOVUPS.Z 64(SI), K1, Z31
 	VADDPS    Z31, Z15, Z15
 
-e100add:
+e140add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e100rowBias
+	JZ           e140rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -9998,10 +10646,10 @@ e100add:
 	VADDPS       Z31, Z14, Z14
 	VADDPS       Z31, Z15, Z15
 
-e100rowBias:
+e140rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e100colBias
+	JZ        e140colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z2, Z2
@@ -10021,9 +10669,9 @@ e100rowBias:
 	VADDPS    Z31, Z13, Z13
 	VADDPS    Z31, Z15, Z15
 
-e100colBias:
+e140colBias:
 	CMPQ         208(BX), $0x00
-	JE           e100clamp
+	JE           e140clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -10059,10 +10707,10 @@ e100colBias:
 	VMAXPS       Z15, Z31, Z15
 	VMINPS       Z15, Z30, Z15
 
-e100clamp:
+e140clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e100slope
+	JZ           e140slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -10105,7 +10753,7 @@ e100clamp:
 	VCMPPS       $0x01, Z30, Z15, K2
 	VMULPS       Z31, Z15, K2, Z15
 
-e100slope:
+e140slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -10146,33 +10794,44 @@ TEXT ·micro1x3AVX512(SB), NOSPLIT, $0-8
 	PREFETCHT0 64(DI)
 	PREFETCHT0 128(DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x20, CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	SUBQ       $0x04, CX
-	JL         k101rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p141
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
 
-k101many:
+p141:
+	MOVQ   200(BX), CX
+	SUBQ   $0x20, CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	SUBQ   $0x04, CX
+	JL     k142rest
+
+k142many:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
 	VMOVUPS      128(DX), Z14
@@ -10205,13 +10864,13 @@ k101many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+768, DX
 	SUBQ         $0x04, CX
-	JGE          k101many
+	JGE          k142many
 
-k101rest:
+k142rest:
 	ADDQ $0x04, CX
-	JZ   k101done
+	JZ   k142done
 
-k101one:
+k142one:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
 	VMOVUPS      128(DX), Z14
@@ -10222,9 +10881,9 @@ k101one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k101one
+	JNZ          k142one
 
-k101done:
+k142done:
 	VADDPS    Z6, Z0, Z0
 	VADDPS    Z7, Z1, Z1
 	VADDPS    Z8, Z2, Z2
@@ -10236,7 +10895,7 @@ k101done:
 	VADDPS    Z5, Z2, Z2
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e102add
+	JZ        e143add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -10244,27 +10903,27 @@ k101done:
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z2, Z2
 
-e102add:
+e143add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e102rowBias
+	JZ           e143rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
 	VADDPS       Z31, Z2, Z2
 
-e102rowBias:
+e143rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e102colBias
+	JZ        e143colBias
 	VADDPS    (SI), Z0, Z0
 	VADDPS    64(SI), Z1, Z1
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z2, Z2
 
-e102colBias:
+e143colBias:
 	CMPQ         208(BX), $0x00
-	JE           e102clamp
+	JE           e143clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -10274,10 +10933,10 @@ e102colBias:
 	VMAXPS       Z2, Z31, Z2
 	VMINPS       Z2, Z30, Z2
 
-e102clamp:
+e143clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e102slope
+	JZ           e143slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -10287,7 +10946,7 @@ e102clamp:
 	VCMPPS       $0x01, Z30, Z2, K2
 	VMULPS       Z31, Z2, K2, Z2
 
-e102slope:
+e143slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -10312,33 +10971,48 @@ TEXT ·micro2x3AVX512(SB), NOSPLIT, $0-8
 	PREFETCHT0 64(DI)
 	PREFETCHT0 128(DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x20, CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	SUBQ       $0x02, CX
-	JL         k103rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p144
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
 
-k103many:
+p144:
+	MOVQ   200(BX), CX
+	SUBQ   $0x20, CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	SUBQ   $0x02, CX
+	JL     k145rest
+
+k145many:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
 	VMOVUPS      128(DX), Z14
@@ -10364,13 +11038,13 @@ k103many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k103many
+	JGE          k145many
 
-k103rest:
+k145rest:
 	ADDQ $0x02, CX
-	JZ   k103done
+	JZ   k145done
 
-k103one:
+k145one:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
 	VMOVUPS      128(DX), Z14
@@ -10385,9 +11059,9 @@ k103one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k103one
+	JNZ          k145one
 
-k103done:
+k145done:
 	VADDPS    Z6, Z0, Z0
 	VADDPS    Z7, Z1, Z1
 	VADDPS    Z8, Z2, Z2
@@ -10396,7 +11070,7 @@ k103done:
 	VADDPS    Z11, Z5, Z5
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e104add
+	JZ        e146add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -10409,10 +11083,10 @@ k103done:
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z5, Z5
 
-e104add:
+e146add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e104rowBias
+	JZ           e146rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -10422,10 +11096,10 @@ e104add:
 	VADDPS       Z31, Z4, Z4
 	VADDPS       Z31, Z5, Z5
 
-e104rowBias:
+e146rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e104colBias
+	JZ        e146colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z3, Z3
@@ -10436,9 +11110,9 @@ e104rowBias:
 	VADDPS    Z31, Z2, Z2
 	VADDPS    Z31, Z5, Z5
 
-e104colBias:
+e146colBias:
 	CMPQ         208(BX), $0x00
-	JE           e104clamp
+	JE           e146clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -10454,10 +11128,10 @@ e104colBias:
 	VMAXPS       Z5, Z31, Z5
 	VMINPS       Z5, Z30, Z5
 
-e104clamp:
+e146clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e104slope
+	JZ           e146slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -10474,7 +11148,7 @@ e104clamp:
 	VCMPPS       $0x01, Z30, Z5, K2
 	VMULPS       Z31, Z5, K2, Z5
 
-e104slope:
+e146slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -10507,30 +11181,49 @@ TEXT ·micro3x3AVX512(SB), NOSPLIT, $0-8
 	PREFETCHT0 64(DI)
 	PREFETCHT0 128(DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x20, CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	SUBQ       $0x02, CX
-	JL         k105rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p147
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
 
-k105many:
+p147:
+	MOVQ   200(BX), CX
+	SUBQ   $0x20, CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	SUBQ   $0x02, CX
+	JL     k148rest
+
+k148many:
 	VMOVUPS      (DX), Z9
 	VMOVUPS      64(DX), Z10
 	VMOVUPS      128(DX), Z11
@@ -10564,13 +11257,13 @@ k105many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k105many
+	JGE          k148many
 
-k105rest:
+k148rest:
 	ADDQ $0x02, CX
-	JZ   k105done
+	JZ   k148done
 
-k105one:
+k148one:
 	VMOVUPS      (DX), Z9
 	VMOVUPS      64(DX), Z10
 	VMOVUPS      128(DX), Z11
@@ -10589,12 +11282,12 @@ k105one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k105one
+	JNZ          k148one
 
-k105done:
+k148done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e106add
+	JZ        e149add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -10612,10 +11305,10 @@ k105done:
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z8, Z8
 
-e106add:
+e149add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e106rowBias
+	JZ           e149rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -10629,10 +11322,10 @@ e106add:
 	VADDPS       Z31, Z7, Z7
 	VADDPS       Z31, Z8, Z8
 
-e106rowBias:
+e149rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e106colBias
+	JZ        e149colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z3, Z3
@@ -10646,9 +11339,9 @@ e106rowBias:
 	VADDPS    Z31, Z5, Z5
 	VADDPS    Z31, Z8, Z8
 
-e106colBias:
+e149colBias:
 	CMPQ         208(BX), $0x00
-	JE           e106clamp
+	JE           e149clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -10670,10 +11363,10 @@ e106colBias:
 	VMAXPS       Z8, Z31, Z8
 	VMINPS       Z8, Z30, Z8
 
-e106clamp:
+e149clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e106slope
+	JZ           e149slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -10697,7 +11390,7 @@ e106clamp:
 	VCMPPS       $0x01, Z30, Z8, K2
 	VMULPS       Z31, Z8, K2, Z8
 
-e106slope:
+e149slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -10738,33 +11431,56 @@ TEXT ·micro4x3AVX512(SB), NOSPLIT, $0-8
 	PREFETCHT0 64(DI)
 	PREFETCHT0 128(DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x20, CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	SUBQ       $0x02, CX
-	JL         k107rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p150
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
 
-k107many:
+p150:
+	MOVQ   200(BX), CX
+	SUBQ   $0x20, CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	SUBQ   $0x02, CX
+	JL     k151rest
+
+k151many:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
 	VMOVUPS      128(DX), Z14
@@ -10806,13 +11522,13 @@ k107many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k107many
+	JGE          k151many
 
-k107rest:
+k151rest:
 	ADDQ $0x02, CX
-	JZ   k107done
+	JZ   k151done
 
-k107one:
+k151one:
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
 	VMOVUPS      128(DX), Z14
@@ -10835,12 +11551,12 @@ k107one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k107one
+	JNZ          k151one
 
-k107done:
+k151done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e108add
+	JZ        e152add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -10863,10 +11579,10 @@ k107done:
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z11, Z11
 
-e108add:
+e152add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e108rowBias
+	JZ           e152rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -10884,10 +11600,10 @@ e108add:
 	VADDPS       Z31, Z10, Z10
 	VADDPS       Z31, Z11, Z11
 
-e108rowBias:
+e152rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e108colBias
+	JZ        e152colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z3, Z3
@@ -10904,9 +11620,9 @@ e108rowBias:
 	VADDPS    Z31, Z8, Z8
 	VADDPS    Z31, Z11, Z11
 
-e108colBias:
+e152colBias:
 	CMPQ         208(BX), $0x00
-	JE           e108clamp
+	JE           e152clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -10934,10 +11650,10 @@ e108colBias:
 	VMAXPS       Z11, Z31, Z11
 	VMINPS       Z11, Z30, Z11
 
-e108clamp:
+e152clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e108slope
+	JZ           e152slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -10968,7 +11684,7 @@ e108clamp:
 	VCMPPS       $0x01, Z30, Z11, K2
 	VMULPS       Z31, Z11, K2, Z11
 
-e108slope:
+e152slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -11017,36 +11733,63 @@ TEXT ·micro5x3AVX512(SB), NOSPLIT, $0-8
 	PREFETCHT0 64(DI)
 	PREFETCHT0 128(DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x20, CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	VPXORD     Z14, Z14, Z14
-	SUBQ       $0x02, CX
-	JL         k109rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p153
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
 
-k109many:
+p153:
+	MOVQ   200(BX), CX
+	SUBQ   $0x20, CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	SUBQ   $0x02, CX
+	JL     k154rest
+
+k154many:
 	VMOVUPS      (DX), Z15
 	VMOVUPS      64(DX), Z16
 	VMOVUPS      128(DX), Z17
@@ -11096,13 +11839,13 @@ k109many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k109many
+	JGE          k154many
 
-k109rest:
+k154rest:
 	ADDQ $0x02, CX
-	JZ   k109done
+	JZ   k154done
 
-k109one:
+k154one:
 	VMOVUPS      (DX), Z15
 	VMOVUPS      64(DX), Z16
 	VMOVUPS      128(DX), Z17
@@ -11129,12 +11872,12 @@ k109one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k109one
+	JNZ          k154one
 
-k109done:
+k154done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e110add
+	JZ        e155add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -11162,10 +11905,10 @@ k109done:
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z14, Z14
 
-e110add:
+e155add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e110rowBias
+	JZ           e155rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -11187,10 +11930,10 @@ e110add:
 	VADDPS       Z31, Z13, Z13
 	VADDPS       Z31, Z14, Z14
 
-e110rowBias:
+e155rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e110colBias
+	JZ        e155colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z3, Z3
@@ -11210,9 +11953,9 @@ e110rowBias:
 	VADDPS    Z31, Z11, Z11
 	VADDPS    Z31, Z14, Z14
 
-e110colBias:
+e155colBias:
 	CMPQ         208(BX), $0x00
-	JE           e110clamp
+	JE           e155clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -11246,10 +11989,10 @@ e110colBias:
 	VMAXPS       Z14, Z31, Z14
 	VMINPS       Z14, Z30, Z14
 
-e110clamp:
+e155clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e110slope
+	JZ           e155slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -11287,7 +12030,7 @@ e110clamp:
 	VCMPPS       $0x01, Z30, Z14, K2
 	VMULPS       Z31, Z14, K2, Z14
 
-e110slope:
+e155slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -11344,39 +12087,70 @@ TEXT ·micro6x3AVX512(SB), NOSPLIT, $0-8
 	PREFETCHT0 64(DI)
 	PREFETCHT0 128(DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x20, CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	VPXORD     Z14, Z14, Z14
-	VPXORD     Z15, Z15, Z15
-	VPXORD     Z16, Z16, Z16
-	VPXORD     Z17, Z17, Z17
-	SUBQ       $0x02, CX
-	JL         k111rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p156
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
 
-k111many:
+p156:
+	MOVQ   200(BX), CX
+	SUBQ   $0x20, CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	SUBQ   $0x02, CX
+	JL     k157rest
+
+k157many:
 	VMOVUPS      (DX), Z18
 	VMOVUPS      64(DX), Z19
 	VMOVUPS      128(DX), Z20
@@ -11434,13 +12208,13 @@ k111many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k111many
+	JGE          k157many
 
-k111rest:
+k157rest:
 	ADDQ $0x02, CX
-	JZ   k111done
+	JZ   k157done
 
-k111one:
+k157one:
 	VMOVUPS      (DX), Z18
 	VMOVUPS      64(DX), Z19
 	VMOVUPS      128(DX), Z20
@@ -11471,12 +12245,12 @@ k111one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k111one
+	JNZ          k157one
 
-k111done:
+k157done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e112add
+	JZ        e158add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -11509,10 +12283,10 @@ k111done:
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z17, Z17
 
-e112add:
+e158add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e112rowBias
+	JZ           e158rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -11538,10 +12312,10 @@ e112add:
 	VADDPS       Z31, Z16, Z16
 	VADDPS       Z31, Z17, Z17
 
-e112rowBias:
+e158rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e112colBias
+	JZ        e158colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z3, Z3
@@ -11564,9 +12338,9 @@ e112rowBias:
 	VADDPS    Z31, Z14, Z14
 	VADDPS    Z31, Z17, Z17
 
-e112colBias:
+e158colBias:
 	CMPQ         208(BX), $0x00
-	JE           e112clamp
+	JE           e158clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -11606,10 +12380,10 @@ e112colBias:
 	VMAXPS       Z17, Z31, Z17
 	VMINPS       Z17, Z30, Z17
 
-e112clamp:
+e158clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e112slope
+	JZ           e158slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -11654,7 +12428,7 @@ e112clamp:
 	VCMPPS       $0x01, Z30, Z17, K2
 	VMULPS       Z31, Z17, K2, Z17
 
-e112slope:
+e158slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -11719,42 +12493,77 @@ TEXT ·micro7x3AVX512(SB), NOSPLIT, $0-8
 	PREFETCHT0 64(DI)
 	PREFETCHT0 128(DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x20, CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	VPXORD     Z14, Z14, Z14
-	VPXORD     Z15, Z15, Z15
-	VPXORD     Z16, Z16, Z16
-	VPXORD     Z17, Z17, Z17
-	VPXORD     Z18, Z18, Z18
-	VPXORD     Z19, Z19, Z19
-	VPXORD     Z20, Z20, Z20
-	SUBQ       $0x02, CX
-	JL         k113rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p159
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
 
-k113many:
+p159:
+	MOVQ   200(BX), CX
+	SUBQ   $0x20, CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	SUBQ   $0x02, CX
+	JL     k160rest
+
+k160many:
 	VMOVUPS      (DX), Z21
 	VMOVUPS      64(DX), Z22
 	VMOVUPS      128(DX), Z23
@@ -11820,13 +12629,13 @@ k113many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k113many
+	JGE          k160many
 
-k113rest:
+k160rest:
 	ADDQ $0x02, CX
-	JZ   k113done
+	JZ   k160done
 
-k113one:
+k160one:
 	VMOVUPS      (DX), Z21
 	VMOVUPS      64(DX), Z22
 	VMOVUPS      128(DX), Z23
@@ -11861,12 +12670,12 @@ k113one:
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k113one
+	JNZ          k160one
 
-k113done:
+k160done:
 	MOVQ      96(BX), SI
 	TESTQ     SI, SI
-	JZ        e114add
+	JZ        e161add
 	MOVQ      120(BX), DX
 	SHLQ      $0x02, DX
 	VADDPS    (SI), Z0, Z0
@@ -11904,10 +12713,10 @@ k113done:
 	VMOVUPS.Z 128(SI), K1, Z31
 	VADDPS    Z31, Z20, Z20
 
-e114add:
+e161add:
 	MOVQ         128(BX), SI
 	TESTQ        SI, SI
-	JZ           e114rowBias
+	JZ           e161rowBias
 	VBROADCASTSS (SI), Z31
 	VADDPS       Z31, Z0, Z0
 	VADDPS       Z31, Z1, Z1
@@ -11937,10 +12746,10 @@ e114add:
 	VADDPS       Z31, Z19, Z19
 	VADDPS       Z31, Z20, Z20
 
-e114rowBias:
+e161rowBias:
 	MOVQ      152(BX), SI
 	TESTQ     SI, SI
-	JZ        e114colBias
+	JZ        e161colBias
 	VMOVUPS   (SI), Z31
 	VADDPS    Z31, Z0, Z0
 	VADDPS    Z31, Z3, Z3
@@ -11966,9 +12775,9 @@ e114rowBias:
 	VADDPS    Z31, Z17, Z17
 	VADDPS    Z31, Z20, Z20
 
-e114colBias:
+e161colBias:
 	CMPQ         208(BX), $0x00
-	JE           e114clamp
+	JE           e161clamp
 	VBROADCASTSS 216(BX), Z31
 	VBROADCASTSS 220(BX), Z30
 	VMAXPS       Z0, Z31, Z0
@@ -12014,10 +12823,10 @@ e114colBias:
 	VMAXPS       Z20, Z31, Z20
 	VMINPS       Z20, Z30, Z20
 
-e114clamp:
+e161clamp:
 	MOVQ         176(BX), SI
 	TESTQ        SI, SI
-	JZ           e114slope
+	JZ           e161slope
 	VPXORD       Z30, Z30, Z30
 	VBROADCASTSS (SI), Z31
 	VCMPPS       $0x01, Z30, Z0, K2
@@ -12069,7 +12878,7 @@ e114clamp:
 	VCMPPS       $0x01, Z30, Z20, K2
 	VMULPS       Z31, Z20, K2, Z20
 
-e114slope:
+e161slope:
 	MOVQ    64(BX), SI
 	MOVQ    88(BX), DX
 	SHLQ    $0x02, DX
@@ -12142,45 +12951,85 @@ TEXT ·micro8x3AVX512(SB), NOSPLIT, $0-8
 	PREFETCHT0 64(DI)
 	PREFETCHT0 128(DI)
 	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x20, CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	VPXORD     Z14, Z14, Z14
-	VPXORD     Z15, Z15, Z15
-	VPXORD     Z16, Z16, Z16
-	VPXORD     Z17, Z17, Z17
-	VPXORD     Z18, Z18, Z18
-	VPXORD     Z19, Z19, Z19
-	VPXORD     Z20, Z20, Z20
-	VPXORD     Z21, Z21, Z21
-	VPXORD     Z22, Z22, Z22
-	VPXORD     Z23, Z23, Z23
-	SUBQ       $0x02, CX
-	JL         k115rest
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p162
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
 
-k115many:
+p162:
+	MOVQ   200(BX), CX
+	SUBQ   $0x20, CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+	SUBQ   $0x02, CX
+	JL     k163rest
+
+k163many:
+	PREFETCHT0   2048(SI)
 	VMOVUPS      (DX), Z24
 	VMOVUPS      64(DX), Z25
 	VMOVUPS      128(DX), Z26
@@ -12254,13 +13103,13 @@ k115many:
 	LEAQ         (SI)(AX*2), SI
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k115many
+	JGE          k163many
 
-k115rest:
+k163rest:
 	ADDQ $0x02, CX
-	JZ   k115done
+	JZ   k163done
 
-k115one:
+k163one:
 	VMOVUPS      (DX), Z24
 	VMOVUPS      64(DX), Z25
 	VMOVUPS      128(DX), Z26
@@ -12298,5844 +13147,6 @@ k115one:
 	VFMADD231PS  Z26, Z31, Z23
 	ADDQ         AX, SI
 	ADDQ         $+192, DX
-	DECQ         CX
-	JNZ          k115one
-
-k115done:
-	MOVQ      96(BX), SI
-	TESTQ     SI, SI
-	JZ        e116add
-	MOVQ      120(BX), DX
-	SHLQ      $0x02, DX
-	VADDPS    (SI), Z0, Z0
-	VADDPS    64(SI), Z1, Z1
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z2, Z2
-	ADDQ      DX, SI
-	VADDPS    (SI), Z3, Z3
-	VADDPS    64(SI), Z4, Z4
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z5, Z5
-	ADDQ      DX, SI
-	VADDPS    (SI), Z6, Z6
-	VADDPS    64(SI), Z7, Z7
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z8, Z8
-	ADDQ      DX, SI
-	VADDPS    (SI), Z9, Z9
-	VADDPS    64(SI), Z10, Z10
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z11, Z11
-	ADDQ      DX, SI
-	VADDPS    (SI), Z12, Z12
-	VADDPS    64(SI), Z13, Z13
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z14, Z14
-	ADDQ      DX, SI
-	VADDPS    (SI), Z15, Z15
-	VADDPS    64(SI), Z16, Z16
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z17, Z17
-	ADDQ      DX, SI
-	VADDPS    (SI), Z18, Z18
-	VADDPS    64(SI), Z19, Z19
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z20, Z20
-	ADDQ      DX, SI
-	VADDPS    (SI), Z21, Z21
-	VADDPS    64(SI), Z22, Z22
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z23, Z23
-
-e116add:
-	MOVQ         128(BX), SI
-	TESTQ        SI, SI
-	JZ           e116rowBias
-	VBROADCASTSS (SI), Z31
-	VADDPS       Z31, Z0, Z0
-	VADDPS       Z31, Z1, Z1
-	VADDPS       Z31, Z2, Z2
-	VBROADCASTSS 4(SI), Z31
-	VADDPS       Z31, Z3, Z3
-	VADDPS       Z31, Z4, Z4
-	VADDPS       Z31, Z5, Z5
-	VBROADCASTSS 8(SI), Z31
-	VADDPS       Z31, Z6, Z6
-	VADDPS       Z31, Z7, Z7
-	VADDPS       Z31, Z8, Z8
-	VBROADCASTSS 12(SI), Z31
-	VADDPS       Z31, Z9, Z9
-	VADDPS       Z31, Z10, Z10
-	VADDPS       Z31, Z11, Z11
-	VBROADCASTSS 16(SI), Z31
-	VADDPS       Z31, Z12, Z12
-	VADDPS       Z31, Z13, Z13
-	VADDPS       Z31, Z14, Z14
-	VBROADCASTSS 20(SI), Z31
-	VADDPS       Z31, Z15, Z15
-	VADDPS       Z31, Z16, Z16
-	VADDPS       Z31, Z17, Z17
-	VBROADCASTSS 24(SI), Z31
-	VADDPS       Z31, Z18, Z18
-	VADDPS       Z31, Z19, Z19
-	VADDPS       Z31, Z20, Z20
-	VBROADCASTSS 28(SI), Z31
-	VADDPS       Z31, Z21, Z21
-	VADDPS       Z31, Z22, Z22
-	VADDPS       Z31, Z23, Z23
-
-e116rowBias:
-	MOVQ      152(BX), SI
-	TESTQ     SI, SI
-	JZ        e116colBias
-	VMOVUPS   (SI), Z31
-	VADDPS    Z31, Z0, Z0
-	VADDPS    Z31, Z3, Z3
-	VADDPS    Z31, Z6, Z6
-	VADDPS    Z31, Z9, Z9
-	VADDPS    Z31, Z12, Z12
-	VADDPS    Z31, Z15, Z15
-	VADDPS    Z31, Z18, Z18
-	VADDPS    Z31, Z21, Z21
-	VMOVUPS   64(SI), Z31
-	VADDPS    Z31, Z1, Z1
-	VADDPS    Z31, Z4, Z4
-	VADDPS    Z31, Z7, Z7
-	VADDPS    Z31, Z10, Z10
-	VADDPS    Z31, Z13, Z13
-	VADDPS    Z31, Z16, Z16
-	VADDPS    Z31, Z19, Z19
-	VADDPS    Z31, Z22, Z22
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z2, Z2
-	VADDPS    Z31, Z5, Z5
-	VADDPS    Z31, Z8, Z8
-	VADDPS    Z31, Z11, Z11
-	VADDPS    Z31, Z14, Z14
-	VADDPS    Z31, Z17, Z17
-	VADDPS    Z31, Z20, Z20
-	VADDPS    Z31, Z23, Z23
-
-e116colBias:
-	CMPQ         208(BX), $0x00
-	JE           e116clamp
-	VBROADCASTSS 216(BX), Z31
-	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z31, Z0
-	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z31, Z1
-	VMINPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z31, Z2
-	VMINPS       Z2, Z30, Z2
-	VMAXPS       Z3, Z31, Z3
-	VMINPS       Z3, Z30, Z3
-	VMAXPS       Z4, Z31, Z4
-	VMINPS       Z4, Z30, Z4
-	VMAXPS       Z5, Z31, Z5
-	VMINPS       Z5, Z30, Z5
-	VMAXPS       Z6, Z31, Z6
-	VMINPS       Z6, Z30, Z6
-	VMAXPS       Z7, Z31, Z7
-	VMINPS       Z7, Z30, Z7
-	VMAXPS       Z8, Z31, Z8
-	VMINPS       Z8, Z30, Z8
-	VMAXPS       Z9, Z31, Z9
-	VMINPS       Z9, Z30, Z9
-	VMAXPS       Z10, Z31, Z10
-	VMINPS       Z10, Z30, Z10
-	VMAXPS       Z11, Z31, Z11
-	VMINPS       Z11, Z30, Z11
-	VMAXPS       Z12, Z31, Z12
-	VMINPS       Z12, Z30, Z12
-	VMAXPS       Z13, Z31, Z13
-	VMINPS       Z13, Z30, Z13
-	VMAXPS       Z14, Z31, Z14
-	VMINPS       Z14, Z30, Z14
-	VMAXPS       Z15, Z31, Z15
-	VMINPS       Z15, Z30, Z15
-	VMAXPS       Z16, Z31, Z16
-	VMINPS       Z16, Z30, Z16
-	VMAXPS       Z17, Z31, Z17
-	VMINPS       Z17, Z30, Z17
-	VMAXPS       Z18, Z31, Z18
-	VMINPS       Z18, Z30, Z18
-	VMAXPS       Z19, Z31, Z19
-	VMINPS       Z19, Z30, Z19
-	VMAXPS       Z20, Z31, Z20
-	VMINPS       Z20, Z30, Z20
-	VMAXPS       Z21, Z31, Z21
-	VMINPS       Z21, Z30, Z21
-	VMAXPS       Z22, Z31, Z22
-	VMINPS       Z22, Z30, Z22
-	VMAXPS       Z23, Z31, Z23
-	VMINPS       Z23, Z30, Z23
-
-e116clamp:
-	MOVQ         176(BX), SI
-	TESTQ        SI, SI
-	JZ           e116slope
-	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z31
-	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z31, Z0, K2, Z0
-	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z31, Z1, K2, Z1
-	VCMPPS       $0x01, Z30, Z2, K2
-	VMULPS       Z31, Z2, K2, Z2
-	VBROADCASTSS 4(SI), Z31
-	VCMPPS       $0x01, Z30, Z3, K2
-	VMULPS       Z31, Z3, K2, Z3
-	VCMPPS       $0x01, Z30, Z4, K2
-	VMULPS       Z31, Z4, K2, Z4
-	VCMPPS       $0x01, Z30, Z5, K2
-	VMULPS       Z31, Z5, K2, Z5
-	VBROADCASTSS 8(SI), Z31
-	VCMPPS       $0x01, Z30, Z6, K2
-	VMULPS       Z31, Z6, K2, Z6
-	VCMPPS       $0x01, Z30, Z7, K2
-	VMULPS       Z31, Z7, K2, Z7
-	VCMPPS       $0x01, Z30, Z8, K2
-	VMULPS       Z31, Z8, K2, Z8
-	VBROADCASTSS 12(SI), Z31
-	VCMPPS       $0x01, Z30, Z9, K2
-	VMULPS       Z31, Z9, K2, Z9
-	VCMPPS       $0x01, Z30, Z10, K2
-	VMULPS       Z31, Z10, K2, Z10
-	VCMPPS       $0x01, Z30, Z11, K2
-	VMULPS       Z31, Z11, K2, Z11
-	VBROADCASTSS 16(SI), Z31
-	VCMPPS       $0x01, Z30, Z12, K2
-	VMULPS       Z31, Z12, K2, Z12
-	VCMPPS       $0x01, Z30, Z13, K2
-	VMULPS       Z31, Z13, K2, Z13
-	VCMPPS       $0x01, Z30, Z14, K2
-	VMULPS       Z31, Z14, K2, Z14
-	VBROADCASTSS 20(SI), Z31
-	VCMPPS       $0x01, Z30, Z15, K2
-	VMULPS       Z31, Z15, K2, Z15
-	VCMPPS       $0x01, Z30, Z16, K2
-	VMULPS       Z31, Z16, K2, Z16
-	VCMPPS       $0x01, Z30, Z17, K2
-	VMULPS       Z31, Z17, K2, Z17
-	VBROADCASTSS 24(SI), Z31
-	VCMPPS       $0x01, Z30, Z18, K2
-	VMULPS       Z31, Z18, K2, Z18
-	VCMPPS       $0x01, Z30, Z19, K2
-	VMULPS       Z31, Z19, K2, Z19
-	VCMPPS       $0x01, Z30, Z20, K2
-	VMULPS       Z31, Z20, K2, Z20
-	VBROADCASTSS 28(SI), Z31
-	VCMPPS       $0x01, Z30, Z21, K2
-	VMULPS       Z31, Z21, K2, Z21
-	VCMPPS       $0x01, Z30, Z22, K2
-	VMULPS       Z31, Z22, K2, Z22
-	VCMPPS       $0x01, Z30, Z23, K2
-	VMULPS       Z31, Z23, K2, Z23
-
-e116slope:
-	MOVQ    64(BX), SI
-	MOVQ    88(BX), DX
-	SHLQ    $0x02, DX
-	VMOVUPS Z0, (SI)
-	VMOVUPS Z1, 64(SI)
-	VMOVUPS Z2, K1, 128(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z3, (SI)
-	VMOVUPS Z4, 64(SI)
-	VMOVUPS Z5, K1, 128(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z6, (SI)
-	VMOVUPS Z7, 64(SI)
-	VMOVUPS Z8, K1, 128(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z9, (SI)
-	VMOVUPS Z10, 64(SI)
-	VMOVUPS Z11, K1, 128(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z12, (SI)
-	VMOVUPS Z13, 64(SI)
-	VMOVUPS Z14, K1, 128(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z15, (SI)
-	VMOVUPS Z16, 64(SI)
-	VMOVUPS Z17, K1, 128(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z18, (SI)
-	VMOVUPS Z19, 64(SI)
-	VMOVUPS Z20, K1, 128(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z21, (SI)
-	VMOVUPS Z22, 64(SI)
-	VMOVUPS Z23, K1, 128(SI)
-	VZEROUPPER
-	RET
-
-// func direct1x1AVX512(t *int8)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·direct1x1AVX512(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), BX
-	MOVQ       64(BX), DI
-	MOVQ       88(BX), R8
-	SHLQ       $0x02, R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	MOVQ       224(BX), R9
-	SUBQ       $0x04, CX
-	JL         k117rest
-
-k117many:
-	MOVQ             (R9), R10
-	VMOVUPS.Z        (DX)(R10*4), K1, Z4
-	VFMADD231PS.BCST (SI), Z4, Z0
-	MOVQ             8(R9), R10
-	VMOVUPS.Z        (DX)(R10*4), K1, Z4
-	VFMADD231PS.BCST (SI)(AX*1), Z4, Z1
-	LEAQ             (SI)(AX*2), SI
-	MOVQ             16(R9), R10
-	VMOVUPS.Z        (DX)(R10*4), K1, Z4
-	VFMADD231PS.BCST (SI), Z4, Z2
-	MOVQ             24(R9), R10
-	VMOVUPS.Z        (DX)(R10*4), K1, Z4
-	VFMADD231PS.BCST (SI)(AX*1), Z4, Z3
-	LEAQ             (SI)(AX*2), SI
-	ADDQ             $0x20, R9
-	SUBQ             $0x04, CX
-	JGE              k117many
-
-k117rest:
-	ADDQ $0x04, CX
-	JZ   k117done
-
-k117one:
-	MOVQ             (R9), R10
-	VMOVUPS.Z        (DX)(R10*4), K1, Z4
-	VFMADD231PS.BCST (SI), Z4, Z0
-	ADDQ             AX, SI
-	ADDQ             $0x08, R9
-	DECQ             CX
-	JNZ              k117one
-
-k117done:
-	VADDPS    Z2, Z0, Z0
-	VADDPS    Z3, Z1, Z1
-	VADDPS    Z1, Z0, Z0
-	MOVQ      96(BX), SI
-	TESTQ     SI, SI
-	JZ        e118add
-	MOVQ      120(BX), DX
-	SHLQ      $0x02, DX
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z0, Z0
-
-e118add:
-	MOVQ         128(BX), SI
-	TESTQ        SI, SI
-	JZ           e118rowBias
-	VBROADCASTSS (SI), Z31
-	VADDPS       Z31, Z0, Z0
-
-e118rowBias:
-	MOVQ      152(BX), SI
-	TESTQ     SI, SI
-	JZ        e118colBias
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z0, Z0
-
-e118colBias:
-	CMPQ         208(BX), $0x00
-	JE           e118clamp
-	VBROADCASTSS 216(BX), Z31
-	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z31, Z0
-	VMINPS       Z0, Z30, Z0
-
-e118clamp:
-	MOVQ         176(BX), SI
-	TESTQ        SI, SI
-	JZ           e118slope
-	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z31
-	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z31, Z0, K2, Z0
-
-e118slope:
-	MOVQ    64(BX), SI
-	MOVQ    88(BX), DX
-	SHLQ    $0x02, DX
-	VMOVUPS Z0, K1, (SI)
-	VZEROUPPER
-	RET
-
-// func direct2x1AVX512(t *int8)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·direct2x1AVX512(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), BX
-	MOVQ       64(BX), DI
-	MOVQ       88(BX), R8
-	SHLQ       $0x02, R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	MOVQ       224(BX), R9
-	SUBQ       $0x04, CX
-	JL         k119rest
-
-k119many:
-	MOVQ             (R9), R10
-	VMOVUPS.Z        (DX)(R10*4), K1, Z8
-	VFMADD231PS.BCST (SI), Z8, Z0
-	VFMADD231PS.BCST 4(SI), Z8, Z1
-	MOVQ             8(R9), R10
-	VMOVUPS.Z        (DX)(R10*4), K1, Z8
-	VFMADD231PS.BCST (SI)(AX*1), Z8, Z2
-	VFMADD231PS.BCST 4(SI)(AX*1), Z8, Z3
-	LEAQ             (SI)(AX*2), SI
-	MOVQ             16(R9), R10
-	VMOVUPS.Z        (DX)(R10*4), K1, Z8
-	VFMADD231PS.BCST (SI), Z8, Z4
-	VFMADD231PS.BCST 4(SI), Z8, Z5
-	MOVQ             24(R9), R10
-	VMOVUPS.Z        (DX)(R10*4), K1, Z8
-	VFMADD231PS.BCST (SI)(AX*1), Z8, Z6
-	VFMADD231PS.BCST 4(SI)(AX*1), Z8, Z7
-	LEAQ             (SI)(AX*2), SI
-	ADDQ             $0x20, R9
-	SUBQ             $0x04, CX
-	JGE              k119many
-
-k119rest:
-	ADDQ $0x04, CX
-	JZ   k119done
-
-k119one:
-	MOVQ             (R9), R10
-	VMOVUPS.Z        (DX)(R10*4), K1, Z8
-	VFMADD231PS.BCST (SI), Z8, Z0
-	VFMADD231PS.BCST 4(SI), Z8, Z1
-	ADDQ             AX, SI
-	ADDQ             $0x08, R9
-	DECQ             CX
-	JNZ              k119one
-
-k119done:
-	VADDPS    Z4, Z0, Z0
-	VADDPS    Z5, Z1, Z1
-	VADDPS    Z6, Z2, Z2
-	VADDPS    Z7, Z3, Z3
-	VADDPS    Z2, Z0, Z0
-	VADDPS    Z3, Z1, Z1
-	MOVQ      96(BX), SI
-	TESTQ     SI, SI
-	JZ        e120add
-	MOVQ      120(BX), DX
-	SHLQ      $0x02, DX
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z0, Z0
-	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z1, Z1
-
-e120add:
-	MOVQ         128(BX), SI
-	TESTQ        SI, SI
-	JZ           e120rowBias
-	VBROADCASTSS (SI), Z31
-	VADDPS       Z31, Z0, Z0
-	VBROADCASTSS 4(SI), Z31
-	VADDPS       Z31, Z1, Z1
-
-e120rowBias:
-	MOVQ      152(BX), SI
-	TESTQ     SI, SI
-	JZ        e120colBias
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z0, Z0
-	VADDPS    Z31, Z1, Z1
-
-e120colBias:
-	CMPQ         208(BX), $0x00
-	JE           e120clamp
-	VBROADCASTSS 216(BX), Z31
-	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z31, Z0
-	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z31, Z1
-	VMINPS       Z1, Z30, Z1
-
-e120clamp:
-	MOVQ         176(BX), SI
-	TESTQ        SI, SI
-	JZ           e120slope
-	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z31
-	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z31, Z0, K2, Z0
-	VBROADCASTSS 4(SI), Z31
-	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z31, Z1, K2, Z1
-
-e120slope:
-	MOVQ    64(BX), SI
-	MOVQ    88(BX), DX
-	SHLQ    $0x02, DX
-	VMOVUPS Z0, K1, (SI)
-	ADDQ    DX, SI
-	VMOVUPS Z1, K1, (SI)
-	VZEROUPPER
-	RET
-
-// func direct3x1AVX512(t *int8)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·direct3x1AVX512(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), BX
-	MOVQ       64(BX), DI
-	MOVQ       88(BX), R8
-	SHLQ       $0x02, R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	MOVQ       224(BX), R9
-	SUBQ       $0x04, CX
-	JL         k121rest
-
-k121many:
-	MOVQ             (R9), R10
-	VMOVUPS.Z        (DX)(R10*4), K1, Z12
-	VFMADD231PS.BCST (SI), Z12, Z0
-	VFMADD231PS.BCST 4(SI), Z12, Z1
-	VFMADD231PS.BCST 8(SI), Z12, Z2
-	MOVQ             8(R9), R10
-	VMOVUPS.Z        (DX)(R10*4), K1, Z12
-	VFMADD231PS.BCST (SI)(AX*1), Z12, Z3
-	VFMADD231PS.BCST 4(SI)(AX*1), Z12, Z4
-	VFMADD231PS.BCST 8(SI)(AX*1), Z12, Z5
-	LEAQ             (SI)(AX*2), SI
-	MOVQ             16(R9), R10
-	VMOVUPS.Z        (DX)(R10*4), K1, Z12
-	VFMADD231PS.BCST (SI), Z12, Z6
-	VFMADD231PS.BCST 4(SI), Z12, Z7
-	VFMADD231PS.BCST 8(SI), Z12, Z8
-	MOVQ             24(R9), R10
-	VMOVUPS.Z        (DX)(R10*4), K1, Z12
-	VFMADD231PS.BCST (SI)(AX*1), Z12, Z9
-	VFMADD231PS.BCST 4(SI)(AX*1), Z12, Z10
-	VFMADD231PS.BCST 8(SI)(AX*1), Z12, Z11
-	LEAQ             (SI)(AX*2), SI
-	ADDQ             $0x20, R9
-	SUBQ             $0x04, CX
-	JGE              k121many
-
-k121rest:
-	ADDQ $0x04, CX
-	JZ   k121done
-
-k121one:
-	MOVQ             (R9), R10
-	VMOVUPS.Z        (DX)(R10*4), K1, Z12
-	VFMADD231PS.BCST (SI), Z12, Z0
-	VFMADD231PS.BCST 4(SI), Z12, Z1
-	VFMADD231PS.BCST 8(SI), Z12, Z2
-	ADDQ             AX, SI
-	ADDQ             $0x08, R9
-	DECQ             CX
-	JNZ              k121one
-
-k121done:
-	VADDPS    Z6, Z0, Z0
-	VADDPS    Z7, Z1, Z1
-	VADDPS    Z8, Z2, Z2
-	VADDPS    Z9, Z3, Z3
-	VADDPS    Z10, Z4, Z4
-	VADDPS    Z11, Z5, Z5
-	VADDPS    Z3, Z0, Z0
-	VADDPS    Z4, Z1, Z1
-	VADDPS    Z5, Z2, Z2
-	MOVQ      96(BX), SI
-	TESTQ     SI, SI
-	JZ        e122add
-	MOVQ      120(BX), DX
-	SHLQ      $0x02, DX
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z0, Z0
-	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z1, Z1
-	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z2, Z2
-
-e122add:
-	MOVQ         128(BX), SI
-	TESTQ        SI, SI
-	JZ           e122rowBias
-	VBROADCASTSS (SI), Z31
-	VADDPS       Z31, Z0, Z0
-	VBROADCASTSS 4(SI), Z31
-	VADDPS       Z31, Z1, Z1
-	VBROADCASTSS 8(SI), Z31
-	VADDPS       Z31, Z2, Z2
-
-e122rowBias:
-	MOVQ      152(BX), SI
-	TESTQ     SI, SI
-	JZ        e122colBias
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z0, Z0
-	VADDPS    Z31, Z1, Z1
-	VADDPS    Z31, Z2, Z2
-
-e122colBias:
-	CMPQ         208(BX), $0x00
-	JE           e122clamp
-	VBROADCASTSS 216(BX), Z31
-	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z31, Z0
-	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z31, Z1
-	VMINPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z31, Z2
-	VMINPS       Z2, Z30, Z2
-
-e122clamp:
-	MOVQ         176(BX), SI
-	TESTQ        SI, SI
-	JZ           e122slope
-	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z31
-	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z31, Z0, K2, Z0
-	VBROADCASTSS 4(SI), Z31
-	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z31, Z1, K2, Z1
-	VBROADCASTSS 8(SI), Z31
-	VCMPPS       $0x01, Z30, Z2, K2
-	VMULPS       Z31, Z2, K2, Z2
-
-e122slope:
-	MOVQ    64(BX), SI
-	MOVQ    88(BX), DX
-	SHLQ    $0x02, DX
-	VMOVUPS Z0, K1, (SI)
-	ADDQ    DX, SI
-	VMOVUPS Z1, K1, (SI)
-	ADDQ    DX, SI
-	VMOVUPS Z2, K1, (SI)
-	VZEROUPPER
-	RET
-
-// func direct4x1AVX512(t *int8)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·direct4x1AVX512(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), BX
-	MOVQ       64(BX), DI
-	MOVQ       88(BX), R8
-	SHLQ       $0x02, R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	MOVQ       224(BX), R9
-	SUBQ       $0x02, CX
-	JL         k123rest
-
-k123many:
-	MOVQ             (R9), R10
-	VMOVUPS.Z        (DX)(R10*4), K1, Z8
-	VFMADD231PS.BCST (SI), Z8, Z0
-	VFMADD231PS.BCST 4(SI), Z8, Z1
-	VFMADD231PS.BCST 8(SI), Z8, Z2
-	VFMADD231PS.BCST 12(SI), Z8, Z3
-	MOVQ             8(R9), R10
-	VMOVUPS.Z        (DX)(R10*4), K1, Z8
-	VFMADD231PS.BCST (SI)(AX*1), Z8, Z4
-	VFMADD231PS.BCST 4(SI)(AX*1), Z8, Z5
-	VFMADD231PS.BCST 8(SI)(AX*1), Z8, Z6
-	VFMADD231PS.BCST 12(SI)(AX*1), Z8, Z7
-	LEAQ             (SI)(AX*2), SI
-	ADDQ             $0x10, R9
-	SUBQ             $0x02, CX
-	JGE              k123many
-
-k123rest:
-	ADDQ $0x02, CX
-	JZ   k123done
-
-k123one:
-	MOVQ             (R9), R10
-	VMOVUPS.Z        (DX)(R10*4), K1, Z8
-	VFMADD231PS.BCST (SI), Z8, Z0
-	VFMADD231PS.BCST 4(SI), Z8, Z1
-	VFMADD231PS.BCST 8(SI), Z8, Z2
-	VFMADD231PS.BCST 12(SI), Z8, Z3
-	ADDQ             AX, SI
-	ADDQ             $0x08, R9
-	DECQ             CX
-	JNZ              k123one
-
-k123done:
-	VADDPS    Z4, Z0, Z0
-	VADDPS    Z5, Z1, Z1
-	VADDPS    Z6, Z2, Z2
-	VADDPS    Z7, Z3, Z3
-	MOVQ      96(BX), SI
-	TESTQ     SI, SI
-	JZ        e124add
-	MOVQ      120(BX), DX
-	SHLQ      $0x02, DX
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z0, Z0
-	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z1, Z1
-	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z2, Z2
-	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z3, Z3
-
-e124add:
-	MOVQ         128(BX), SI
-	TESTQ        SI, SI
-	JZ           e124rowBias
-	VBROADCASTSS (SI), Z31
-	VADDPS       Z31, Z0, Z0
-	VBROADCASTSS 4(SI), Z31
-	VADDPS       Z31, Z1, Z1
-	VBROADCASTSS 8(SI), Z31
-	VADDPS       Z31, Z2, Z2
-	VBROADCASTSS 12(SI), Z31
-	VADDPS       Z31, Z3, Z3
-
-e124rowBias:
-	MOVQ      152(BX), SI
-	TESTQ     SI, SI
-	JZ        e124colBias
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z0, Z0
-	VADDPS    Z31, Z1, Z1
-	VADDPS    Z31, Z2, Z2
-	VADDPS    Z31, Z3, Z3
-
-e124colBias:
-	CMPQ         208(BX), $0x00
-	JE           e124clamp
-	VBROADCASTSS 216(BX), Z31
-	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z31, Z0
-	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z31, Z1
-	VMINPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z31, Z2
-	VMINPS       Z2, Z30, Z2
-	VMAXPS       Z3, Z31, Z3
-	VMINPS       Z3, Z30, Z3
-
-e124clamp:
-	MOVQ         176(BX), SI
-	TESTQ        SI, SI
-	JZ           e124slope
-	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z31
-	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z31, Z0, K2, Z0
-	VBROADCASTSS 4(SI), Z31
-	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z31, Z1, K2, Z1
-	VBROADCASTSS 8(SI), Z31
-	VCMPPS       $0x01, Z30, Z2, K2
-	VMULPS       Z31, Z2, K2, Z2
-	VBROADCASTSS 12(SI), Z31
-	VCMPPS       $0x01, Z30, Z3, K2
-	VMULPS       Z31, Z3, K2, Z3
-
-e124slope:
-	MOVQ    64(BX), SI
-	MOVQ    88(BX), DX
-	SHLQ    $0x02, DX
-	VMOVUPS Z0, K1, (SI)
-	ADDQ    DX, SI
-	VMOVUPS Z1, K1, (SI)
-	ADDQ    DX, SI
-	VMOVUPS Z2, K1, (SI)
-	ADDQ    DX, SI
-	VMOVUPS Z3, K1, (SI)
-	VZEROUPPER
-	RET
-
-// func direct5x1AVX512(t *int8)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·direct5x1AVX512(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), BX
-	MOVQ       64(BX), DI
-	MOVQ       88(BX), R8
-	SHLQ       $0x02, R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	MOVQ       224(BX), R9
-	SUBQ       $0x02, CX
-	JL         k125rest
-
-k125many:
-	MOVQ             (R9), R10
-	VMOVUPS.Z        (DX)(R10*4), K1, Z10
-	VFMADD231PS.BCST (SI), Z10, Z0
-	VFMADD231PS.BCST 4(SI), Z10, Z1
-	VFMADD231PS.BCST 8(SI), Z10, Z2
-	VFMADD231PS.BCST 12(SI), Z10, Z3
-	VFMADD231PS.BCST 16(SI), Z10, Z4
-	MOVQ             8(R9), R10
-	VMOVUPS.Z        (DX)(R10*4), K1, Z10
-	VFMADD231PS.BCST (SI)(AX*1), Z10, Z5
-	VFMADD231PS.BCST 4(SI)(AX*1), Z10, Z6
-	VFMADD231PS.BCST 8(SI)(AX*1), Z10, Z7
-	VFMADD231PS.BCST 12(SI)(AX*1), Z10, Z8
-	VFMADD231PS.BCST 16(SI)(AX*1), Z10, Z9
-	LEAQ             (SI)(AX*2), SI
-	ADDQ             $0x10, R9
-	SUBQ             $0x02, CX
-	JGE              k125many
-
-k125rest:
-	ADDQ $0x02, CX
-	JZ   k125done
-
-k125one:
-	MOVQ             (R9), R10
-	VMOVUPS.Z        (DX)(R10*4), K1, Z10
-	VFMADD231PS.BCST (SI), Z10, Z0
-	VFMADD231PS.BCST 4(SI), Z10, Z1
-	VFMADD231PS.BCST 8(SI), Z10, Z2
-	VFMADD231PS.BCST 12(SI), Z10, Z3
-	VFMADD231PS.BCST 16(SI), Z10, Z4
-	ADDQ             AX, SI
-	ADDQ             $0x08, R9
-	DECQ             CX
-	JNZ              k125one
-
-k125done:
-	VADDPS    Z5, Z0, Z0
-	VADDPS    Z6, Z1, Z1
-	VADDPS    Z7, Z2, Z2
-	VADDPS    Z8, Z3, Z3
-	VADDPS    Z9, Z4, Z4
-	MOVQ      96(BX), SI
-	TESTQ     SI, SI
-	JZ        e126add
-	MOVQ      120(BX), DX
-	SHLQ      $0x02, DX
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z0, Z0
-	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z1, Z1
-	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z2, Z2
-	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z3, Z3
-	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z4, Z4
-
-e126add:
-	MOVQ         128(BX), SI
-	TESTQ        SI, SI
-	JZ           e126rowBias
-	VBROADCASTSS (SI), Z31
-	VADDPS       Z31, Z0, Z0
-	VBROADCASTSS 4(SI), Z31
-	VADDPS       Z31, Z1, Z1
-	VBROADCASTSS 8(SI), Z31
-	VADDPS       Z31, Z2, Z2
-	VBROADCASTSS 12(SI), Z31
-	VADDPS       Z31, Z3, Z3
-	VBROADCASTSS 16(SI), Z31
-	VADDPS       Z31, Z4, Z4
-
-e126rowBias:
-	MOVQ      152(BX), SI
-	TESTQ     SI, SI
-	JZ        e126colBias
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z0, Z0
-	VADDPS    Z31, Z1, Z1
-	VADDPS    Z31, Z2, Z2
-	VADDPS    Z31, Z3, Z3
-	VADDPS    Z31, Z4, Z4
-
-e126colBias:
-	CMPQ         208(BX), $0x00
-	JE           e126clamp
-	VBROADCASTSS 216(BX), Z31
-	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z31, Z0
-	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z31, Z1
-	VMINPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z31, Z2
-	VMINPS       Z2, Z30, Z2
-	VMAXPS       Z3, Z31, Z3
-	VMINPS       Z3, Z30, Z3
-	VMAXPS       Z4, Z31, Z4
-	VMINPS       Z4, Z30, Z4
-
-e126clamp:
-	MOVQ         176(BX), SI
-	TESTQ        SI, SI
-	JZ           e126slope
-	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z31
-	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z31, Z0, K2, Z0
-	VBROADCASTSS 4(SI), Z31
-	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z31, Z1, K2, Z1
-	VBROADCASTSS 8(SI), Z31
-	VCMPPS       $0x01, Z30, Z2, K2
-	VMULPS       Z31, Z2, K2, Z2
-	VBROADCASTSS 12(SI), Z31
-	VCMPPS       $0x01, Z30, Z3, K2
-	VMULPS       Z31, Z3, K2, Z3
-	VBROADCASTSS 16(SI), Z31
-	VCMPPS       $0x01, Z30, Z4, K2
-	VMULPS       Z31, Z4, K2, Z4
-
-e126slope:
-	MOVQ    64(BX), SI
-	MOVQ    88(BX), DX
-	SHLQ    $0x02, DX
-	VMOVUPS Z0, K1, (SI)
-	ADDQ    DX, SI
-	VMOVUPS Z1, K1, (SI)
-	ADDQ    DX, SI
-	VMOVUPS Z2, K1, (SI)
-	ADDQ    DX, SI
-	VMOVUPS Z3, K1, (SI)
-	ADDQ    DX, SI
-	VMOVUPS Z4, K1, (SI)
-	VZEROUPPER
-	RET
-
-// func direct6x1AVX512(t *int8)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·direct6x1AVX512(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), BX
-	MOVQ       64(BX), DI
-	MOVQ       88(BX), R8
-	SHLQ       $0x02, R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	MOVQ       224(BX), R9
-	SUBQ       $0x02, CX
-	JL         k127rest
-
-k127many:
-	MOVQ             (R9), R10
-	VMOVUPS.Z        (DX)(R10*4), K1, Z12
-	VFMADD231PS.BCST (SI), Z12, Z0
-	VFMADD231PS.BCST 4(SI), Z12, Z1
-	VFMADD231PS.BCST 8(SI), Z12, Z2
-	VFMADD231PS.BCST 12(SI), Z12, Z3
-	VFMADD231PS.BCST 16(SI), Z12, Z4
-	VFMADD231PS.BCST 20(SI), Z12, Z5
-	MOVQ             8(R9), R10
-	VMOVUPS.Z        (DX)(R10*4), K1, Z12
-	VFMADD231PS.BCST (SI)(AX*1), Z12, Z6
-	VFMADD231PS.BCST 4(SI)(AX*1), Z12, Z7
-	VFMADD231PS.BCST 8(SI)(AX*1), Z12, Z8
-	VFMADD231PS.BCST 12(SI)(AX*1), Z12, Z9
-	VFMADD231PS.BCST 16(SI)(AX*1), Z12, Z10
-	VFMADD231PS.BCST 20(SI)(AX*1), Z12, Z11
-	LEAQ             (SI)(AX*2), SI
-	ADDQ             $0x10, R9
-	SUBQ             $0x02, CX
-	JGE              k127many
-
-k127rest:
-	ADDQ $0x02, CX
-	JZ   k127done
-
-k127one:
-	MOVQ             (R9), R10
-	VMOVUPS.Z        (DX)(R10*4), K1, Z12
-	VFMADD231PS.BCST (SI), Z12, Z0
-	VFMADD231PS.BCST 4(SI), Z12, Z1
-	VFMADD231PS.BCST 8(SI), Z12, Z2
-	VFMADD231PS.BCST 12(SI), Z12, Z3
-	VFMADD231PS.BCST 16(SI), Z12, Z4
-	VFMADD231PS.BCST 20(SI), Z12, Z5
-	ADDQ             AX, SI
-	ADDQ             $0x08, R9
-	DECQ             CX
-	JNZ              k127one
-
-k127done:
-	VADDPS    Z6, Z0, Z0
-	VADDPS    Z7, Z1, Z1
-	VADDPS    Z8, Z2, Z2
-	VADDPS    Z9, Z3, Z3
-	VADDPS    Z10, Z4, Z4
-	VADDPS    Z11, Z5, Z5
-	MOVQ      96(BX), SI
-	TESTQ     SI, SI
-	JZ        e128add
-	MOVQ      120(BX), DX
-	SHLQ      $0x02, DX
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z0, Z0
-	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z1, Z1
-	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z2, Z2
-	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z3, Z3
-	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z4, Z4
-	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z5, Z5
-
-e128add:
-	MOVQ         128(BX), SI
-	TESTQ        SI, SI
-	JZ           e128rowBias
-	VBROADCASTSS (SI), Z31
-	VADDPS       Z31, Z0, Z0
-	VBROADCASTSS 4(SI), Z31
-	VADDPS       Z31, Z1, Z1
-	VBROADCASTSS 8(SI), Z31
-	VADDPS       Z31, Z2, Z2
-	VBROADCASTSS 12(SI), Z31
-	VADDPS       Z31, Z3, Z3
-	VBROADCASTSS 16(SI), Z31
-	VADDPS       Z31, Z4, Z4
-	VBROADCASTSS 20(SI), Z31
-	VADDPS       Z31, Z5, Z5
-
-e128rowBias:
-	MOVQ      152(BX), SI
-	TESTQ     SI, SI
-	JZ        e128colBias
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z0, Z0
-	VADDPS    Z31, Z1, Z1
-	VADDPS    Z31, Z2, Z2
-	VADDPS    Z31, Z3, Z3
-	VADDPS    Z31, Z4, Z4
-	VADDPS    Z31, Z5, Z5
-
-e128colBias:
-	CMPQ         208(BX), $0x00
-	JE           e128clamp
-	VBROADCASTSS 216(BX), Z31
-	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z31, Z0
-	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z31, Z1
-	VMINPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z31, Z2
-	VMINPS       Z2, Z30, Z2
-	VMAXPS       Z3, Z31, Z3
-	VMINPS       Z3, Z30, Z3
-	VMAXPS       Z4, Z31, Z4
-	VMINPS       Z4, Z30, Z4
-	VMAXPS       Z5, Z31, Z5
-	VMINPS       Z5, Z30, Z5
-
-e128clamp:
-	MOVQ         176(BX), SI
-	TESTQ        SI, SI
-	JZ           e128slope
-	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z31
-	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z31, Z0, K2, Z0
-	VBROADCASTSS 4(SI), Z31
-	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z31, Z1, K2, Z1
-	VBROADCASTSS 8(SI), Z31
-	VCMPPS       $0x01, Z30, Z2, K2
-	VMULPS       Z31, Z2, K2, Z2
-	VBROADCASTSS 12(SI), Z31
-	VCMPPS       $0x01, Z30, Z3, K2
-	VMULPS       Z31, Z3, K2, Z3
-	VBROADCASTSS 16(SI), Z31
-	VCMPPS       $0x01, Z30, Z4, K2
-	VMULPS       Z31, Z4, K2, Z4
-	VBROADCASTSS 20(SI), Z31
-	VCMPPS       $0x01, Z30, Z5, K2
-	VMULPS       Z31, Z5, K2, Z5
-
-e128slope:
-	MOVQ    64(BX), SI
-	MOVQ    88(BX), DX
-	SHLQ    $0x02, DX
-	VMOVUPS Z0, K1, (SI)
-	ADDQ    DX, SI
-	VMOVUPS Z1, K1, (SI)
-	ADDQ    DX, SI
-	VMOVUPS Z2, K1, (SI)
-	ADDQ    DX, SI
-	VMOVUPS Z3, K1, (SI)
-	ADDQ    DX, SI
-	VMOVUPS Z4, K1, (SI)
-	ADDQ    DX, SI
-	VMOVUPS Z5, K1, (SI)
-	VZEROUPPER
-	RET
-
-// func direct7x1AVX512(t *int8)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·direct7x1AVX512(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), BX
-	MOVQ       64(BX), DI
-	MOVQ       88(BX), R8
-	SHLQ       $0x02, R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	MOVQ       224(BX), R9
-	SUBQ       $0x02, CX
-	JL         k129rest
-
-k129many:
-	MOVQ             (R9), R10
-	VMOVUPS.Z        (DX)(R10*4), K1, Z7
-	VFMADD231PS.BCST (SI), Z7, Z0
-	VFMADD231PS.BCST 4(SI), Z7, Z1
-	VFMADD231PS.BCST 8(SI), Z7, Z2
-	VFMADD231PS.BCST 12(SI), Z7, Z3
-	VFMADD231PS.BCST 16(SI), Z7, Z4
-	VFMADD231PS.BCST 20(SI), Z7, Z5
-	VFMADD231PS.BCST 24(SI), Z7, Z6
-	MOVQ             8(R9), R10
-	VMOVUPS.Z        (DX)(R10*4), K1, Z7
-	VFMADD231PS.BCST (SI)(AX*1), Z7, Z0
-	VFMADD231PS.BCST 4(SI)(AX*1), Z7, Z1
-	VFMADD231PS.BCST 8(SI)(AX*1), Z7, Z2
-	VFMADD231PS.BCST 12(SI)(AX*1), Z7, Z3
-	VFMADD231PS.BCST 16(SI)(AX*1), Z7, Z4
-	VFMADD231PS.BCST 20(SI)(AX*1), Z7, Z5
-	VFMADD231PS.BCST 24(SI)(AX*1), Z7, Z6
-	LEAQ             (SI)(AX*2), SI
-	ADDQ             $0x10, R9
-	SUBQ             $0x02, CX
-	JGE              k129many
-
-k129rest:
-	ADDQ $0x02, CX
-	JZ   k129done
-
-k129one:
-	MOVQ             (R9), R10
-	VMOVUPS.Z        (DX)(R10*4), K1, Z7
-	VFMADD231PS.BCST (SI), Z7, Z0
-	VFMADD231PS.BCST 4(SI), Z7, Z1
-	VFMADD231PS.BCST 8(SI), Z7, Z2
-	VFMADD231PS.BCST 12(SI), Z7, Z3
-	VFMADD231PS.BCST 16(SI), Z7, Z4
-	VFMADD231PS.BCST 20(SI), Z7, Z5
-	VFMADD231PS.BCST 24(SI), Z7, Z6
-	ADDQ             AX, SI
-	ADDQ             $0x08, R9
-	DECQ             CX
-	JNZ              k129one
-
-k129done:
-	MOVQ      96(BX), SI
-	TESTQ     SI, SI
-	JZ        e130add
-	MOVQ      120(BX), DX
-	SHLQ      $0x02, DX
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z0, Z0
-	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z1, Z1
-	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z2, Z2
-	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z3, Z3
-	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z4, Z4
-	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z5, Z5
-	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z6, Z6
-
-e130add:
-	MOVQ         128(BX), SI
-	TESTQ        SI, SI
-	JZ           e130rowBias
-	VBROADCASTSS (SI), Z31
-	VADDPS       Z31, Z0, Z0
-	VBROADCASTSS 4(SI), Z31
-	VADDPS       Z31, Z1, Z1
-	VBROADCASTSS 8(SI), Z31
-	VADDPS       Z31, Z2, Z2
-	VBROADCASTSS 12(SI), Z31
-	VADDPS       Z31, Z3, Z3
-	VBROADCASTSS 16(SI), Z31
-	VADDPS       Z31, Z4, Z4
-	VBROADCASTSS 20(SI), Z31
-	VADDPS       Z31, Z5, Z5
-	VBROADCASTSS 24(SI), Z31
-	VADDPS       Z31, Z6, Z6
-
-e130rowBias:
-	MOVQ      152(BX), SI
-	TESTQ     SI, SI
-	JZ        e130colBias
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z0, Z0
-	VADDPS    Z31, Z1, Z1
-	VADDPS    Z31, Z2, Z2
-	VADDPS    Z31, Z3, Z3
-	VADDPS    Z31, Z4, Z4
-	VADDPS    Z31, Z5, Z5
-	VADDPS    Z31, Z6, Z6
-
-e130colBias:
-	CMPQ         208(BX), $0x00
-	JE           e130clamp
-	VBROADCASTSS 216(BX), Z31
-	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z31, Z0
-	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z31, Z1
-	VMINPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z31, Z2
-	VMINPS       Z2, Z30, Z2
-	VMAXPS       Z3, Z31, Z3
-	VMINPS       Z3, Z30, Z3
-	VMAXPS       Z4, Z31, Z4
-	VMINPS       Z4, Z30, Z4
-	VMAXPS       Z5, Z31, Z5
-	VMINPS       Z5, Z30, Z5
-	VMAXPS       Z6, Z31, Z6
-	VMINPS       Z6, Z30, Z6
-
-e130clamp:
-	MOVQ         176(BX), SI
-	TESTQ        SI, SI
-	JZ           e130slope
-	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z31
-	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z31, Z0, K2, Z0
-	VBROADCASTSS 4(SI), Z31
-	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z31, Z1, K2, Z1
-	VBROADCASTSS 8(SI), Z31
-	VCMPPS       $0x01, Z30, Z2, K2
-	VMULPS       Z31, Z2, K2, Z2
-	VBROADCASTSS 12(SI), Z31
-	VCMPPS       $0x01, Z30, Z3, K2
-	VMULPS       Z31, Z3, K2, Z3
-	VBROADCASTSS 16(SI), Z31
-	VCMPPS       $0x01, Z30, Z4, K2
-	VMULPS       Z31, Z4, K2, Z4
-	VBROADCASTSS 20(SI), Z31
-	VCMPPS       $0x01, Z30, Z5, K2
-	VMULPS       Z31, Z5, K2, Z5
-	VBROADCASTSS 24(SI), Z31
-	VCMPPS       $0x01, Z30, Z6, K2
-	VMULPS       Z31, Z6, K2, Z6
-
-e130slope:
-	MOVQ    64(BX), SI
-	MOVQ    88(BX), DX
-	SHLQ    $0x02, DX
-	VMOVUPS Z0, K1, (SI)
-	ADDQ    DX, SI
-	VMOVUPS Z1, K1, (SI)
-	ADDQ    DX, SI
-	VMOVUPS Z2, K1, (SI)
-	ADDQ    DX, SI
-	VMOVUPS Z3, K1, (SI)
-	ADDQ    DX, SI
-	VMOVUPS Z4, K1, (SI)
-	ADDQ    DX, SI
-	VMOVUPS Z5, K1, (SI)
-	ADDQ    DX, SI
-	VMOVUPS Z6, K1, (SI)
-	VZEROUPPER
-	RET
-
-// func direct8x1AVX512(t *int8)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·direct8x1AVX512(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), BX
-	MOVQ       64(BX), DI
-	MOVQ       88(BX), R8
-	SHLQ       $0x02, R8
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	MOVQ       224(BX), R9
-	SUBQ       $0x02, CX
-	JL         k131rest
-
-k131many:
-	MOVQ             (R9), R10
-	VMOVUPS.Z        (DX)(R10*4), K1, Z8
-	VFMADD231PS.BCST (SI), Z8, Z0
-	VFMADD231PS.BCST 4(SI), Z8, Z1
-	VFMADD231PS.BCST 8(SI), Z8, Z2
-	VFMADD231PS.BCST 12(SI), Z8, Z3
-	VFMADD231PS.BCST 16(SI), Z8, Z4
-	VFMADD231PS.BCST 20(SI), Z8, Z5
-	VFMADD231PS.BCST 24(SI), Z8, Z6
-	VFMADD231PS.BCST 28(SI), Z8, Z7
-	MOVQ             8(R9), R10
-	VMOVUPS.Z        (DX)(R10*4), K1, Z8
-	VFMADD231PS.BCST (SI)(AX*1), Z8, Z0
-	VFMADD231PS.BCST 4(SI)(AX*1), Z8, Z1
-	VFMADD231PS.BCST 8(SI)(AX*1), Z8, Z2
-	VFMADD231PS.BCST 12(SI)(AX*1), Z8, Z3
-	VFMADD231PS.BCST 16(SI)(AX*1), Z8, Z4
-	VFMADD231PS.BCST 20(SI)(AX*1), Z8, Z5
-	VFMADD231PS.BCST 24(SI)(AX*1), Z8, Z6
-	VFMADD231PS.BCST 28(SI)(AX*1), Z8, Z7
-	LEAQ             (SI)(AX*2), SI
-	ADDQ             $0x10, R9
-	SUBQ             $0x02, CX
-	JGE              k131many
-
-k131rest:
-	ADDQ $0x02, CX
-	JZ   k131done
-
-k131one:
-	MOVQ             (R9), R10
-	VMOVUPS.Z        (DX)(R10*4), K1, Z8
-	VFMADD231PS.BCST (SI), Z8, Z0
-	VFMADD231PS.BCST 4(SI), Z8, Z1
-	VFMADD231PS.BCST 8(SI), Z8, Z2
-	VFMADD231PS.BCST 12(SI), Z8, Z3
-	VFMADD231PS.BCST 16(SI), Z8, Z4
-	VFMADD231PS.BCST 20(SI), Z8, Z5
-	VFMADD231PS.BCST 24(SI), Z8, Z6
-	VFMADD231PS.BCST 28(SI), Z8, Z7
-	ADDQ             AX, SI
-	ADDQ             $0x08, R9
-	DECQ             CX
-	JNZ              k131one
-
-k131done:
-	MOVQ      96(BX), SI
-	TESTQ     SI, SI
-	JZ        e132add
-	MOVQ      120(BX), DX
-	SHLQ      $0x02, DX
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z0, Z0
-	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z1, Z1
-	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z2, Z2
-	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z3, Z3
-	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z4, Z4
-	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z5, Z5
-	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z6, Z6
-	ADDQ      DX, SI
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z7, Z7
-
-e132add:
-	MOVQ         128(BX), SI
-	TESTQ        SI, SI
-	JZ           e132rowBias
-	VBROADCASTSS (SI), Z31
-	VADDPS       Z31, Z0, Z0
-	VBROADCASTSS 4(SI), Z31
-	VADDPS       Z31, Z1, Z1
-	VBROADCASTSS 8(SI), Z31
-	VADDPS       Z31, Z2, Z2
-	VBROADCASTSS 12(SI), Z31
-	VADDPS       Z31, Z3, Z3
-	VBROADCASTSS 16(SI), Z31
-	VADDPS       Z31, Z4, Z4
-	VBROADCASTSS 20(SI), Z31
-	VADDPS       Z31, Z5, Z5
-	VBROADCASTSS 24(SI), Z31
-	VADDPS       Z31, Z6, Z6
-	VBROADCASTSS 28(SI), Z31
-	VADDPS       Z31, Z7, Z7
-
-e132rowBias:
-	MOVQ      152(BX), SI
-	TESTQ     SI, SI
-	JZ        e132colBias
-	VMOVUPS.Z (SI), K1, Z31
-	VADDPS    Z31, Z0, Z0
-	VADDPS    Z31, Z1, Z1
-	VADDPS    Z31, Z2, Z2
-	VADDPS    Z31, Z3, Z3
-	VADDPS    Z31, Z4, Z4
-	VADDPS    Z31, Z5, Z5
-	VADDPS    Z31, Z6, Z6
-	VADDPS    Z31, Z7, Z7
-
-e132colBias:
-	CMPQ         208(BX), $0x00
-	JE           e132clamp
-	VBROADCASTSS 216(BX), Z31
-	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z31, Z0
-	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z31, Z1
-	VMINPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z31, Z2
-	VMINPS       Z2, Z30, Z2
-	VMAXPS       Z3, Z31, Z3
-	VMINPS       Z3, Z30, Z3
-	VMAXPS       Z4, Z31, Z4
-	VMINPS       Z4, Z30, Z4
-	VMAXPS       Z5, Z31, Z5
-	VMINPS       Z5, Z30, Z5
-	VMAXPS       Z6, Z31, Z6
-	VMINPS       Z6, Z30, Z6
-	VMAXPS       Z7, Z31, Z7
-	VMINPS       Z7, Z30, Z7
-
-e132clamp:
-	MOVQ         176(BX), SI
-	TESTQ        SI, SI
-	JZ           e132slope
-	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z31
-	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z31, Z0, K2, Z0
-	VBROADCASTSS 4(SI), Z31
-	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z31, Z1, K2, Z1
-	VBROADCASTSS 8(SI), Z31
-	VCMPPS       $0x01, Z30, Z2, K2
-	VMULPS       Z31, Z2, K2, Z2
-	VBROADCASTSS 12(SI), Z31
-	VCMPPS       $0x01, Z30, Z3, K2
-	VMULPS       Z31, Z3, K2, Z3
-	VBROADCASTSS 16(SI), Z31
-	VCMPPS       $0x01, Z30, Z4, K2
-	VMULPS       Z31, Z4, K2, Z4
-	VBROADCASTSS 20(SI), Z31
-	VCMPPS       $0x01, Z30, Z5, K2
-	VMULPS       Z31, Z5, K2, Z5
-	VBROADCASTSS 24(SI), Z31
-	VCMPPS       $0x01, Z30, Z6, K2
-	VMULPS       Z31, Z6, K2, Z6
-	VBROADCASTSS 28(SI), Z31
-	VCMPPS       $0x01, Z30, Z7, K2
-	VMULPS       Z31, Z7, K2, Z7
-
-e132slope:
-	MOVQ    64(BX), SI
-	MOVQ    88(BX), DX
-	SHLQ    $0x02, DX
-	VMOVUPS Z0, K1, (SI)
-	ADDQ    DX, SI
-	VMOVUPS Z1, K1, (SI)
-	ADDQ    DX, SI
-	VMOVUPS Z2, K1, (SI)
-	ADDQ    DX, SI
-	VMOVUPS Z3, K1, (SI)
-	ADDQ    DX, SI
-	VMOVUPS Z4, K1, (SI)
-	ADDQ    DX, SI
-	VMOVUPS Z5, K1, (SI)
-	ADDQ    DX, SI
-	VMOVUPS Z6, K1, (SI)
-	ADDQ    DX, SI
-	VMOVUPS Z7, K1, (SI)
-	VZEROUPPER
-	RET
-
-// func direct1x2AVX512(t *int8)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·direct1x2AVX512(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), BX
-	MOVQ       64(BX), DI
-	MOVQ       88(BX), R8
-	SHLQ       $0x02, R8
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x10, CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	MOVQ       224(BX), R9
-	SUBQ       $0x04, CX
-	JL         k133rest
-
-k133many:
-	MOVQ         (R9), R10
-	VMOVUPS      (DX)(R10*4), Z8
-	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
-	VBROADCASTSS (SI), Z31
-	VFMADD231PS  Z8, Z31, Z0
-	VFMADD231PS  Z9, Z31, Z1
-	MOVQ         8(R9), R10
-	VMOVUPS      (DX)(R10*4), Z8
-	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
-	VBROADCASTSS (SI)(AX*1), Z31
-	VFMADD231PS  Z8, Z31, Z2
-	VFMADD231PS  Z9, Z31, Z3
-	LEAQ         (SI)(AX*2), SI
-	MOVQ         16(R9), R10
-	VMOVUPS      (DX)(R10*4), Z8
-	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
-	VBROADCASTSS (SI), Z31
-	VFMADD231PS  Z8, Z31, Z4
-	VFMADD231PS  Z9, Z31, Z5
-	MOVQ         24(R9), R10
-	VMOVUPS      (DX)(R10*4), Z8
-	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
-	VBROADCASTSS (SI)(AX*1), Z31
-	VFMADD231PS  Z8, Z31, Z6
-	VFMADD231PS  Z9, Z31, Z7
-	LEAQ         (SI)(AX*2), SI
-	ADDQ         $0x20, R9
-	SUBQ         $0x04, CX
-	JGE          k133many
-
-k133rest:
-	ADDQ $0x04, CX
-	JZ   k133done
-
-k133one:
-	MOVQ         (R9), R10
-	VMOVUPS      (DX)(R10*4), Z8
-	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
-	VBROADCASTSS (SI), Z31
-	VFMADD231PS  Z8, Z31, Z0
-	VFMADD231PS  Z9, Z31, Z1
-	ADDQ         AX, SI
-	ADDQ         $0x08, R9
-	DECQ         CX
-	JNZ          k133one
-
-k133done:
-	VADDPS    Z4, Z0, Z0
-	VADDPS    Z5, Z1, Z1
-	VADDPS    Z6, Z2, Z2
-	VADDPS    Z7, Z3, Z3
-	VADDPS    Z2, Z0, Z0
-	VADDPS    Z3, Z1, Z1
-	MOVQ      96(BX), SI
-	TESTQ     SI, SI
-	JZ        e134add
-	MOVQ      120(BX), DX
-	SHLQ      $0x02, DX
-	VADDPS    (SI), Z0, Z0
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z1, Z1
-
-e134add:
-	MOVQ         128(BX), SI
-	TESTQ        SI, SI
-	JZ           e134rowBias
-	VBROADCASTSS (SI), Z31
-	VADDPS       Z31, Z0, Z0
-	VADDPS       Z31, Z1, Z1
-
-e134rowBias:
-	MOVQ      152(BX), SI
-	TESTQ     SI, SI
-	JZ        e134colBias
-	VADDPS    (SI), Z0, Z0
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z1, Z1
-
-e134colBias:
-	CMPQ         208(BX), $0x00
-	JE           e134clamp
-	VBROADCASTSS 216(BX), Z31
-	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z31, Z0
-	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z31, Z1
-	VMINPS       Z1, Z30, Z1
-
-e134clamp:
-	MOVQ         176(BX), SI
-	TESTQ        SI, SI
-	JZ           e134slope
-	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z31
-	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z31, Z0, K2, Z0
-	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z31, Z1, K2, Z1
-
-e134slope:
-	MOVQ    64(BX), SI
-	MOVQ    88(BX), DX
-	SHLQ    $0x02, DX
-	VMOVUPS Z0, (SI)
-	VMOVUPS Z1, K1, 64(SI)
-	VZEROUPPER
-	RET
-
-// func direct2x2AVX512(t *int8)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·direct2x2AVX512(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), BX
-	MOVQ       64(BX), DI
-	MOVQ       88(BX), R8
-	SHLQ       $0x02, R8
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x10, CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	MOVQ       224(BX), R9
-	SUBQ       $0x02, CX
-	JL         k135rest
-
-k135many:
-	MOVQ         (R9), R10
-	VMOVUPS      (DX)(R10*4), Z8
-	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
-	VBROADCASTSS (SI), Z31
-	VFMADD231PS  Z8, Z31, Z0
-	VFMADD231PS  Z9, Z31, Z1
-	VBROADCASTSS 4(SI), Z31
-	VFMADD231PS  Z8, Z31, Z2
-	VFMADD231PS  Z9, Z31, Z3
-	MOVQ         8(R9), R10
-	VMOVUPS      (DX)(R10*4), Z8
-	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
-	VBROADCASTSS (SI)(AX*1), Z31
-	VFMADD231PS  Z8, Z31, Z4
-	VFMADD231PS  Z9, Z31, Z5
-	VBROADCASTSS 4(SI)(AX*1), Z31
-	VFMADD231PS  Z8, Z31, Z6
-	VFMADD231PS  Z9, Z31, Z7
-	LEAQ         (SI)(AX*2), SI
-	ADDQ         $0x10, R9
-	SUBQ         $0x02, CX
-	JGE          k135many
-
-k135rest:
-	ADDQ $0x02, CX
-	JZ   k135done
-
-k135one:
-	MOVQ         (R9), R10
-	VMOVUPS      (DX)(R10*4), Z8
-	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
-	VBROADCASTSS (SI), Z31
-	VFMADD231PS  Z8, Z31, Z0
-	VFMADD231PS  Z9, Z31, Z1
-	VBROADCASTSS 4(SI), Z31
-	VFMADD231PS  Z8, Z31, Z2
-	VFMADD231PS  Z9, Z31, Z3
-	ADDQ         AX, SI
-	ADDQ         $0x08, R9
-	DECQ         CX
-	JNZ          k135one
-
-k135done:
-	VADDPS    Z4, Z0, Z0
-	VADDPS    Z5, Z1, Z1
-	VADDPS    Z6, Z2, Z2
-	VADDPS    Z7, Z3, Z3
-	MOVQ      96(BX), SI
-	TESTQ     SI, SI
-	JZ        e136add
-	MOVQ      120(BX), DX
-	SHLQ      $0x02, DX
-	VADDPS    (SI), Z0, Z0
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z1, Z1
-	ADDQ      DX, SI
-	VADDPS    (SI), Z2, Z2
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z3, Z3
-
-e136add:
-	MOVQ         128(BX), SI
-	TESTQ        SI, SI
-	JZ           e136rowBias
-	VBROADCASTSS (SI), Z31
-	VADDPS       Z31, Z0, Z0
-	VADDPS       Z31, Z1, Z1
-	VBROADCASTSS 4(SI), Z31
-	VADDPS       Z31, Z2, Z2
-	VADDPS       Z31, Z3, Z3
-
-e136rowBias:
-	MOVQ      152(BX), SI
-	TESTQ     SI, SI
-	JZ        e136colBias
-	VMOVUPS   (SI), Z31
-	VADDPS    Z31, Z0, Z0
-	VADDPS    Z31, Z2, Z2
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z1, Z1
-	VADDPS    Z31, Z3, Z3
-
-e136colBias:
-	CMPQ         208(BX), $0x00
-	JE           e136clamp
-	VBROADCASTSS 216(BX), Z31
-	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z31, Z0
-	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z31, Z1
-	VMINPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z31, Z2
-	VMINPS       Z2, Z30, Z2
-	VMAXPS       Z3, Z31, Z3
-	VMINPS       Z3, Z30, Z3
-
-e136clamp:
-	MOVQ         176(BX), SI
-	TESTQ        SI, SI
-	JZ           e136slope
-	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z31
-	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z31, Z0, K2, Z0
-	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z31, Z1, K2, Z1
-	VBROADCASTSS 4(SI), Z31
-	VCMPPS       $0x01, Z30, Z2, K2
-	VMULPS       Z31, Z2, K2, Z2
-	VCMPPS       $0x01, Z30, Z3, K2
-	VMULPS       Z31, Z3, K2, Z3
-
-e136slope:
-	MOVQ    64(BX), SI
-	MOVQ    88(BX), DX
-	SHLQ    $0x02, DX
-	VMOVUPS Z0, (SI)
-	VMOVUPS Z1, K1, 64(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z2, (SI)
-	VMOVUPS Z3, K1, 64(SI)
-	VZEROUPPER
-	RET
-
-// func direct3x2AVX512(t *int8)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·direct3x2AVX512(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), BX
-	MOVQ       64(BX), DI
-	MOVQ       88(BX), R8
-	SHLQ       $0x02, R8
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x10, CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	MOVQ       224(BX), R9
-	SUBQ       $0x02, CX
-	JL         k137rest
-
-k137many:
-	MOVQ         (R9), R10
-	VMOVUPS      (DX)(R10*4), Z12
-	VMOVUPS.Z    64(DX)(R10*4), K1, Z13
-	VBROADCASTSS (SI), Z31
-	VFMADD231PS  Z12, Z31, Z0
-	VFMADD231PS  Z13, Z31, Z1
-	VBROADCASTSS 4(SI), Z31
-	VFMADD231PS  Z12, Z31, Z2
-	VFMADD231PS  Z13, Z31, Z3
-	VBROADCASTSS 8(SI), Z31
-	VFMADD231PS  Z12, Z31, Z4
-	VFMADD231PS  Z13, Z31, Z5
-	MOVQ         8(R9), R10
-	VMOVUPS      (DX)(R10*4), Z12
-	VMOVUPS.Z    64(DX)(R10*4), K1, Z13
-	VBROADCASTSS (SI)(AX*1), Z31
-	VFMADD231PS  Z12, Z31, Z6
-	VFMADD231PS  Z13, Z31, Z7
-	VBROADCASTSS 4(SI)(AX*1), Z31
-	VFMADD231PS  Z12, Z31, Z8
-	VFMADD231PS  Z13, Z31, Z9
-	VBROADCASTSS 8(SI)(AX*1), Z31
-	VFMADD231PS  Z12, Z31, Z10
-	VFMADD231PS  Z13, Z31, Z11
-	LEAQ         (SI)(AX*2), SI
-	ADDQ         $0x10, R9
-	SUBQ         $0x02, CX
-	JGE          k137many
-
-k137rest:
-	ADDQ $0x02, CX
-	JZ   k137done
-
-k137one:
-	MOVQ         (R9), R10
-	VMOVUPS      (DX)(R10*4), Z12
-	VMOVUPS.Z    64(DX)(R10*4), K1, Z13
-	VBROADCASTSS (SI), Z31
-	VFMADD231PS  Z12, Z31, Z0
-	VFMADD231PS  Z13, Z31, Z1
-	VBROADCASTSS 4(SI), Z31
-	VFMADD231PS  Z12, Z31, Z2
-	VFMADD231PS  Z13, Z31, Z3
-	VBROADCASTSS 8(SI), Z31
-	VFMADD231PS  Z12, Z31, Z4
-	VFMADD231PS  Z13, Z31, Z5
-	ADDQ         AX, SI
-	ADDQ         $0x08, R9
-	DECQ         CX
-	JNZ          k137one
-
-k137done:
-	VADDPS    Z6, Z0, Z0
-	VADDPS    Z7, Z1, Z1
-	VADDPS    Z8, Z2, Z2
-	VADDPS    Z9, Z3, Z3
-	VADDPS    Z10, Z4, Z4
-	VADDPS    Z11, Z5, Z5
-	MOVQ      96(BX), SI
-	TESTQ     SI, SI
-	JZ        e138add
-	MOVQ      120(BX), DX
-	SHLQ      $0x02, DX
-	VADDPS    (SI), Z0, Z0
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z1, Z1
-	ADDQ      DX, SI
-	VADDPS    (SI), Z2, Z2
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z3, Z3
-	ADDQ      DX, SI
-	VADDPS    (SI), Z4, Z4
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z5, Z5
-
-e138add:
-	MOVQ         128(BX), SI
-	TESTQ        SI, SI
-	JZ           e138rowBias
-	VBROADCASTSS (SI), Z31
-	VADDPS       Z31, Z0, Z0
-	VADDPS       Z31, Z1, Z1
-	VBROADCASTSS 4(SI), Z31
-	VADDPS       Z31, Z2, Z2
-	VADDPS       Z31, Z3, Z3
-	VBROADCASTSS 8(SI), Z31
-	VADDPS       Z31, Z4, Z4
-	VADDPS       Z31, Z5, Z5
-
-e138rowBias:
-	MOVQ      152(BX), SI
-	TESTQ     SI, SI
-	JZ        e138colBias
-	VMOVUPS   (SI), Z31
-	VADDPS    Z31, Z0, Z0
-	VADDPS    Z31, Z2, Z2
-	VADDPS    Z31, Z4, Z4
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z1, Z1
-	VADDPS    Z31, Z3, Z3
-	VADDPS    Z31, Z5, Z5
-
-e138colBias:
-	CMPQ         208(BX), $0x00
-	JE           e138clamp
-	VBROADCASTSS 216(BX), Z31
-	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z31, Z0
-	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z31, Z1
-	VMINPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z31, Z2
-	VMINPS       Z2, Z30, Z2
-	VMAXPS       Z3, Z31, Z3
-	VMINPS       Z3, Z30, Z3
-	VMAXPS       Z4, Z31, Z4
-	VMINPS       Z4, Z30, Z4
-	VMAXPS       Z5, Z31, Z5
-	VMINPS       Z5, Z30, Z5
-
-e138clamp:
-	MOVQ         176(BX), SI
-	TESTQ        SI, SI
-	JZ           e138slope
-	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z31
-	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z31, Z0, K2, Z0
-	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z31, Z1, K2, Z1
-	VBROADCASTSS 4(SI), Z31
-	VCMPPS       $0x01, Z30, Z2, K2
-	VMULPS       Z31, Z2, K2, Z2
-	VCMPPS       $0x01, Z30, Z3, K2
-	VMULPS       Z31, Z3, K2, Z3
-	VBROADCASTSS 8(SI), Z31
-	VCMPPS       $0x01, Z30, Z4, K2
-	VMULPS       Z31, Z4, K2, Z4
-	VCMPPS       $0x01, Z30, Z5, K2
-	VMULPS       Z31, Z5, K2, Z5
-
-e138slope:
-	MOVQ    64(BX), SI
-	MOVQ    88(BX), DX
-	SHLQ    $0x02, DX
-	VMOVUPS Z0, (SI)
-	VMOVUPS Z1, K1, 64(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z2, (SI)
-	VMOVUPS Z3, K1, 64(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z4, (SI)
-	VMOVUPS Z5, K1, 64(SI)
-	VZEROUPPER
-	RET
-
-// func direct4x2AVX512(t *int8)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·direct4x2AVX512(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), BX
-	MOVQ       64(BX), DI
-	MOVQ       88(BX), R8
-	SHLQ       $0x02, R8
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x10, CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	MOVQ       224(BX), R9
-	SUBQ       $0x02, CX
-	JL         k139rest
-
-k139many:
-	MOVQ         (R9), R10
-	VMOVUPS      (DX)(R10*4), Z8
-	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
-	VBROADCASTSS (SI), Z31
-	VFMADD231PS  Z8, Z31, Z0
-	VFMADD231PS  Z9, Z31, Z1
-	VBROADCASTSS 4(SI), Z31
-	VFMADD231PS  Z8, Z31, Z2
-	VFMADD231PS  Z9, Z31, Z3
-	VBROADCASTSS 8(SI), Z31
-	VFMADD231PS  Z8, Z31, Z4
-	VFMADD231PS  Z9, Z31, Z5
-	VBROADCASTSS 12(SI), Z31
-	VFMADD231PS  Z8, Z31, Z6
-	VFMADD231PS  Z9, Z31, Z7
-	MOVQ         8(R9), R10
-	VMOVUPS      (DX)(R10*4), Z8
-	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
-	VBROADCASTSS (SI)(AX*1), Z31
-	VFMADD231PS  Z8, Z31, Z0
-	VFMADD231PS  Z9, Z31, Z1
-	VBROADCASTSS 4(SI)(AX*1), Z31
-	VFMADD231PS  Z8, Z31, Z2
-	VFMADD231PS  Z9, Z31, Z3
-	VBROADCASTSS 8(SI)(AX*1), Z31
-	VFMADD231PS  Z8, Z31, Z4
-	VFMADD231PS  Z9, Z31, Z5
-	VBROADCASTSS 12(SI)(AX*1), Z31
-	VFMADD231PS  Z8, Z31, Z6
-	VFMADD231PS  Z9, Z31, Z7
-	LEAQ         (SI)(AX*2), SI
-	ADDQ         $0x10, R9
-	SUBQ         $0x02, CX
-	JGE          k139many
-
-k139rest:
-	ADDQ $0x02, CX
-	JZ   k139done
-
-k139one:
-	MOVQ         (R9), R10
-	VMOVUPS      (DX)(R10*4), Z8
-	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
-	VBROADCASTSS (SI), Z31
-	VFMADD231PS  Z8, Z31, Z0
-	VFMADD231PS  Z9, Z31, Z1
-	VBROADCASTSS 4(SI), Z31
-	VFMADD231PS  Z8, Z31, Z2
-	VFMADD231PS  Z9, Z31, Z3
-	VBROADCASTSS 8(SI), Z31
-	VFMADD231PS  Z8, Z31, Z4
-	VFMADD231PS  Z9, Z31, Z5
-	VBROADCASTSS 12(SI), Z31
-	VFMADD231PS  Z8, Z31, Z6
-	VFMADD231PS  Z9, Z31, Z7
-	ADDQ         AX, SI
-	ADDQ         $0x08, R9
-	DECQ         CX
-	JNZ          k139one
-
-k139done:
-	MOVQ      96(BX), SI
-	TESTQ     SI, SI
-	JZ        e140add
-	MOVQ      120(BX), DX
-	SHLQ      $0x02, DX
-	VADDPS    (SI), Z0, Z0
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z1, Z1
-	ADDQ      DX, SI
-	VADDPS    (SI), Z2, Z2
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z3, Z3
-	ADDQ      DX, SI
-	VADDPS    (SI), Z4, Z4
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z5, Z5
-	ADDQ      DX, SI
-	VADDPS    (SI), Z6, Z6
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z7, Z7
-
-e140add:
-	MOVQ         128(BX), SI
-	TESTQ        SI, SI
-	JZ           e140rowBias
-	VBROADCASTSS (SI), Z31
-	VADDPS       Z31, Z0, Z0
-	VADDPS       Z31, Z1, Z1
-	VBROADCASTSS 4(SI), Z31
-	VADDPS       Z31, Z2, Z2
-	VADDPS       Z31, Z3, Z3
-	VBROADCASTSS 8(SI), Z31
-	VADDPS       Z31, Z4, Z4
-	VADDPS       Z31, Z5, Z5
-	VBROADCASTSS 12(SI), Z31
-	VADDPS       Z31, Z6, Z6
-	VADDPS       Z31, Z7, Z7
-
-e140rowBias:
-	MOVQ      152(BX), SI
-	TESTQ     SI, SI
-	JZ        e140colBias
-	VMOVUPS   (SI), Z31
-	VADDPS    Z31, Z0, Z0
-	VADDPS    Z31, Z2, Z2
-	VADDPS    Z31, Z4, Z4
-	VADDPS    Z31, Z6, Z6
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z1, Z1
-	VADDPS    Z31, Z3, Z3
-	VADDPS    Z31, Z5, Z5
-	VADDPS    Z31, Z7, Z7
-
-e140colBias:
-	CMPQ         208(BX), $0x00
-	JE           e140clamp
-	VBROADCASTSS 216(BX), Z31
-	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z31, Z0
-	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z31, Z1
-	VMINPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z31, Z2
-	VMINPS       Z2, Z30, Z2
-	VMAXPS       Z3, Z31, Z3
-	VMINPS       Z3, Z30, Z3
-	VMAXPS       Z4, Z31, Z4
-	VMINPS       Z4, Z30, Z4
-	VMAXPS       Z5, Z31, Z5
-	VMINPS       Z5, Z30, Z5
-	VMAXPS       Z6, Z31, Z6
-	VMINPS       Z6, Z30, Z6
-	VMAXPS       Z7, Z31, Z7
-	VMINPS       Z7, Z30, Z7
-
-e140clamp:
-	MOVQ         176(BX), SI
-	TESTQ        SI, SI
-	JZ           e140slope
-	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z31
-	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z31, Z0, K2, Z0
-	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z31, Z1, K2, Z1
-	VBROADCASTSS 4(SI), Z31
-	VCMPPS       $0x01, Z30, Z2, K2
-	VMULPS       Z31, Z2, K2, Z2
-	VCMPPS       $0x01, Z30, Z3, K2
-	VMULPS       Z31, Z3, K2, Z3
-	VBROADCASTSS 8(SI), Z31
-	VCMPPS       $0x01, Z30, Z4, K2
-	VMULPS       Z31, Z4, K2, Z4
-	VCMPPS       $0x01, Z30, Z5, K2
-	VMULPS       Z31, Z5, K2, Z5
-	VBROADCASTSS 12(SI), Z31
-	VCMPPS       $0x01, Z30, Z6, K2
-	VMULPS       Z31, Z6, K2, Z6
-	VCMPPS       $0x01, Z30, Z7, K2
-	VMULPS       Z31, Z7, K2, Z7
-
-e140slope:
-	MOVQ    64(BX), SI
-	MOVQ    88(BX), DX
-	SHLQ    $0x02, DX
-	VMOVUPS Z0, (SI)
-	VMOVUPS Z1, K1, 64(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z2, (SI)
-	VMOVUPS Z3, K1, 64(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z4, (SI)
-	VMOVUPS Z5, K1, 64(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z6, (SI)
-	VMOVUPS Z7, K1, 64(SI)
-	VZEROUPPER
-	RET
-
-// func direct5x2AVX512(t *int8)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·direct5x2AVX512(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), BX
-	MOVQ       64(BX), DI
-	MOVQ       88(BX), R8
-	SHLQ       $0x02, R8
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x10, CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	MOVQ       224(BX), R9
-	SUBQ       $0x02, CX
-	JL         k141rest
-
-k141many:
-	MOVQ         (R9), R10
-	VMOVUPS      (DX)(R10*4), Z10
-	VMOVUPS.Z    64(DX)(R10*4), K1, Z11
-	VBROADCASTSS (SI), Z31
-	VFMADD231PS  Z10, Z31, Z0
-	VFMADD231PS  Z11, Z31, Z1
-	VBROADCASTSS 4(SI), Z31
-	VFMADD231PS  Z10, Z31, Z2
-	VFMADD231PS  Z11, Z31, Z3
-	VBROADCASTSS 8(SI), Z31
-	VFMADD231PS  Z10, Z31, Z4
-	VFMADD231PS  Z11, Z31, Z5
-	VBROADCASTSS 12(SI), Z31
-	VFMADD231PS  Z10, Z31, Z6
-	VFMADD231PS  Z11, Z31, Z7
-	VBROADCASTSS 16(SI), Z31
-	VFMADD231PS  Z10, Z31, Z8
-	VFMADD231PS  Z11, Z31, Z9
-	MOVQ         8(R9), R10
-	VMOVUPS      (DX)(R10*4), Z10
-	VMOVUPS.Z    64(DX)(R10*4), K1, Z11
-	VBROADCASTSS (SI)(AX*1), Z31
-	VFMADD231PS  Z10, Z31, Z0
-	VFMADD231PS  Z11, Z31, Z1
-	VBROADCASTSS 4(SI)(AX*1), Z31
-	VFMADD231PS  Z10, Z31, Z2
-	VFMADD231PS  Z11, Z31, Z3
-	VBROADCASTSS 8(SI)(AX*1), Z31
-	VFMADD231PS  Z10, Z31, Z4
-	VFMADD231PS  Z11, Z31, Z5
-	VBROADCASTSS 12(SI)(AX*1), Z31
-	VFMADD231PS  Z10, Z31, Z6
-	VFMADD231PS  Z11, Z31, Z7
-	VBROADCASTSS 16(SI)(AX*1), Z31
-	VFMADD231PS  Z10, Z31, Z8
-	VFMADD231PS  Z11, Z31, Z9
-	LEAQ         (SI)(AX*2), SI
-	ADDQ         $0x10, R9
-	SUBQ         $0x02, CX
-	JGE          k141many
-
-k141rest:
-	ADDQ $0x02, CX
-	JZ   k141done
-
-k141one:
-	MOVQ         (R9), R10
-	VMOVUPS      (DX)(R10*4), Z10
-	VMOVUPS.Z    64(DX)(R10*4), K1, Z11
-	VBROADCASTSS (SI), Z31
-	VFMADD231PS  Z10, Z31, Z0
-	VFMADD231PS  Z11, Z31, Z1
-	VBROADCASTSS 4(SI), Z31
-	VFMADD231PS  Z10, Z31, Z2
-	VFMADD231PS  Z11, Z31, Z3
-	VBROADCASTSS 8(SI), Z31
-	VFMADD231PS  Z10, Z31, Z4
-	VFMADD231PS  Z11, Z31, Z5
-	VBROADCASTSS 12(SI), Z31
-	VFMADD231PS  Z10, Z31, Z6
-	VFMADD231PS  Z11, Z31, Z7
-	VBROADCASTSS 16(SI), Z31
-	VFMADD231PS  Z10, Z31, Z8
-	VFMADD231PS  Z11, Z31, Z9
-	ADDQ         AX, SI
-	ADDQ         $0x08, R9
-	DECQ         CX
-	JNZ          k141one
-
-k141done:
-	MOVQ      96(BX), SI
-	TESTQ     SI, SI
-	JZ        e142add
-	MOVQ      120(BX), DX
-	SHLQ      $0x02, DX
-	VADDPS    (SI), Z0, Z0
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z1, Z1
-	ADDQ      DX, SI
-	VADDPS    (SI), Z2, Z2
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z3, Z3
-	ADDQ      DX, SI
-	VADDPS    (SI), Z4, Z4
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z5, Z5
-	ADDQ      DX, SI
-	VADDPS    (SI), Z6, Z6
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z7, Z7
-	ADDQ      DX, SI
-	VADDPS    (SI), Z8, Z8
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z9, Z9
-
-e142add:
-	MOVQ         128(BX), SI
-	TESTQ        SI, SI
-	JZ           e142rowBias
-	VBROADCASTSS (SI), Z31
-	VADDPS       Z31, Z0, Z0
-	VADDPS       Z31, Z1, Z1
-	VBROADCASTSS 4(SI), Z31
-	VADDPS       Z31, Z2, Z2
-	VADDPS       Z31, Z3, Z3
-	VBROADCASTSS 8(SI), Z31
-	VADDPS       Z31, Z4, Z4
-	VADDPS       Z31, Z5, Z5
-	VBROADCASTSS 12(SI), Z31
-	VADDPS       Z31, Z6, Z6
-	VADDPS       Z31, Z7, Z7
-	VBROADCASTSS 16(SI), Z31
-	VADDPS       Z31, Z8, Z8
-	VADDPS       Z31, Z9, Z9
-
-e142rowBias:
-	MOVQ      152(BX), SI
-	TESTQ     SI, SI
-	JZ        e142colBias
-	VMOVUPS   (SI), Z31
-	VADDPS    Z31, Z0, Z0
-	VADDPS    Z31, Z2, Z2
-	VADDPS    Z31, Z4, Z4
-	VADDPS    Z31, Z6, Z6
-	VADDPS    Z31, Z8, Z8
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z1, Z1
-	VADDPS    Z31, Z3, Z3
-	VADDPS    Z31, Z5, Z5
-	VADDPS    Z31, Z7, Z7
-	VADDPS    Z31, Z9, Z9
-
-e142colBias:
-	CMPQ         208(BX), $0x00
-	JE           e142clamp
-	VBROADCASTSS 216(BX), Z31
-	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z31, Z0
-	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z31, Z1
-	VMINPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z31, Z2
-	VMINPS       Z2, Z30, Z2
-	VMAXPS       Z3, Z31, Z3
-	VMINPS       Z3, Z30, Z3
-	VMAXPS       Z4, Z31, Z4
-	VMINPS       Z4, Z30, Z4
-	VMAXPS       Z5, Z31, Z5
-	VMINPS       Z5, Z30, Z5
-	VMAXPS       Z6, Z31, Z6
-	VMINPS       Z6, Z30, Z6
-	VMAXPS       Z7, Z31, Z7
-	VMINPS       Z7, Z30, Z7
-	VMAXPS       Z8, Z31, Z8
-	VMINPS       Z8, Z30, Z8
-	VMAXPS       Z9, Z31, Z9
-	VMINPS       Z9, Z30, Z9
-
-e142clamp:
-	MOVQ         176(BX), SI
-	TESTQ        SI, SI
-	JZ           e142slope
-	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z31
-	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z31, Z0, K2, Z0
-	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z31, Z1, K2, Z1
-	VBROADCASTSS 4(SI), Z31
-	VCMPPS       $0x01, Z30, Z2, K2
-	VMULPS       Z31, Z2, K2, Z2
-	VCMPPS       $0x01, Z30, Z3, K2
-	VMULPS       Z31, Z3, K2, Z3
-	VBROADCASTSS 8(SI), Z31
-	VCMPPS       $0x01, Z30, Z4, K2
-	VMULPS       Z31, Z4, K2, Z4
-	VCMPPS       $0x01, Z30, Z5, K2
-	VMULPS       Z31, Z5, K2, Z5
-	VBROADCASTSS 12(SI), Z31
-	VCMPPS       $0x01, Z30, Z6, K2
-	VMULPS       Z31, Z6, K2, Z6
-	VCMPPS       $0x01, Z30, Z7, K2
-	VMULPS       Z31, Z7, K2, Z7
-	VBROADCASTSS 16(SI), Z31
-	VCMPPS       $0x01, Z30, Z8, K2
-	VMULPS       Z31, Z8, K2, Z8
-	VCMPPS       $0x01, Z30, Z9, K2
-	VMULPS       Z31, Z9, K2, Z9
-
-e142slope:
-	MOVQ    64(BX), SI
-	MOVQ    88(BX), DX
-	SHLQ    $0x02, DX
-	VMOVUPS Z0, (SI)
-	VMOVUPS Z1, K1, 64(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z2, (SI)
-	VMOVUPS Z3, K1, 64(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z4, (SI)
-	VMOVUPS Z5, K1, 64(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z6, (SI)
-	VMOVUPS Z7, K1, 64(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z8, (SI)
-	VMOVUPS Z9, K1, 64(SI)
-	VZEROUPPER
-	RET
-
-// func direct6x2AVX512(t *int8)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·direct6x2AVX512(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), BX
-	MOVQ       64(BX), DI
-	MOVQ       88(BX), R8
-	SHLQ       $0x02, R8
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x10, CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	MOVQ       224(BX), R9
-	SUBQ       $0x02, CX
-	JL         k143rest
-
-k143many:
-	MOVQ         (R9), R10
-	VMOVUPS      (DX)(R10*4), Z12
-	VMOVUPS.Z    64(DX)(R10*4), K1, Z13
-	VBROADCASTSS (SI), Z31
-	VFMADD231PS  Z12, Z31, Z0
-	VFMADD231PS  Z13, Z31, Z1
-	VBROADCASTSS 4(SI), Z31
-	VFMADD231PS  Z12, Z31, Z2
-	VFMADD231PS  Z13, Z31, Z3
-	VBROADCASTSS 8(SI), Z31
-	VFMADD231PS  Z12, Z31, Z4
-	VFMADD231PS  Z13, Z31, Z5
-	VBROADCASTSS 12(SI), Z31
-	VFMADD231PS  Z12, Z31, Z6
-	VFMADD231PS  Z13, Z31, Z7
-	VBROADCASTSS 16(SI), Z31
-	VFMADD231PS  Z12, Z31, Z8
-	VFMADD231PS  Z13, Z31, Z9
-	VBROADCASTSS 20(SI), Z31
-	VFMADD231PS  Z12, Z31, Z10
-	VFMADD231PS  Z13, Z31, Z11
-	MOVQ         8(R9), R10
-	VMOVUPS      (DX)(R10*4), Z12
-	VMOVUPS.Z    64(DX)(R10*4), K1, Z13
-	VBROADCASTSS (SI)(AX*1), Z31
-	VFMADD231PS  Z12, Z31, Z0
-	VFMADD231PS  Z13, Z31, Z1
-	VBROADCASTSS 4(SI)(AX*1), Z31
-	VFMADD231PS  Z12, Z31, Z2
-	VFMADD231PS  Z13, Z31, Z3
-	VBROADCASTSS 8(SI)(AX*1), Z31
-	VFMADD231PS  Z12, Z31, Z4
-	VFMADD231PS  Z13, Z31, Z5
-	VBROADCASTSS 12(SI)(AX*1), Z31
-	VFMADD231PS  Z12, Z31, Z6
-	VFMADD231PS  Z13, Z31, Z7
-	VBROADCASTSS 16(SI)(AX*1), Z31
-	VFMADD231PS  Z12, Z31, Z8
-	VFMADD231PS  Z13, Z31, Z9
-	VBROADCASTSS 20(SI)(AX*1), Z31
-	VFMADD231PS  Z12, Z31, Z10
-	VFMADD231PS  Z13, Z31, Z11
-	LEAQ         (SI)(AX*2), SI
-	ADDQ         $0x10, R9
-	SUBQ         $0x02, CX
-	JGE          k143many
-
-k143rest:
-	ADDQ $0x02, CX
-	JZ   k143done
-
-k143one:
-	MOVQ         (R9), R10
-	VMOVUPS      (DX)(R10*4), Z12
-	VMOVUPS.Z    64(DX)(R10*4), K1, Z13
-	VBROADCASTSS (SI), Z31
-	VFMADD231PS  Z12, Z31, Z0
-	VFMADD231PS  Z13, Z31, Z1
-	VBROADCASTSS 4(SI), Z31
-	VFMADD231PS  Z12, Z31, Z2
-	VFMADD231PS  Z13, Z31, Z3
-	VBROADCASTSS 8(SI), Z31
-	VFMADD231PS  Z12, Z31, Z4
-	VFMADD231PS  Z13, Z31, Z5
-	VBROADCASTSS 12(SI), Z31
-	VFMADD231PS  Z12, Z31, Z6
-	VFMADD231PS  Z13, Z31, Z7
-	VBROADCASTSS 16(SI), Z31
-	VFMADD231PS  Z12, Z31, Z8
-	VFMADD231PS  Z13, Z31, Z9
-	VBROADCASTSS 20(SI), Z31
-	VFMADD231PS  Z12, Z31, Z10
-	VFMADD231PS  Z13, Z31, Z11
-	ADDQ         AX, SI
-	ADDQ         $0x08, R9
-	DECQ         CX
-	JNZ          k143one
-
-k143done:
-	MOVQ      96(BX), SI
-	TESTQ     SI, SI
-	JZ        e144add
-	MOVQ      120(BX), DX
-	SHLQ      $0x02, DX
-	VADDPS    (SI), Z0, Z0
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z1, Z1
-	ADDQ      DX, SI
-	VADDPS    (SI), Z2, Z2
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z3, Z3
-	ADDQ      DX, SI
-	VADDPS    (SI), Z4, Z4
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z5, Z5
-	ADDQ      DX, SI
-	VADDPS    (SI), Z6, Z6
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z7, Z7
-	ADDQ      DX, SI
-	VADDPS    (SI), Z8, Z8
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z9, Z9
-	ADDQ      DX, SI
-	VADDPS    (SI), Z10, Z10
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z11, Z11
-
-e144add:
-	MOVQ         128(BX), SI
-	TESTQ        SI, SI
-	JZ           e144rowBias
-	VBROADCASTSS (SI), Z31
-	VADDPS       Z31, Z0, Z0
-	VADDPS       Z31, Z1, Z1
-	VBROADCASTSS 4(SI), Z31
-	VADDPS       Z31, Z2, Z2
-	VADDPS       Z31, Z3, Z3
-	VBROADCASTSS 8(SI), Z31
-	VADDPS       Z31, Z4, Z4
-	VADDPS       Z31, Z5, Z5
-	VBROADCASTSS 12(SI), Z31
-	VADDPS       Z31, Z6, Z6
-	VADDPS       Z31, Z7, Z7
-	VBROADCASTSS 16(SI), Z31
-	VADDPS       Z31, Z8, Z8
-	VADDPS       Z31, Z9, Z9
-	VBROADCASTSS 20(SI), Z31
-	VADDPS       Z31, Z10, Z10
-	VADDPS       Z31, Z11, Z11
-
-e144rowBias:
-	MOVQ      152(BX), SI
-	TESTQ     SI, SI
-	JZ        e144colBias
-	VMOVUPS   (SI), Z31
-	VADDPS    Z31, Z0, Z0
-	VADDPS    Z31, Z2, Z2
-	VADDPS    Z31, Z4, Z4
-	VADDPS    Z31, Z6, Z6
-	VADDPS    Z31, Z8, Z8
-	VADDPS    Z31, Z10, Z10
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z1, Z1
-	VADDPS    Z31, Z3, Z3
-	VADDPS    Z31, Z5, Z5
-	VADDPS    Z31, Z7, Z7
-	VADDPS    Z31, Z9, Z9
-	VADDPS    Z31, Z11, Z11
-
-e144colBias:
-	CMPQ         208(BX), $0x00
-	JE           e144clamp
-	VBROADCASTSS 216(BX), Z31
-	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z31, Z0
-	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z31, Z1
-	VMINPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z31, Z2
-	VMINPS       Z2, Z30, Z2
-	VMAXPS       Z3, Z31, Z3
-	VMINPS       Z3, Z30, Z3
-	VMAXPS       Z4, Z31, Z4
-	VMINPS       Z4, Z30, Z4
-	VMAXPS       Z5, Z31, Z5
-	VMINPS       Z5, Z30, Z5
-	VMAXPS       Z6, Z31, Z6
-	VMINPS       Z6, Z30, Z6
-	VMAXPS       Z7, Z31, Z7
-	VMINPS       Z7, Z30, Z7
-	VMAXPS       Z8, Z31, Z8
-	VMINPS       Z8, Z30, Z8
-	VMAXPS       Z9, Z31, Z9
-	VMINPS       Z9, Z30, Z9
-	VMAXPS       Z10, Z31, Z10
-	VMINPS       Z10, Z30, Z10
-	VMAXPS       Z11, Z31, Z11
-	VMINPS       Z11, Z30, Z11
-
-e144clamp:
-	MOVQ         176(BX), SI
-	TESTQ        SI, SI
-	JZ           e144slope
-	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z31
-	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z31, Z0, K2, Z0
-	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z31, Z1, K2, Z1
-	VBROADCASTSS 4(SI), Z31
-	VCMPPS       $0x01, Z30, Z2, K2
-	VMULPS       Z31, Z2, K2, Z2
-	VCMPPS       $0x01, Z30, Z3, K2
-	VMULPS       Z31, Z3, K2, Z3
-	VBROADCASTSS 8(SI), Z31
-	VCMPPS       $0x01, Z30, Z4, K2
-	VMULPS       Z31, Z4, K2, Z4
-	VCMPPS       $0x01, Z30, Z5, K2
-	VMULPS       Z31, Z5, K2, Z5
-	VBROADCASTSS 12(SI), Z31
-	VCMPPS       $0x01, Z30, Z6, K2
-	VMULPS       Z31, Z6, K2, Z6
-	VCMPPS       $0x01, Z30, Z7, K2
-	VMULPS       Z31, Z7, K2, Z7
-	VBROADCASTSS 16(SI), Z31
-	VCMPPS       $0x01, Z30, Z8, K2
-	VMULPS       Z31, Z8, K2, Z8
-	VCMPPS       $0x01, Z30, Z9, K2
-	VMULPS       Z31, Z9, K2, Z9
-	VBROADCASTSS 20(SI), Z31
-	VCMPPS       $0x01, Z30, Z10, K2
-	VMULPS       Z31, Z10, K2, Z10
-	VCMPPS       $0x01, Z30, Z11, K2
-	VMULPS       Z31, Z11, K2, Z11
-
-e144slope:
-	MOVQ    64(BX), SI
-	MOVQ    88(BX), DX
-	SHLQ    $0x02, DX
-	VMOVUPS Z0, (SI)
-	VMOVUPS Z1, K1, 64(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z2, (SI)
-	VMOVUPS Z3, K1, 64(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z4, (SI)
-	VMOVUPS Z5, K1, 64(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z6, (SI)
-	VMOVUPS Z7, K1, 64(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z8, (SI)
-	VMOVUPS Z9, K1, 64(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z10, (SI)
-	VMOVUPS Z11, K1, 64(SI)
-	VZEROUPPER
-	RET
-
-// func direct7x2AVX512(t *int8)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·direct7x2AVX512(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), BX
-	MOVQ       64(BX), DI
-	MOVQ       88(BX), R8
-	SHLQ       $0x02, R8
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x10, CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	MOVQ       224(BX), R9
-	SUBQ       $0x02, CX
-	JL         k145rest
-
-k145many:
-	MOVQ         (R9), R10
-	VMOVUPS      (DX)(R10*4), Z14
-	VMOVUPS.Z    64(DX)(R10*4), K1, Z15
-	VBROADCASTSS (SI), Z31
-	VFMADD231PS  Z14, Z31, Z0
-	VFMADD231PS  Z15, Z31, Z1
-	VBROADCASTSS 4(SI), Z31
-	VFMADD231PS  Z14, Z31, Z2
-	VFMADD231PS  Z15, Z31, Z3
-	VBROADCASTSS 8(SI), Z31
-	VFMADD231PS  Z14, Z31, Z4
-	VFMADD231PS  Z15, Z31, Z5
-	VBROADCASTSS 12(SI), Z31
-	VFMADD231PS  Z14, Z31, Z6
-	VFMADD231PS  Z15, Z31, Z7
-	VBROADCASTSS 16(SI), Z31
-	VFMADD231PS  Z14, Z31, Z8
-	VFMADD231PS  Z15, Z31, Z9
-	VBROADCASTSS 20(SI), Z31
-	VFMADD231PS  Z14, Z31, Z10
-	VFMADD231PS  Z15, Z31, Z11
-	VBROADCASTSS 24(SI), Z31
-	VFMADD231PS  Z14, Z31, Z12
-	VFMADD231PS  Z15, Z31, Z13
-	MOVQ         8(R9), R10
-	VMOVUPS      (DX)(R10*4), Z14
-	VMOVUPS.Z    64(DX)(R10*4), K1, Z15
-	VBROADCASTSS (SI)(AX*1), Z31
-	VFMADD231PS  Z14, Z31, Z0
-	VFMADD231PS  Z15, Z31, Z1
-	VBROADCASTSS 4(SI)(AX*1), Z31
-	VFMADD231PS  Z14, Z31, Z2
-	VFMADD231PS  Z15, Z31, Z3
-	VBROADCASTSS 8(SI)(AX*1), Z31
-	VFMADD231PS  Z14, Z31, Z4
-	VFMADD231PS  Z15, Z31, Z5
-	VBROADCASTSS 12(SI)(AX*1), Z31
-	VFMADD231PS  Z14, Z31, Z6
-	VFMADD231PS  Z15, Z31, Z7
-	VBROADCASTSS 16(SI)(AX*1), Z31
-	VFMADD231PS  Z14, Z31, Z8
-	VFMADD231PS  Z15, Z31, Z9
-	VBROADCASTSS 20(SI)(AX*1), Z31
-	VFMADD231PS  Z14, Z31, Z10
-	VFMADD231PS  Z15, Z31, Z11
-	VBROADCASTSS 24(SI)(AX*1), Z31
-	VFMADD231PS  Z14, Z31, Z12
-	VFMADD231PS  Z15, Z31, Z13
-	LEAQ         (SI)(AX*2), SI
-	ADDQ         $0x10, R9
-	SUBQ         $0x02, CX
-	JGE          k145many
-
-k145rest:
-	ADDQ $0x02, CX
-	JZ   k145done
-
-k145one:
-	MOVQ         (R9), R10
-	VMOVUPS      (DX)(R10*4), Z14
-	VMOVUPS.Z    64(DX)(R10*4), K1, Z15
-	VBROADCASTSS (SI), Z31
-	VFMADD231PS  Z14, Z31, Z0
-	VFMADD231PS  Z15, Z31, Z1
-	VBROADCASTSS 4(SI), Z31
-	VFMADD231PS  Z14, Z31, Z2
-	VFMADD231PS  Z15, Z31, Z3
-	VBROADCASTSS 8(SI), Z31
-	VFMADD231PS  Z14, Z31, Z4
-	VFMADD231PS  Z15, Z31, Z5
-	VBROADCASTSS 12(SI), Z31
-	VFMADD231PS  Z14, Z31, Z6
-	VFMADD231PS  Z15, Z31, Z7
-	VBROADCASTSS 16(SI), Z31
-	VFMADD231PS  Z14, Z31, Z8
-	VFMADD231PS  Z15, Z31, Z9
-	VBROADCASTSS 20(SI), Z31
-	VFMADD231PS  Z14, Z31, Z10
-	VFMADD231PS  Z15, Z31, Z11
-	VBROADCASTSS 24(SI), Z31
-	VFMADD231PS  Z14, Z31, Z12
-	VFMADD231PS  Z15, Z31, Z13
-	ADDQ         AX, SI
-	ADDQ         $0x08, R9
-	DECQ         CX
-	JNZ          k145one
-
-k145done:
-	MOVQ      96(BX), SI
-	TESTQ     SI, SI
-	JZ        e146add
-	MOVQ      120(BX), DX
-	SHLQ      $0x02, DX
-	VADDPS    (SI), Z0, Z0
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z1, Z1
-	ADDQ      DX, SI
-	VADDPS    (SI), Z2, Z2
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z3, Z3
-	ADDQ      DX, SI
-	VADDPS    (SI), Z4, Z4
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z5, Z5
-	ADDQ      DX, SI
-	VADDPS    (SI), Z6, Z6
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z7, Z7
-	ADDQ      DX, SI
-	VADDPS    (SI), Z8, Z8
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z9, Z9
-	ADDQ      DX, SI
-	VADDPS    (SI), Z10, Z10
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z11, Z11
-	ADDQ      DX, SI
-	VADDPS    (SI), Z12, Z12
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z13, Z13
-
-e146add:
-	MOVQ         128(BX), SI
-	TESTQ        SI, SI
-	JZ           e146rowBias
-	VBROADCASTSS (SI), Z31
-	VADDPS       Z31, Z0, Z0
-	VADDPS       Z31, Z1, Z1
-	VBROADCASTSS 4(SI), Z31
-	VADDPS       Z31, Z2, Z2
-	VADDPS       Z31, Z3, Z3
-	VBROADCASTSS 8(SI), Z31
-	VADDPS       Z31, Z4, Z4
-	VADDPS       Z31, Z5, Z5
-	VBROADCASTSS 12(SI), Z31
-	VADDPS       Z31, Z6, Z6
-	VADDPS       Z31, Z7, Z7
-	VBROADCASTSS 16(SI), Z31
-	VADDPS       Z31, Z8, Z8
-	VADDPS       Z31, Z9, Z9
-	VBROADCASTSS 20(SI), Z31
-	VADDPS       Z31, Z10, Z10
-	VADDPS       Z31, Z11, Z11
-	VBROADCASTSS 24(SI), Z31
-	VADDPS       Z31, Z12, Z12
-	VADDPS       Z31, Z13, Z13
-
-e146rowBias:
-	MOVQ      152(BX), SI
-	TESTQ     SI, SI
-	JZ        e146colBias
-	VMOVUPS   (SI), Z31
-	VADDPS    Z31, Z0, Z0
-	VADDPS    Z31, Z2, Z2
-	VADDPS    Z31, Z4, Z4
-	VADDPS    Z31, Z6, Z6
-	VADDPS    Z31, Z8, Z8
-	VADDPS    Z31, Z10, Z10
-	VADDPS    Z31, Z12, Z12
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z1, Z1
-	VADDPS    Z31, Z3, Z3
-	VADDPS    Z31, Z5, Z5
-	VADDPS    Z31, Z7, Z7
-	VADDPS    Z31, Z9, Z9
-	VADDPS    Z31, Z11, Z11
-	VADDPS    Z31, Z13, Z13
-
-e146colBias:
-	CMPQ         208(BX), $0x00
-	JE           e146clamp
-	VBROADCASTSS 216(BX), Z31
-	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z31, Z0
-	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z31, Z1
-	VMINPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z31, Z2
-	VMINPS       Z2, Z30, Z2
-	VMAXPS       Z3, Z31, Z3
-	VMINPS       Z3, Z30, Z3
-	VMAXPS       Z4, Z31, Z4
-	VMINPS       Z4, Z30, Z4
-	VMAXPS       Z5, Z31, Z5
-	VMINPS       Z5, Z30, Z5
-	VMAXPS       Z6, Z31, Z6
-	VMINPS       Z6, Z30, Z6
-	VMAXPS       Z7, Z31, Z7
-	VMINPS       Z7, Z30, Z7
-	VMAXPS       Z8, Z31, Z8
-	VMINPS       Z8, Z30, Z8
-	VMAXPS       Z9, Z31, Z9
-	VMINPS       Z9, Z30, Z9
-	VMAXPS       Z10, Z31, Z10
-	VMINPS       Z10, Z30, Z10
-	VMAXPS       Z11, Z31, Z11
-	VMINPS       Z11, Z30, Z11
-	VMAXPS       Z12, Z31, Z12
-	VMINPS       Z12, Z30, Z12
-	VMAXPS       Z13, Z31, Z13
-	VMINPS       Z13, Z30, Z13
-
-e146clamp:
-	MOVQ         176(BX), SI
-	TESTQ        SI, SI
-	JZ           e146slope
-	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z31
-	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z31, Z0, K2, Z0
-	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z31, Z1, K2, Z1
-	VBROADCASTSS 4(SI), Z31
-	VCMPPS       $0x01, Z30, Z2, K2
-	VMULPS       Z31, Z2, K2, Z2
-	VCMPPS       $0x01, Z30, Z3, K2
-	VMULPS       Z31, Z3, K2, Z3
-	VBROADCASTSS 8(SI), Z31
-	VCMPPS       $0x01, Z30, Z4, K2
-	VMULPS       Z31, Z4, K2, Z4
-	VCMPPS       $0x01, Z30, Z5, K2
-	VMULPS       Z31, Z5, K2, Z5
-	VBROADCASTSS 12(SI), Z31
-	VCMPPS       $0x01, Z30, Z6, K2
-	VMULPS       Z31, Z6, K2, Z6
-	VCMPPS       $0x01, Z30, Z7, K2
-	VMULPS       Z31, Z7, K2, Z7
-	VBROADCASTSS 16(SI), Z31
-	VCMPPS       $0x01, Z30, Z8, K2
-	VMULPS       Z31, Z8, K2, Z8
-	VCMPPS       $0x01, Z30, Z9, K2
-	VMULPS       Z31, Z9, K2, Z9
-	VBROADCASTSS 20(SI), Z31
-	VCMPPS       $0x01, Z30, Z10, K2
-	VMULPS       Z31, Z10, K2, Z10
-	VCMPPS       $0x01, Z30, Z11, K2
-	VMULPS       Z31, Z11, K2, Z11
-	VBROADCASTSS 24(SI), Z31
-	VCMPPS       $0x01, Z30, Z12, K2
-	VMULPS       Z31, Z12, K2, Z12
-	VCMPPS       $0x01, Z30, Z13, K2
-	VMULPS       Z31, Z13, K2, Z13
-
-e146slope:
-	MOVQ    64(BX), SI
-	MOVQ    88(BX), DX
-	SHLQ    $0x02, DX
-	VMOVUPS Z0, (SI)
-	VMOVUPS Z1, K1, 64(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z2, (SI)
-	VMOVUPS Z3, K1, 64(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z4, (SI)
-	VMOVUPS Z5, K1, 64(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z6, (SI)
-	VMOVUPS Z7, K1, 64(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z8, (SI)
-	VMOVUPS Z9, K1, 64(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z10, (SI)
-	VMOVUPS Z11, K1, 64(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z12, (SI)
-	VMOVUPS Z13, K1, 64(SI)
-	VZEROUPPER
-	RET
-
-// func direct8x2AVX512(t *int8)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·direct8x2AVX512(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), BX
-	MOVQ       64(BX), DI
-	MOVQ       88(BX), R8
-	SHLQ       $0x02, R8
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x10, CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	VPXORD     Z14, Z14, Z14
-	VPXORD     Z15, Z15, Z15
-	MOVQ       224(BX), R9
-	SUBQ       $0x02, CX
-	JL         k147rest
-
-k147many:
-	MOVQ         (R9), R10
-	VMOVUPS      (DX)(R10*4), Z16
-	VMOVUPS.Z    64(DX)(R10*4), K1, Z17
-	VBROADCASTSS (SI), Z31
-	VFMADD231PS  Z16, Z31, Z0
-	VFMADD231PS  Z17, Z31, Z1
-	VBROADCASTSS 4(SI), Z31
-	VFMADD231PS  Z16, Z31, Z2
-	VFMADD231PS  Z17, Z31, Z3
-	VBROADCASTSS 8(SI), Z31
-	VFMADD231PS  Z16, Z31, Z4
-	VFMADD231PS  Z17, Z31, Z5
-	VBROADCASTSS 12(SI), Z31
-	VFMADD231PS  Z16, Z31, Z6
-	VFMADD231PS  Z17, Z31, Z7
-	VBROADCASTSS 16(SI), Z31
-	VFMADD231PS  Z16, Z31, Z8
-	VFMADD231PS  Z17, Z31, Z9
-	VBROADCASTSS 20(SI), Z31
-	VFMADD231PS  Z16, Z31, Z10
-	VFMADD231PS  Z17, Z31, Z11
-	VBROADCASTSS 24(SI), Z31
-	VFMADD231PS  Z16, Z31, Z12
-	VFMADD231PS  Z17, Z31, Z13
-	VBROADCASTSS 28(SI), Z31
-	VFMADD231PS  Z16, Z31, Z14
-	VFMADD231PS  Z17, Z31, Z15
-	MOVQ         8(R9), R10
-	VMOVUPS      (DX)(R10*4), Z16
-	VMOVUPS.Z    64(DX)(R10*4), K1, Z17
-	VBROADCASTSS (SI)(AX*1), Z31
-	VFMADD231PS  Z16, Z31, Z0
-	VFMADD231PS  Z17, Z31, Z1
-	VBROADCASTSS 4(SI)(AX*1), Z31
-	VFMADD231PS  Z16, Z31, Z2
-	VFMADD231PS  Z17, Z31, Z3
-	VBROADCASTSS 8(SI)(AX*1), Z31
-	VFMADD231PS  Z16, Z31, Z4
-	VFMADD231PS  Z17, Z31, Z5
-	VBROADCASTSS 12(SI)(AX*1), Z31
-	VFMADD231PS  Z16, Z31, Z6
-	VFMADD231PS  Z17, Z31, Z7
-	VBROADCASTSS 16(SI)(AX*1), Z31
-	VFMADD231PS  Z16, Z31, Z8
-	VFMADD231PS  Z17, Z31, Z9
-	VBROADCASTSS 20(SI)(AX*1), Z31
-	VFMADD231PS  Z16, Z31, Z10
-	VFMADD231PS  Z17, Z31, Z11
-	VBROADCASTSS 24(SI)(AX*1), Z31
-	VFMADD231PS  Z16, Z31, Z12
-	VFMADD231PS  Z17, Z31, Z13
-	VBROADCASTSS 28(SI)(AX*1), Z31
-	VFMADD231PS  Z16, Z31, Z14
-	VFMADD231PS  Z17, Z31, Z15
-	LEAQ         (SI)(AX*2), SI
-	ADDQ         $0x10, R9
-	SUBQ         $0x02, CX
-	JGE          k147many
-
-k147rest:
-	ADDQ $0x02, CX
-	JZ   k147done
-
-k147one:
-	MOVQ         (R9), R10
-	VMOVUPS      (DX)(R10*4), Z16
-	VMOVUPS.Z    64(DX)(R10*4), K1, Z17
-	VBROADCASTSS (SI), Z31
-	VFMADD231PS  Z16, Z31, Z0
-	VFMADD231PS  Z17, Z31, Z1
-	VBROADCASTSS 4(SI), Z31
-	VFMADD231PS  Z16, Z31, Z2
-	VFMADD231PS  Z17, Z31, Z3
-	VBROADCASTSS 8(SI), Z31
-	VFMADD231PS  Z16, Z31, Z4
-	VFMADD231PS  Z17, Z31, Z5
-	VBROADCASTSS 12(SI), Z31
-	VFMADD231PS  Z16, Z31, Z6
-	VFMADD231PS  Z17, Z31, Z7
-	VBROADCASTSS 16(SI), Z31
-	VFMADD231PS  Z16, Z31, Z8
-	VFMADD231PS  Z17, Z31, Z9
-	VBROADCASTSS 20(SI), Z31
-	VFMADD231PS  Z16, Z31, Z10
-	VFMADD231PS  Z17, Z31, Z11
-	VBROADCASTSS 24(SI), Z31
-	VFMADD231PS  Z16, Z31, Z12
-	VFMADD231PS  Z17, Z31, Z13
-	VBROADCASTSS 28(SI), Z31
-	VFMADD231PS  Z16, Z31, Z14
-	VFMADD231PS  Z17, Z31, Z15
-	ADDQ         AX, SI
-	ADDQ         $0x08, R9
-	DECQ         CX
-	JNZ          k147one
-
-k147done:
-	MOVQ      96(BX), SI
-	TESTQ     SI, SI
-	JZ        e148add
-	MOVQ      120(BX), DX
-	SHLQ      $0x02, DX
-	VADDPS    (SI), Z0, Z0
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z1, Z1
-	ADDQ      DX, SI
-	VADDPS    (SI), Z2, Z2
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z3, Z3
-	ADDQ      DX, SI
-	VADDPS    (SI), Z4, Z4
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z5, Z5
-	ADDQ      DX, SI
-	VADDPS    (SI), Z6, Z6
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z7, Z7
-	ADDQ      DX, SI
-	VADDPS    (SI), Z8, Z8
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z9, Z9
-	ADDQ      DX, SI
-	VADDPS    (SI), Z10, Z10
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z11, Z11
-	ADDQ      DX, SI
-	VADDPS    (SI), Z12, Z12
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z13, Z13
-	ADDQ      DX, SI
-	VADDPS    (SI), Z14, Z14
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z15, Z15
-
-e148add:
-	MOVQ         128(BX), SI
-	TESTQ        SI, SI
-	JZ           e148rowBias
-	VBROADCASTSS (SI), Z31
-	VADDPS       Z31, Z0, Z0
-	VADDPS       Z31, Z1, Z1
-	VBROADCASTSS 4(SI), Z31
-	VADDPS       Z31, Z2, Z2
-	VADDPS       Z31, Z3, Z3
-	VBROADCASTSS 8(SI), Z31
-	VADDPS       Z31, Z4, Z4
-	VADDPS       Z31, Z5, Z5
-	VBROADCASTSS 12(SI), Z31
-	VADDPS       Z31, Z6, Z6
-	VADDPS       Z31, Z7, Z7
-	VBROADCASTSS 16(SI), Z31
-	VADDPS       Z31, Z8, Z8
-	VADDPS       Z31, Z9, Z9
-	VBROADCASTSS 20(SI), Z31
-	VADDPS       Z31, Z10, Z10
-	VADDPS       Z31, Z11, Z11
-	VBROADCASTSS 24(SI), Z31
-	VADDPS       Z31, Z12, Z12
-	VADDPS       Z31, Z13, Z13
-	VBROADCASTSS 28(SI), Z31
-	VADDPS       Z31, Z14, Z14
-	VADDPS       Z31, Z15, Z15
-
-e148rowBias:
-	MOVQ      152(BX), SI
-	TESTQ     SI, SI
-	JZ        e148colBias
-	VMOVUPS   (SI), Z31
-	VADDPS    Z31, Z0, Z0
-	VADDPS    Z31, Z2, Z2
-	VADDPS    Z31, Z4, Z4
-	VADDPS    Z31, Z6, Z6
-	VADDPS    Z31, Z8, Z8
-	VADDPS    Z31, Z10, Z10
-	VADDPS    Z31, Z12, Z12
-	VADDPS    Z31, Z14, Z14
-	VMOVUPS.Z 64(SI), K1, Z31
-	VADDPS    Z31, Z1, Z1
-	VADDPS    Z31, Z3, Z3
-	VADDPS    Z31, Z5, Z5
-	VADDPS    Z31, Z7, Z7
-	VADDPS    Z31, Z9, Z9
-	VADDPS    Z31, Z11, Z11
-	VADDPS    Z31, Z13, Z13
-	VADDPS    Z31, Z15, Z15
-
-e148colBias:
-	CMPQ         208(BX), $0x00
-	JE           e148clamp
-	VBROADCASTSS 216(BX), Z31
-	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z31, Z0
-	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z31, Z1
-	VMINPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z31, Z2
-	VMINPS       Z2, Z30, Z2
-	VMAXPS       Z3, Z31, Z3
-	VMINPS       Z3, Z30, Z3
-	VMAXPS       Z4, Z31, Z4
-	VMINPS       Z4, Z30, Z4
-	VMAXPS       Z5, Z31, Z5
-	VMINPS       Z5, Z30, Z5
-	VMAXPS       Z6, Z31, Z6
-	VMINPS       Z6, Z30, Z6
-	VMAXPS       Z7, Z31, Z7
-	VMINPS       Z7, Z30, Z7
-	VMAXPS       Z8, Z31, Z8
-	VMINPS       Z8, Z30, Z8
-	VMAXPS       Z9, Z31, Z9
-	VMINPS       Z9, Z30, Z9
-	VMAXPS       Z10, Z31, Z10
-	VMINPS       Z10, Z30, Z10
-	VMAXPS       Z11, Z31, Z11
-	VMINPS       Z11, Z30, Z11
-	VMAXPS       Z12, Z31, Z12
-	VMINPS       Z12, Z30, Z12
-	VMAXPS       Z13, Z31, Z13
-	VMINPS       Z13, Z30, Z13
-	VMAXPS       Z14, Z31, Z14
-	VMINPS       Z14, Z30, Z14
-	VMAXPS       Z15, Z31, Z15
-	VMINPS       Z15, Z30, Z15
-
-e148clamp:
-	MOVQ         176(BX), SI
-	TESTQ        SI, SI
-	JZ           e148slope
-	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z31
-	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z31, Z0, K2, Z0
-	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z31, Z1, K2, Z1
-	VBROADCASTSS 4(SI), Z31
-	VCMPPS       $0x01, Z30, Z2, K2
-	VMULPS       Z31, Z2, K2, Z2
-	VCMPPS       $0x01, Z30, Z3, K2
-	VMULPS       Z31, Z3, K2, Z3
-	VBROADCASTSS 8(SI), Z31
-	VCMPPS       $0x01, Z30, Z4, K2
-	VMULPS       Z31, Z4, K2, Z4
-	VCMPPS       $0x01, Z30, Z5, K2
-	VMULPS       Z31, Z5, K2, Z5
-	VBROADCASTSS 12(SI), Z31
-	VCMPPS       $0x01, Z30, Z6, K2
-	VMULPS       Z31, Z6, K2, Z6
-	VCMPPS       $0x01, Z30, Z7, K2
-	VMULPS       Z31, Z7, K2, Z7
-	VBROADCASTSS 16(SI), Z31
-	VCMPPS       $0x01, Z30, Z8, K2
-	VMULPS       Z31, Z8, K2, Z8
-	VCMPPS       $0x01, Z30, Z9, K2
-	VMULPS       Z31, Z9, K2, Z9
-	VBROADCASTSS 20(SI), Z31
-	VCMPPS       $0x01, Z30, Z10, K2
-	VMULPS       Z31, Z10, K2, Z10
-	VCMPPS       $0x01, Z30, Z11, K2
-	VMULPS       Z31, Z11, K2, Z11
-	VBROADCASTSS 24(SI), Z31
-	VCMPPS       $0x01, Z30, Z12, K2
-	VMULPS       Z31, Z12, K2, Z12
-	VCMPPS       $0x01, Z30, Z13, K2
-	VMULPS       Z31, Z13, K2, Z13
-	VBROADCASTSS 28(SI), Z31
-	VCMPPS       $0x01, Z30, Z14, K2
-	VMULPS       Z31, Z14, K2, Z14
-	VCMPPS       $0x01, Z30, Z15, K2
-	VMULPS       Z31, Z15, K2, Z15
-
-e148slope:
-	MOVQ    64(BX), SI
-	MOVQ    88(BX), DX
-	SHLQ    $0x02, DX
-	VMOVUPS Z0, (SI)
-	VMOVUPS Z1, K1, 64(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z2, (SI)
-	VMOVUPS Z3, K1, 64(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z4, (SI)
-	VMOVUPS Z5, K1, 64(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z6, (SI)
-	VMOVUPS Z7, K1, 64(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z8, (SI)
-	VMOVUPS Z9, K1, 64(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z10, (SI)
-	VMOVUPS Z11, K1, 64(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z12, (SI)
-	VMOVUPS Z13, K1, 64(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z14, (SI)
-	VMOVUPS Z15, K1, 64(SI)
-	VZEROUPPER
-	RET
-
-// func direct1x3AVX512(t *int8)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·direct1x3AVX512(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), BX
-	MOVQ       64(BX), DI
-	MOVQ       88(BX), R8
-	SHLQ       $0x02, R8
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	PREFETCHT0 128(DI)
-	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x20, CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	MOVQ       224(BX), R9
-	SUBQ       $0x04, CX
-	JL         k149rest
-
-k149many:
-	MOVQ         (R9), R10
-	VMOVUPS      (DX)(R10*4), Z12
-	VMOVUPS      64(DX)(R10*4), Z13
-	VMOVUPS.Z    128(DX)(R10*4), K1, Z14
-	VBROADCASTSS (SI), Z31
-	VFMADD231PS  Z12, Z31, Z0
-	VFMADD231PS  Z13, Z31, Z1
-	VFMADD231PS  Z14, Z31, Z2
-	MOVQ         8(R9), R10
-	VMOVUPS      (DX)(R10*4), Z12
-	VMOVUPS      64(DX)(R10*4), Z13
-	VMOVUPS.Z    128(DX)(R10*4), K1, Z14
-	VBROADCASTSS (SI)(AX*1), Z31
-	VFMADD231PS  Z12, Z31, Z3
-	VFMADD231PS  Z13, Z31, Z4
-	VFMADD231PS  Z14, Z31, Z5
-	LEAQ         (SI)(AX*2), SI
-	MOVQ         16(R9), R10
-	VMOVUPS      (DX)(R10*4), Z12
-	VMOVUPS      64(DX)(R10*4), Z13
-	VMOVUPS.Z    128(DX)(R10*4), K1, Z14
-	VBROADCASTSS (SI), Z31
-	VFMADD231PS  Z12, Z31, Z6
-	VFMADD231PS  Z13, Z31, Z7
-	VFMADD231PS  Z14, Z31, Z8
-	MOVQ         24(R9), R10
-	VMOVUPS      (DX)(R10*4), Z12
-	VMOVUPS      64(DX)(R10*4), Z13
-	VMOVUPS.Z    128(DX)(R10*4), K1, Z14
-	VBROADCASTSS (SI)(AX*1), Z31
-	VFMADD231PS  Z12, Z31, Z9
-	VFMADD231PS  Z13, Z31, Z10
-	VFMADD231PS  Z14, Z31, Z11
-	LEAQ         (SI)(AX*2), SI
-	ADDQ         $0x20, R9
-	SUBQ         $0x04, CX
-	JGE          k149many
-
-k149rest:
-	ADDQ $0x04, CX
-	JZ   k149done
-
-k149one:
-	MOVQ         (R9), R10
-	VMOVUPS      (DX)(R10*4), Z12
-	VMOVUPS      64(DX)(R10*4), Z13
-	VMOVUPS.Z    128(DX)(R10*4), K1, Z14
-	VBROADCASTSS (SI), Z31
-	VFMADD231PS  Z12, Z31, Z0
-	VFMADD231PS  Z13, Z31, Z1
-	VFMADD231PS  Z14, Z31, Z2
-	ADDQ         AX, SI
-	ADDQ         $0x08, R9
-	DECQ         CX
-	JNZ          k149one
-
-k149done:
-	VADDPS    Z6, Z0, Z0
-	VADDPS    Z7, Z1, Z1
-	VADDPS    Z8, Z2, Z2
-	VADDPS    Z9, Z3, Z3
-	VADDPS    Z10, Z4, Z4
-	VADDPS    Z11, Z5, Z5
-	VADDPS    Z3, Z0, Z0
-	VADDPS    Z4, Z1, Z1
-	VADDPS    Z5, Z2, Z2
-	MOVQ      96(BX), SI
-	TESTQ     SI, SI
-	JZ        e150add
-	MOVQ      120(BX), DX
-	SHLQ      $0x02, DX
-	VADDPS    (SI), Z0, Z0
-	VADDPS    64(SI), Z1, Z1
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z2, Z2
-
-e150add:
-	MOVQ         128(BX), SI
-	TESTQ        SI, SI
-	JZ           e150rowBias
-	VBROADCASTSS (SI), Z31
-	VADDPS       Z31, Z0, Z0
-	VADDPS       Z31, Z1, Z1
-	VADDPS       Z31, Z2, Z2
-
-e150rowBias:
-	MOVQ      152(BX), SI
-	TESTQ     SI, SI
-	JZ        e150colBias
-	VADDPS    (SI), Z0, Z0
-	VADDPS    64(SI), Z1, Z1
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z2, Z2
-
-e150colBias:
-	CMPQ         208(BX), $0x00
-	JE           e150clamp
-	VBROADCASTSS 216(BX), Z31
-	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z31, Z0
-	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z31, Z1
-	VMINPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z31, Z2
-	VMINPS       Z2, Z30, Z2
-
-e150clamp:
-	MOVQ         176(BX), SI
-	TESTQ        SI, SI
-	JZ           e150slope
-	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z31
-	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z31, Z0, K2, Z0
-	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z31, Z1, K2, Z1
-	VCMPPS       $0x01, Z30, Z2, K2
-	VMULPS       Z31, Z2, K2, Z2
-
-e150slope:
-	MOVQ    64(BX), SI
-	MOVQ    88(BX), DX
-	SHLQ    $0x02, DX
-	VMOVUPS Z0, (SI)
-	VMOVUPS Z1, 64(SI)
-	VMOVUPS Z2, K1, 128(SI)
-	VZEROUPPER
-	RET
-
-// func direct2x3AVX512(t *int8)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·direct2x3AVX512(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), BX
-	MOVQ       64(BX), DI
-	MOVQ       88(BX), R8
-	SHLQ       $0x02, R8
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	PREFETCHT0 128(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	PREFETCHT0 128(DI)
-	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x20, CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	MOVQ       224(BX), R9
-	SUBQ       $0x02, CX
-	JL         k151rest
-
-k151many:
-	MOVQ         (R9), R10
-	VMOVUPS      (DX)(R10*4), Z12
-	VMOVUPS      64(DX)(R10*4), Z13
-	VMOVUPS.Z    128(DX)(R10*4), K1, Z14
-	VBROADCASTSS (SI), Z31
-	VFMADD231PS  Z12, Z31, Z0
-	VFMADD231PS  Z13, Z31, Z1
-	VFMADD231PS  Z14, Z31, Z2
-	VBROADCASTSS 4(SI), Z31
-	VFMADD231PS  Z12, Z31, Z3
-	VFMADD231PS  Z13, Z31, Z4
-	VFMADD231PS  Z14, Z31, Z5
-	MOVQ         8(R9), R10
-	VMOVUPS      (DX)(R10*4), Z12
-	VMOVUPS      64(DX)(R10*4), Z13
-	VMOVUPS.Z    128(DX)(R10*4), K1, Z14
-	VBROADCASTSS (SI)(AX*1), Z31
-	VFMADD231PS  Z12, Z31, Z6
-	VFMADD231PS  Z13, Z31, Z7
-	VFMADD231PS  Z14, Z31, Z8
-	VBROADCASTSS 4(SI)(AX*1), Z31
-	VFMADD231PS  Z12, Z31, Z9
-	VFMADD231PS  Z13, Z31, Z10
-	VFMADD231PS  Z14, Z31, Z11
-	LEAQ         (SI)(AX*2), SI
-	ADDQ         $0x10, R9
-	SUBQ         $0x02, CX
-	JGE          k151many
-
-k151rest:
-	ADDQ $0x02, CX
-	JZ   k151done
-
-k151one:
-	MOVQ         (R9), R10
-	VMOVUPS      (DX)(R10*4), Z12
-	VMOVUPS      64(DX)(R10*4), Z13
-	VMOVUPS.Z    128(DX)(R10*4), K1, Z14
-	VBROADCASTSS (SI), Z31
-	VFMADD231PS  Z12, Z31, Z0
-	VFMADD231PS  Z13, Z31, Z1
-	VFMADD231PS  Z14, Z31, Z2
-	VBROADCASTSS 4(SI), Z31
-	VFMADD231PS  Z12, Z31, Z3
-	VFMADD231PS  Z13, Z31, Z4
-	VFMADD231PS  Z14, Z31, Z5
-	ADDQ         AX, SI
-	ADDQ         $0x08, R9
-	DECQ         CX
-	JNZ          k151one
-
-k151done:
-	VADDPS    Z6, Z0, Z0
-	VADDPS    Z7, Z1, Z1
-	VADDPS    Z8, Z2, Z2
-	VADDPS    Z9, Z3, Z3
-	VADDPS    Z10, Z4, Z4
-	VADDPS    Z11, Z5, Z5
-	MOVQ      96(BX), SI
-	TESTQ     SI, SI
-	JZ        e152add
-	MOVQ      120(BX), DX
-	SHLQ      $0x02, DX
-	VADDPS    (SI), Z0, Z0
-	VADDPS    64(SI), Z1, Z1
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z2, Z2
-	ADDQ      DX, SI
-	VADDPS    (SI), Z3, Z3
-	VADDPS    64(SI), Z4, Z4
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z5, Z5
-
-e152add:
-	MOVQ         128(BX), SI
-	TESTQ        SI, SI
-	JZ           e152rowBias
-	VBROADCASTSS (SI), Z31
-	VADDPS       Z31, Z0, Z0
-	VADDPS       Z31, Z1, Z1
-	VADDPS       Z31, Z2, Z2
-	VBROADCASTSS 4(SI), Z31
-	VADDPS       Z31, Z3, Z3
-	VADDPS       Z31, Z4, Z4
-	VADDPS       Z31, Z5, Z5
-
-e152rowBias:
-	MOVQ      152(BX), SI
-	TESTQ     SI, SI
-	JZ        e152colBias
-	VMOVUPS   (SI), Z31
-	VADDPS    Z31, Z0, Z0
-	VADDPS    Z31, Z3, Z3
-	VMOVUPS   64(SI), Z31
-	VADDPS    Z31, Z1, Z1
-	VADDPS    Z31, Z4, Z4
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z2, Z2
-	VADDPS    Z31, Z5, Z5
-
-e152colBias:
-	CMPQ         208(BX), $0x00
-	JE           e152clamp
-	VBROADCASTSS 216(BX), Z31
-	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z31, Z0
-	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z31, Z1
-	VMINPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z31, Z2
-	VMINPS       Z2, Z30, Z2
-	VMAXPS       Z3, Z31, Z3
-	VMINPS       Z3, Z30, Z3
-	VMAXPS       Z4, Z31, Z4
-	VMINPS       Z4, Z30, Z4
-	VMAXPS       Z5, Z31, Z5
-	VMINPS       Z5, Z30, Z5
-
-e152clamp:
-	MOVQ         176(BX), SI
-	TESTQ        SI, SI
-	JZ           e152slope
-	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z31
-	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z31, Z0, K2, Z0
-	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z31, Z1, K2, Z1
-	VCMPPS       $0x01, Z30, Z2, K2
-	VMULPS       Z31, Z2, K2, Z2
-	VBROADCASTSS 4(SI), Z31
-	VCMPPS       $0x01, Z30, Z3, K2
-	VMULPS       Z31, Z3, K2, Z3
-	VCMPPS       $0x01, Z30, Z4, K2
-	VMULPS       Z31, Z4, K2, Z4
-	VCMPPS       $0x01, Z30, Z5, K2
-	VMULPS       Z31, Z5, K2, Z5
-
-e152slope:
-	MOVQ    64(BX), SI
-	MOVQ    88(BX), DX
-	SHLQ    $0x02, DX
-	VMOVUPS Z0, (SI)
-	VMOVUPS Z1, 64(SI)
-	VMOVUPS Z2, K1, 128(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z3, (SI)
-	VMOVUPS Z4, 64(SI)
-	VMOVUPS Z5, K1, 128(SI)
-	VZEROUPPER
-	RET
-
-// func direct3x3AVX512(t *int8)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·direct3x3AVX512(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), BX
-	MOVQ       64(BX), DI
-	MOVQ       88(BX), R8
-	SHLQ       $0x02, R8
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	PREFETCHT0 128(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	PREFETCHT0 128(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	PREFETCHT0 128(DI)
-	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x20, CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	MOVQ       224(BX), R9
-	SUBQ       $0x02, CX
-	JL         k153rest
-
-k153many:
-	MOVQ         (R9), R10
-	VMOVUPS      (DX)(R10*4), Z9
-	VMOVUPS      64(DX)(R10*4), Z10
-	VMOVUPS.Z    128(DX)(R10*4), K1, Z11
-	VBROADCASTSS (SI), Z31
-	VFMADD231PS  Z9, Z31, Z0
-	VFMADD231PS  Z10, Z31, Z1
-	VFMADD231PS  Z11, Z31, Z2
-	VBROADCASTSS 4(SI), Z31
-	VFMADD231PS  Z9, Z31, Z3
-	VFMADD231PS  Z10, Z31, Z4
-	VFMADD231PS  Z11, Z31, Z5
-	VBROADCASTSS 8(SI), Z31
-	VFMADD231PS  Z9, Z31, Z6
-	VFMADD231PS  Z10, Z31, Z7
-	VFMADD231PS  Z11, Z31, Z8
-	MOVQ         8(R9), R10
-	VMOVUPS      (DX)(R10*4), Z9
-	VMOVUPS      64(DX)(R10*4), Z10
-	VMOVUPS.Z    128(DX)(R10*4), K1, Z11
-	VBROADCASTSS (SI)(AX*1), Z31
-	VFMADD231PS  Z9, Z31, Z0
-	VFMADD231PS  Z10, Z31, Z1
-	VFMADD231PS  Z11, Z31, Z2
-	VBROADCASTSS 4(SI)(AX*1), Z31
-	VFMADD231PS  Z9, Z31, Z3
-	VFMADD231PS  Z10, Z31, Z4
-	VFMADD231PS  Z11, Z31, Z5
-	VBROADCASTSS 8(SI)(AX*1), Z31
-	VFMADD231PS  Z9, Z31, Z6
-	VFMADD231PS  Z10, Z31, Z7
-	VFMADD231PS  Z11, Z31, Z8
-	LEAQ         (SI)(AX*2), SI
-	ADDQ         $0x10, R9
-	SUBQ         $0x02, CX
-	JGE          k153many
-
-k153rest:
-	ADDQ $0x02, CX
-	JZ   k153done
-
-k153one:
-	MOVQ         (R9), R10
-	VMOVUPS      (DX)(R10*4), Z9
-	VMOVUPS      64(DX)(R10*4), Z10
-	VMOVUPS.Z    128(DX)(R10*4), K1, Z11
-	VBROADCASTSS (SI), Z31
-	VFMADD231PS  Z9, Z31, Z0
-	VFMADD231PS  Z10, Z31, Z1
-	VFMADD231PS  Z11, Z31, Z2
-	VBROADCASTSS 4(SI), Z31
-	VFMADD231PS  Z9, Z31, Z3
-	VFMADD231PS  Z10, Z31, Z4
-	VFMADD231PS  Z11, Z31, Z5
-	VBROADCASTSS 8(SI), Z31
-	VFMADD231PS  Z9, Z31, Z6
-	VFMADD231PS  Z10, Z31, Z7
-	VFMADD231PS  Z11, Z31, Z8
-	ADDQ         AX, SI
-	ADDQ         $0x08, R9
-	DECQ         CX
-	JNZ          k153one
-
-k153done:
-	MOVQ      96(BX), SI
-	TESTQ     SI, SI
-	JZ        e154add
-	MOVQ      120(BX), DX
-	SHLQ      $0x02, DX
-	VADDPS    (SI), Z0, Z0
-	VADDPS    64(SI), Z1, Z1
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z2, Z2
-	ADDQ      DX, SI
-	VADDPS    (SI), Z3, Z3
-	VADDPS    64(SI), Z4, Z4
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z5, Z5
-	ADDQ      DX, SI
-	VADDPS    (SI), Z6, Z6
-	VADDPS    64(SI), Z7, Z7
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z8, Z8
-
-e154add:
-	MOVQ         128(BX), SI
-	TESTQ        SI, SI
-	JZ           e154rowBias
-	VBROADCASTSS (SI), Z31
-	VADDPS       Z31, Z0, Z0
-	VADDPS       Z31, Z1, Z1
-	VADDPS       Z31, Z2, Z2
-	VBROADCASTSS 4(SI), Z31
-	VADDPS       Z31, Z3, Z3
-	VADDPS       Z31, Z4, Z4
-	VADDPS       Z31, Z5, Z5
-	VBROADCASTSS 8(SI), Z31
-	VADDPS       Z31, Z6, Z6
-	VADDPS       Z31, Z7, Z7
-	VADDPS       Z31, Z8, Z8
-
-e154rowBias:
-	MOVQ      152(BX), SI
-	TESTQ     SI, SI
-	JZ        e154colBias
-	VMOVUPS   (SI), Z31
-	VADDPS    Z31, Z0, Z0
-	VADDPS    Z31, Z3, Z3
-	VADDPS    Z31, Z6, Z6
-	VMOVUPS   64(SI), Z31
-	VADDPS    Z31, Z1, Z1
-	VADDPS    Z31, Z4, Z4
-	VADDPS    Z31, Z7, Z7
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z2, Z2
-	VADDPS    Z31, Z5, Z5
-	VADDPS    Z31, Z8, Z8
-
-e154colBias:
-	CMPQ         208(BX), $0x00
-	JE           e154clamp
-	VBROADCASTSS 216(BX), Z31
-	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z31, Z0
-	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z31, Z1
-	VMINPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z31, Z2
-	VMINPS       Z2, Z30, Z2
-	VMAXPS       Z3, Z31, Z3
-	VMINPS       Z3, Z30, Z3
-	VMAXPS       Z4, Z31, Z4
-	VMINPS       Z4, Z30, Z4
-	VMAXPS       Z5, Z31, Z5
-	VMINPS       Z5, Z30, Z5
-	VMAXPS       Z6, Z31, Z6
-	VMINPS       Z6, Z30, Z6
-	VMAXPS       Z7, Z31, Z7
-	VMINPS       Z7, Z30, Z7
-	VMAXPS       Z8, Z31, Z8
-	VMINPS       Z8, Z30, Z8
-
-e154clamp:
-	MOVQ         176(BX), SI
-	TESTQ        SI, SI
-	JZ           e154slope
-	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z31
-	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z31, Z0, K2, Z0
-	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z31, Z1, K2, Z1
-	VCMPPS       $0x01, Z30, Z2, K2
-	VMULPS       Z31, Z2, K2, Z2
-	VBROADCASTSS 4(SI), Z31
-	VCMPPS       $0x01, Z30, Z3, K2
-	VMULPS       Z31, Z3, K2, Z3
-	VCMPPS       $0x01, Z30, Z4, K2
-	VMULPS       Z31, Z4, K2, Z4
-	VCMPPS       $0x01, Z30, Z5, K2
-	VMULPS       Z31, Z5, K2, Z5
-	VBROADCASTSS 8(SI), Z31
-	VCMPPS       $0x01, Z30, Z6, K2
-	VMULPS       Z31, Z6, K2, Z6
-	VCMPPS       $0x01, Z30, Z7, K2
-	VMULPS       Z31, Z7, K2, Z7
-	VCMPPS       $0x01, Z30, Z8, K2
-	VMULPS       Z31, Z8, K2, Z8
-
-e154slope:
-	MOVQ    64(BX), SI
-	MOVQ    88(BX), DX
-	SHLQ    $0x02, DX
-	VMOVUPS Z0, (SI)
-	VMOVUPS Z1, 64(SI)
-	VMOVUPS Z2, K1, 128(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z3, (SI)
-	VMOVUPS Z4, 64(SI)
-	VMOVUPS Z5, K1, 128(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z6, (SI)
-	VMOVUPS Z7, 64(SI)
-	VMOVUPS Z8, K1, 128(SI)
-	VZEROUPPER
-	RET
-
-// func direct4x3AVX512(t *int8)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·direct4x3AVX512(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), BX
-	MOVQ       64(BX), DI
-	MOVQ       88(BX), R8
-	SHLQ       $0x02, R8
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	PREFETCHT0 128(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	PREFETCHT0 128(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	PREFETCHT0 128(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	PREFETCHT0 128(DI)
-	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x20, CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	MOVQ       224(BX), R9
-	SUBQ       $0x02, CX
-	JL         k155rest
-
-k155many:
-	MOVQ         (R9), R10
-	VMOVUPS      (DX)(R10*4), Z12
-	VMOVUPS      64(DX)(R10*4), Z13
-	VMOVUPS.Z    128(DX)(R10*4), K1, Z14
-	VBROADCASTSS (SI), Z31
-	VFMADD231PS  Z12, Z31, Z0
-	VFMADD231PS  Z13, Z31, Z1
-	VFMADD231PS  Z14, Z31, Z2
-	VBROADCASTSS 4(SI), Z31
-	VFMADD231PS  Z12, Z31, Z3
-	VFMADD231PS  Z13, Z31, Z4
-	VFMADD231PS  Z14, Z31, Z5
-	VBROADCASTSS 8(SI), Z31
-	VFMADD231PS  Z12, Z31, Z6
-	VFMADD231PS  Z13, Z31, Z7
-	VFMADD231PS  Z14, Z31, Z8
-	VBROADCASTSS 12(SI), Z31
-	VFMADD231PS  Z12, Z31, Z9
-	VFMADD231PS  Z13, Z31, Z10
-	VFMADD231PS  Z14, Z31, Z11
-	MOVQ         8(R9), R10
-	VMOVUPS      (DX)(R10*4), Z12
-	VMOVUPS      64(DX)(R10*4), Z13
-	VMOVUPS.Z    128(DX)(R10*4), K1, Z14
-	VBROADCASTSS (SI)(AX*1), Z31
-	VFMADD231PS  Z12, Z31, Z0
-	VFMADD231PS  Z13, Z31, Z1
-	VFMADD231PS  Z14, Z31, Z2
-	VBROADCASTSS 4(SI)(AX*1), Z31
-	VFMADD231PS  Z12, Z31, Z3
-	VFMADD231PS  Z13, Z31, Z4
-	VFMADD231PS  Z14, Z31, Z5
-	VBROADCASTSS 8(SI)(AX*1), Z31
-	VFMADD231PS  Z12, Z31, Z6
-	VFMADD231PS  Z13, Z31, Z7
-	VFMADD231PS  Z14, Z31, Z8
-	VBROADCASTSS 12(SI)(AX*1), Z31
-	VFMADD231PS  Z12, Z31, Z9
-	VFMADD231PS  Z13, Z31, Z10
-	VFMADD231PS  Z14, Z31, Z11
-	LEAQ         (SI)(AX*2), SI
-	ADDQ         $0x10, R9
-	SUBQ         $0x02, CX
-	JGE          k155many
-
-k155rest:
-	ADDQ $0x02, CX
-	JZ   k155done
-
-k155one:
-	MOVQ         (R9), R10
-	VMOVUPS      (DX)(R10*4), Z12
-	VMOVUPS      64(DX)(R10*4), Z13
-	VMOVUPS.Z    128(DX)(R10*4), K1, Z14
-	VBROADCASTSS (SI), Z31
-	VFMADD231PS  Z12, Z31, Z0
-	VFMADD231PS  Z13, Z31, Z1
-	VFMADD231PS  Z14, Z31, Z2
-	VBROADCASTSS 4(SI), Z31
-	VFMADD231PS  Z12, Z31, Z3
-	VFMADD231PS  Z13, Z31, Z4
-	VFMADD231PS  Z14, Z31, Z5
-	VBROADCASTSS 8(SI), Z31
-	VFMADD231PS  Z12, Z31, Z6
-	VFMADD231PS  Z13, Z31, Z7
-	VFMADD231PS  Z14, Z31, Z8
-	VBROADCASTSS 12(SI), Z31
-	VFMADD231PS  Z12, Z31, Z9
-	VFMADD231PS  Z13, Z31, Z10
-	VFMADD231PS  Z14, Z31, Z11
-	ADDQ         AX, SI
-	ADDQ         $0x08, R9
-	DECQ         CX
-	JNZ          k155one
-
-k155done:
-	MOVQ      96(BX), SI
-	TESTQ     SI, SI
-	JZ        e156add
-	MOVQ      120(BX), DX
-	SHLQ      $0x02, DX
-	VADDPS    (SI), Z0, Z0
-	VADDPS    64(SI), Z1, Z1
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z2, Z2
-	ADDQ      DX, SI
-	VADDPS    (SI), Z3, Z3
-	VADDPS    64(SI), Z4, Z4
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z5, Z5
-	ADDQ      DX, SI
-	VADDPS    (SI), Z6, Z6
-	VADDPS    64(SI), Z7, Z7
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z8, Z8
-	ADDQ      DX, SI
-	VADDPS    (SI), Z9, Z9
-	VADDPS    64(SI), Z10, Z10
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z11, Z11
-
-e156add:
-	MOVQ         128(BX), SI
-	TESTQ        SI, SI
-	JZ           e156rowBias
-	VBROADCASTSS (SI), Z31
-	VADDPS       Z31, Z0, Z0
-	VADDPS       Z31, Z1, Z1
-	VADDPS       Z31, Z2, Z2
-	VBROADCASTSS 4(SI), Z31
-	VADDPS       Z31, Z3, Z3
-	VADDPS       Z31, Z4, Z4
-	VADDPS       Z31, Z5, Z5
-	VBROADCASTSS 8(SI), Z31
-	VADDPS       Z31, Z6, Z6
-	VADDPS       Z31, Z7, Z7
-	VADDPS       Z31, Z8, Z8
-	VBROADCASTSS 12(SI), Z31
-	VADDPS       Z31, Z9, Z9
-	VADDPS       Z31, Z10, Z10
-	VADDPS       Z31, Z11, Z11
-
-e156rowBias:
-	MOVQ      152(BX), SI
-	TESTQ     SI, SI
-	JZ        e156colBias
-	VMOVUPS   (SI), Z31
-	VADDPS    Z31, Z0, Z0
-	VADDPS    Z31, Z3, Z3
-	VADDPS    Z31, Z6, Z6
-	VADDPS    Z31, Z9, Z9
-	VMOVUPS   64(SI), Z31
-	VADDPS    Z31, Z1, Z1
-	VADDPS    Z31, Z4, Z4
-	VADDPS    Z31, Z7, Z7
-	VADDPS    Z31, Z10, Z10
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z2, Z2
-	VADDPS    Z31, Z5, Z5
-	VADDPS    Z31, Z8, Z8
-	VADDPS    Z31, Z11, Z11
-
-e156colBias:
-	CMPQ         208(BX), $0x00
-	JE           e156clamp
-	VBROADCASTSS 216(BX), Z31
-	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z31, Z0
-	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z31, Z1
-	VMINPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z31, Z2
-	VMINPS       Z2, Z30, Z2
-	VMAXPS       Z3, Z31, Z3
-	VMINPS       Z3, Z30, Z3
-	VMAXPS       Z4, Z31, Z4
-	VMINPS       Z4, Z30, Z4
-	VMAXPS       Z5, Z31, Z5
-	VMINPS       Z5, Z30, Z5
-	VMAXPS       Z6, Z31, Z6
-	VMINPS       Z6, Z30, Z6
-	VMAXPS       Z7, Z31, Z7
-	VMINPS       Z7, Z30, Z7
-	VMAXPS       Z8, Z31, Z8
-	VMINPS       Z8, Z30, Z8
-	VMAXPS       Z9, Z31, Z9
-	VMINPS       Z9, Z30, Z9
-	VMAXPS       Z10, Z31, Z10
-	VMINPS       Z10, Z30, Z10
-	VMAXPS       Z11, Z31, Z11
-	VMINPS       Z11, Z30, Z11
-
-e156clamp:
-	MOVQ         176(BX), SI
-	TESTQ        SI, SI
-	JZ           e156slope
-	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z31
-	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z31, Z0, K2, Z0
-	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z31, Z1, K2, Z1
-	VCMPPS       $0x01, Z30, Z2, K2
-	VMULPS       Z31, Z2, K2, Z2
-	VBROADCASTSS 4(SI), Z31
-	VCMPPS       $0x01, Z30, Z3, K2
-	VMULPS       Z31, Z3, K2, Z3
-	VCMPPS       $0x01, Z30, Z4, K2
-	VMULPS       Z31, Z4, K2, Z4
-	VCMPPS       $0x01, Z30, Z5, K2
-	VMULPS       Z31, Z5, K2, Z5
-	VBROADCASTSS 8(SI), Z31
-	VCMPPS       $0x01, Z30, Z6, K2
-	VMULPS       Z31, Z6, K2, Z6
-	VCMPPS       $0x01, Z30, Z7, K2
-	VMULPS       Z31, Z7, K2, Z7
-	VCMPPS       $0x01, Z30, Z8, K2
-	VMULPS       Z31, Z8, K2, Z8
-	VBROADCASTSS 12(SI), Z31
-	VCMPPS       $0x01, Z30, Z9, K2
-	VMULPS       Z31, Z9, K2, Z9
-	VCMPPS       $0x01, Z30, Z10, K2
-	VMULPS       Z31, Z10, K2, Z10
-	VCMPPS       $0x01, Z30, Z11, K2
-	VMULPS       Z31, Z11, K2, Z11
-
-e156slope:
-	MOVQ    64(BX), SI
-	MOVQ    88(BX), DX
-	SHLQ    $0x02, DX
-	VMOVUPS Z0, (SI)
-	VMOVUPS Z1, 64(SI)
-	VMOVUPS Z2, K1, 128(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z3, (SI)
-	VMOVUPS Z4, 64(SI)
-	VMOVUPS Z5, K1, 128(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z6, (SI)
-	VMOVUPS Z7, 64(SI)
-	VMOVUPS Z8, K1, 128(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z9, (SI)
-	VMOVUPS Z10, 64(SI)
-	VMOVUPS Z11, K1, 128(SI)
-	VZEROUPPER
-	RET
-
-// func direct5x3AVX512(t *int8)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·direct5x3AVX512(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), BX
-	MOVQ       64(BX), DI
-	MOVQ       88(BX), R8
-	SHLQ       $0x02, R8
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	PREFETCHT0 128(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	PREFETCHT0 128(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	PREFETCHT0 128(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	PREFETCHT0 128(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	PREFETCHT0 128(DI)
-	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x20, CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	VPXORD     Z14, Z14, Z14
-	MOVQ       224(BX), R9
-	SUBQ       $0x02, CX
-	JL         k157rest
-
-k157many:
-	MOVQ         (R9), R10
-	VMOVUPS      (DX)(R10*4), Z15
-	VMOVUPS      64(DX)(R10*4), Z16
-	VMOVUPS.Z    128(DX)(R10*4), K1, Z17
-	VBROADCASTSS (SI), Z31
-	VFMADD231PS  Z15, Z31, Z0
-	VFMADD231PS  Z16, Z31, Z1
-	VFMADD231PS  Z17, Z31, Z2
-	VBROADCASTSS 4(SI), Z31
-	VFMADD231PS  Z15, Z31, Z3
-	VFMADD231PS  Z16, Z31, Z4
-	VFMADD231PS  Z17, Z31, Z5
-	VBROADCASTSS 8(SI), Z31
-	VFMADD231PS  Z15, Z31, Z6
-	VFMADD231PS  Z16, Z31, Z7
-	VFMADD231PS  Z17, Z31, Z8
-	VBROADCASTSS 12(SI), Z31
-	VFMADD231PS  Z15, Z31, Z9
-	VFMADD231PS  Z16, Z31, Z10
-	VFMADD231PS  Z17, Z31, Z11
-	VBROADCASTSS 16(SI), Z31
-	VFMADD231PS  Z15, Z31, Z12
-	VFMADD231PS  Z16, Z31, Z13
-	VFMADD231PS  Z17, Z31, Z14
-	MOVQ         8(R9), R10
-	VMOVUPS      (DX)(R10*4), Z15
-	VMOVUPS      64(DX)(R10*4), Z16
-	VMOVUPS.Z    128(DX)(R10*4), K1, Z17
-	VBROADCASTSS (SI)(AX*1), Z31
-	VFMADD231PS  Z15, Z31, Z0
-	VFMADD231PS  Z16, Z31, Z1
-	VFMADD231PS  Z17, Z31, Z2
-	VBROADCASTSS 4(SI)(AX*1), Z31
-	VFMADD231PS  Z15, Z31, Z3
-	VFMADD231PS  Z16, Z31, Z4
-	VFMADD231PS  Z17, Z31, Z5
-	VBROADCASTSS 8(SI)(AX*1), Z31
-	VFMADD231PS  Z15, Z31, Z6
-	VFMADD231PS  Z16, Z31, Z7
-	VFMADD231PS  Z17, Z31, Z8
-	VBROADCASTSS 12(SI)(AX*1), Z31
-	VFMADD231PS  Z15, Z31, Z9
-	VFMADD231PS  Z16, Z31, Z10
-	VFMADD231PS  Z17, Z31, Z11
-	VBROADCASTSS 16(SI)(AX*1), Z31
-	VFMADD231PS  Z15, Z31, Z12
-	VFMADD231PS  Z16, Z31, Z13
-	VFMADD231PS  Z17, Z31, Z14
-	LEAQ         (SI)(AX*2), SI
-	ADDQ         $0x10, R9
-	SUBQ         $0x02, CX
-	JGE          k157many
-
-k157rest:
-	ADDQ $0x02, CX
-	JZ   k157done
-
-k157one:
-	MOVQ         (R9), R10
-	VMOVUPS      (DX)(R10*4), Z15
-	VMOVUPS      64(DX)(R10*4), Z16
-	VMOVUPS.Z    128(DX)(R10*4), K1, Z17
-	VBROADCASTSS (SI), Z31
-	VFMADD231PS  Z15, Z31, Z0
-	VFMADD231PS  Z16, Z31, Z1
-	VFMADD231PS  Z17, Z31, Z2
-	VBROADCASTSS 4(SI), Z31
-	VFMADD231PS  Z15, Z31, Z3
-	VFMADD231PS  Z16, Z31, Z4
-	VFMADD231PS  Z17, Z31, Z5
-	VBROADCASTSS 8(SI), Z31
-	VFMADD231PS  Z15, Z31, Z6
-	VFMADD231PS  Z16, Z31, Z7
-	VFMADD231PS  Z17, Z31, Z8
-	VBROADCASTSS 12(SI), Z31
-	VFMADD231PS  Z15, Z31, Z9
-	VFMADD231PS  Z16, Z31, Z10
-	VFMADD231PS  Z17, Z31, Z11
-	VBROADCASTSS 16(SI), Z31
-	VFMADD231PS  Z15, Z31, Z12
-	VFMADD231PS  Z16, Z31, Z13
-	VFMADD231PS  Z17, Z31, Z14
-	ADDQ         AX, SI
-	ADDQ         $0x08, R9
-	DECQ         CX
-	JNZ          k157one
-
-k157done:
-	MOVQ      96(BX), SI
-	TESTQ     SI, SI
-	JZ        e158add
-	MOVQ      120(BX), DX
-	SHLQ      $0x02, DX
-	VADDPS    (SI), Z0, Z0
-	VADDPS    64(SI), Z1, Z1
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z2, Z2
-	ADDQ      DX, SI
-	VADDPS    (SI), Z3, Z3
-	VADDPS    64(SI), Z4, Z4
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z5, Z5
-	ADDQ      DX, SI
-	VADDPS    (SI), Z6, Z6
-	VADDPS    64(SI), Z7, Z7
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z8, Z8
-	ADDQ      DX, SI
-	VADDPS    (SI), Z9, Z9
-	VADDPS    64(SI), Z10, Z10
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z11, Z11
-	ADDQ      DX, SI
-	VADDPS    (SI), Z12, Z12
-	VADDPS    64(SI), Z13, Z13
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z14, Z14
-
-e158add:
-	MOVQ         128(BX), SI
-	TESTQ        SI, SI
-	JZ           e158rowBias
-	VBROADCASTSS (SI), Z31
-	VADDPS       Z31, Z0, Z0
-	VADDPS       Z31, Z1, Z1
-	VADDPS       Z31, Z2, Z2
-	VBROADCASTSS 4(SI), Z31
-	VADDPS       Z31, Z3, Z3
-	VADDPS       Z31, Z4, Z4
-	VADDPS       Z31, Z5, Z5
-	VBROADCASTSS 8(SI), Z31
-	VADDPS       Z31, Z6, Z6
-	VADDPS       Z31, Z7, Z7
-	VADDPS       Z31, Z8, Z8
-	VBROADCASTSS 12(SI), Z31
-	VADDPS       Z31, Z9, Z9
-	VADDPS       Z31, Z10, Z10
-	VADDPS       Z31, Z11, Z11
-	VBROADCASTSS 16(SI), Z31
-	VADDPS       Z31, Z12, Z12
-	VADDPS       Z31, Z13, Z13
-	VADDPS       Z31, Z14, Z14
-
-e158rowBias:
-	MOVQ      152(BX), SI
-	TESTQ     SI, SI
-	JZ        e158colBias
-	VMOVUPS   (SI), Z31
-	VADDPS    Z31, Z0, Z0
-	VADDPS    Z31, Z3, Z3
-	VADDPS    Z31, Z6, Z6
-	VADDPS    Z31, Z9, Z9
-	VADDPS    Z31, Z12, Z12
-	VMOVUPS   64(SI), Z31
-	VADDPS    Z31, Z1, Z1
-	VADDPS    Z31, Z4, Z4
-	VADDPS    Z31, Z7, Z7
-	VADDPS    Z31, Z10, Z10
-	VADDPS    Z31, Z13, Z13
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z2, Z2
-	VADDPS    Z31, Z5, Z5
-	VADDPS    Z31, Z8, Z8
-	VADDPS    Z31, Z11, Z11
-	VADDPS    Z31, Z14, Z14
-
-e158colBias:
-	CMPQ         208(BX), $0x00
-	JE           e158clamp
-	VBROADCASTSS 216(BX), Z31
-	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z31, Z0
-	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z31, Z1
-	VMINPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z31, Z2
-	VMINPS       Z2, Z30, Z2
-	VMAXPS       Z3, Z31, Z3
-	VMINPS       Z3, Z30, Z3
-	VMAXPS       Z4, Z31, Z4
-	VMINPS       Z4, Z30, Z4
-	VMAXPS       Z5, Z31, Z5
-	VMINPS       Z5, Z30, Z5
-	VMAXPS       Z6, Z31, Z6
-	VMINPS       Z6, Z30, Z6
-	VMAXPS       Z7, Z31, Z7
-	VMINPS       Z7, Z30, Z7
-	VMAXPS       Z8, Z31, Z8
-	VMINPS       Z8, Z30, Z8
-	VMAXPS       Z9, Z31, Z9
-	VMINPS       Z9, Z30, Z9
-	VMAXPS       Z10, Z31, Z10
-	VMINPS       Z10, Z30, Z10
-	VMAXPS       Z11, Z31, Z11
-	VMINPS       Z11, Z30, Z11
-	VMAXPS       Z12, Z31, Z12
-	VMINPS       Z12, Z30, Z12
-	VMAXPS       Z13, Z31, Z13
-	VMINPS       Z13, Z30, Z13
-	VMAXPS       Z14, Z31, Z14
-	VMINPS       Z14, Z30, Z14
-
-e158clamp:
-	MOVQ         176(BX), SI
-	TESTQ        SI, SI
-	JZ           e158slope
-	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z31
-	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z31, Z0, K2, Z0
-	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z31, Z1, K2, Z1
-	VCMPPS       $0x01, Z30, Z2, K2
-	VMULPS       Z31, Z2, K2, Z2
-	VBROADCASTSS 4(SI), Z31
-	VCMPPS       $0x01, Z30, Z3, K2
-	VMULPS       Z31, Z3, K2, Z3
-	VCMPPS       $0x01, Z30, Z4, K2
-	VMULPS       Z31, Z4, K2, Z4
-	VCMPPS       $0x01, Z30, Z5, K2
-	VMULPS       Z31, Z5, K2, Z5
-	VBROADCASTSS 8(SI), Z31
-	VCMPPS       $0x01, Z30, Z6, K2
-	VMULPS       Z31, Z6, K2, Z6
-	VCMPPS       $0x01, Z30, Z7, K2
-	VMULPS       Z31, Z7, K2, Z7
-	VCMPPS       $0x01, Z30, Z8, K2
-	VMULPS       Z31, Z8, K2, Z8
-	VBROADCASTSS 12(SI), Z31
-	VCMPPS       $0x01, Z30, Z9, K2
-	VMULPS       Z31, Z9, K2, Z9
-	VCMPPS       $0x01, Z30, Z10, K2
-	VMULPS       Z31, Z10, K2, Z10
-	VCMPPS       $0x01, Z30, Z11, K2
-	VMULPS       Z31, Z11, K2, Z11
-	VBROADCASTSS 16(SI), Z31
-	VCMPPS       $0x01, Z30, Z12, K2
-	VMULPS       Z31, Z12, K2, Z12
-	VCMPPS       $0x01, Z30, Z13, K2
-	VMULPS       Z31, Z13, K2, Z13
-	VCMPPS       $0x01, Z30, Z14, K2
-	VMULPS       Z31, Z14, K2, Z14
-
-e158slope:
-	MOVQ    64(BX), SI
-	MOVQ    88(BX), DX
-	SHLQ    $0x02, DX
-	VMOVUPS Z0, (SI)
-	VMOVUPS Z1, 64(SI)
-	VMOVUPS Z2, K1, 128(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z3, (SI)
-	VMOVUPS Z4, 64(SI)
-	VMOVUPS Z5, K1, 128(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z6, (SI)
-	VMOVUPS Z7, 64(SI)
-	VMOVUPS Z8, K1, 128(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z9, (SI)
-	VMOVUPS Z10, 64(SI)
-	VMOVUPS Z11, K1, 128(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z12, (SI)
-	VMOVUPS Z13, 64(SI)
-	VMOVUPS Z14, K1, 128(SI)
-	VZEROUPPER
-	RET
-
-// func direct6x3AVX512(t *int8)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·direct6x3AVX512(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), BX
-	MOVQ       64(BX), DI
-	MOVQ       88(BX), R8
-	SHLQ       $0x02, R8
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	PREFETCHT0 128(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	PREFETCHT0 128(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	PREFETCHT0 128(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	PREFETCHT0 128(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	PREFETCHT0 128(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	PREFETCHT0 128(DI)
-	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x20, CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	VPXORD     Z14, Z14, Z14
-	VPXORD     Z15, Z15, Z15
-	VPXORD     Z16, Z16, Z16
-	VPXORD     Z17, Z17, Z17
-	MOVQ       224(BX), R9
-	SUBQ       $0x02, CX
-	JL         k159rest
-
-k159many:
-	MOVQ         (R9), R10
-	VMOVUPS      (DX)(R10*4), Z18
-	VMOVUPS      64(DX)(R10*4), Z19
-	VMOVUPS.Z    128(DX)(R10*4), K1, Z20
-	VBROADCASTSS (SI), Z31
-	VFMADD231PS  Z18, Z31, Z0
-	VFMADD231PS  Z19, Z31, Z1
-	VFMADD231PS  Z20, Z31, Z2
-	VBROADCASTSS 4(SI), Z31
-	VFMADD231PS  Z18, Z31, Z3
-	VFMADD231PS  Z19, Z31, Z4
-	VFMADD231PS  Z20, Z31, Z5
-	VBROADCASTSS 8(SI), Z31
-	VFMADD231PS  Z18, Z31, Z6
-	VFMADD231PS  Z19, Z31, Z7
-	VFMADD231PS  Z20, Z31, Z8
-	VBROADCASTSS 12(SI), Z31
-	VFMADD231PS  Z18, Z31, Z9
-	VFMADD231PS  Z19, Z31, Z10
-	VFMADD231PS  Z20, Z31, Z11
-	VBROADCASTSS 16(SI), Z31
-	VFMADD231PS  Z18, Z31, Z12
-	VFMADD231PS  Z19, Z31, Z13
-	VFMADD231PS  Z20, Z31, Z14
-	VBROADCASTSS 20(SI), Z31
-	VFMADD231PS  Z18, Z31, Z15
-	VFMADD231PS  Z19, Z31, Z16
-	VFMADD231PS  Z20, Z31, Z17
-	MOVQ         8(R9), R10
-	VMOVUPS      (DX)(R10*4), Z18
-	VMOVUPS      64(DX)(R10*4), Z19
-	VMOVUPS.Z    128(DX)(R10*4), K1, Z20
-	VBROADCASTSS (SI)(AX*1), Z31
-	VFMADD231PS  Z18, Z31, Z0
-	VFMADD231PS  Z19, Z31, Z1
-	VFMADD231PS  Z20, Z31, Z2
-	VBROADCASTSS 4(SI)(AX*1), Z31
-	VFMADD231PS  Z18, Z31, Z3
-	VFMADD231PS  Z19, Z31, Z4
-	VFMADD231PS  Z20, Z31, Z5
-	VBROADCASTSS 8(SI)(AX*1), Z31
-	VFMADD231PS  Z18, Z31, Z6
-	VFMADD231PS  Z19, Z31, Z7
-	VFMADD231PS  Z20, Z31, Z8
-	VBROADCASTSS 12(SI)(AX*1), Z31
-	VFMADD231PS  Z18, Z31, Z9
-	VFMADD231PS  Z19, Z31, Z10
-	VFMADD231PS  Z20, Z31, Z11
-	VBROADCASTSS 16(SI)(AX*1), Z31
-	VFMADD231PS  Z18, Z31, Z12
-	VFMADD231PS  Z19, Z31, Z13
-	VFMADD231PS  Z20, Z31, Z14
-	VBROADCASTSS 20(SI)(AX*1), Z31
-	VFMADD231PS  Z18, Z31, Z15
-	VFMADD231PS  Z19, Z31, Z16
-	VFMADD231PS  Z20, Z31, Z17
-	LEAQ         (SI)(AX*2), SI
-	ADDQ         $0x10, R9
-	SUBQ         $0x02, CX
-	JGE          k159many
-
-k159rest:
-	ADDQ $0x02, CX
-	JZ   k159done
-
-k159one:
-	MOVQ         (R9), R10
-	VMOVUPS      (DX)(R10*4), Z18
-	VMOVUPS      64(DX)(R10*4), Z19
-	VMOVUPS.Z    128(DX)(R10*4), K1, Z20
-	VBROADCASTSS (SI), Z31
-	VFMADD231PS  Z18, Z31, Z0
-	VFMADD231PS  Z19, Z31, Z1
-	VFMADD231PS  Z20, Z31, Z2
-	VBROADCASTSS 4(SI), Z31
-	VFMADD231PS  Z18, Z31, Z3
-	VFMADD231PS  Z19, Z31, Z4
-	VFMADD231PS  Z20, Z31, Z5
-	VBROADCASTSS 8(SI), Z31
-	VFMADD231PS  Z18, Z31, Z6
-	VFMADD231PS  Z19, Z31, Z7
-	VFMADD231PS  Z20, Z31, Z8
-	VBROADCASTSS 12(SI), Z31
-	VFMADD231PS  Z18, Z31, Z9
-	VFMADD231PS  Z19, Z31, Z10
-	VFMADD231PS  Z20, Z31, Z11
-	VBROADCASTSS 16(SI), Z31
-	VFMADD231PS  Z18, Z31, Z12
-	VFMADD231PS  Z19, Z31, Z13
-	VFMADD231PS  Z20, Z31, Z14
-	VBROADCASTSS 20(SI), Z31
-	VFMADD231PS  Z18, Z31, Z15
-	VFMADD231PS  Z19, Z31, Z16
-	VFMADD231PS  Z20, Z31, Z17
-	ADDQ         AX, SI
-	ADDQ         $0x08, R9
-	DECQ         CX
-	JNZ          k159one
-
-k159done:
-	MOVQ      96(BX), SI
-	TESTQ     SI, SI
-	JZ        e160add
-	MOVQ      120(BX), DX
-	SHLQ      $0x02, DX
-	VADDPS    (SI), Z0, Z0
-	VADDPS    64(SI), Z1, Z1
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z2, Z2
-	ADDQ      DX, SI
-	VADDPS    (SI), Z3, Z3
-	VADDPS    64(SI), Z4, Z4
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z5, Z5
-	ADDQ      DX, SI
-	VADDPS    (SI), Z6, Z6
-	VADDPS    64(SI), Z7, Z7
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z8, Z8
-	ADDQ      DX, SI
-	VADDPS    (SI), Z9, Z9
-	VADDPS    64(SI), Z10, Z10
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z11, Z11
-	ADDQ      DX, SI
-	VADDPS    (SI), Z12, Z12
-	VADDPS    64(SI), Z13, Z13
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z14, Z14
-	ADDQ      DX, SI
-	VADDPS    (SI), Z15, Z15
-	VADDPS    64(SI), Z16, Z16
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z17, Z17
-
-e160add:
-	MOVQ         128(BX), SI
-	TESTQ        SI, SI
-	JZ           e160rowBias
-	VBROADCASTSS (SI), Z31
-	VADDPS       Z31, Z0, Z0
-	VADDPS       Z31, Z1, Z1
-	VADDPS       Z31, Z2, Z2
-	VBROADCASTSS 4(SI), Z31
-	VADDPS       Z31, Z3, Z3
-	VADDPS       Z31, Z4, Z4
-	VADDPS       Z31, Z5, Z5
-	VBROADCASTSS 8(SI), Z31
-	VADDPS       Z31, Z6, Z6
-	VADDPS       Z31, Z7, Z7
-	VADDPS       Z31, Z8, Z8
-	VBROADCASTSS 12(SI), Z31
-	VADDPS       Z31, Z9, Z9
-	VADDPS       Z31, Z10, Z10
-	VADDPS       Z31, Z11, Z11
-	VBROADCASTSS 16(SI), Z31
-	VADDPS       Z31, Z12, Z12
-	VADDPS       Z31, Z13, Z13
-	VADDPS       Z31, Z14, Z14
-	VBROADCASTSS 20(SI), Z31
-	VADDPS       Z31, Z15, Z15
-	VADDPS       Z31, Z16, Z16
-	VADDPS       Z31, Z17, Z17
-
-e160rowBias:
-	MOVQ      152(BX), SI
-	TESTQ     SI, SI
-	JZ        e160colBias
-	VMOVUPS   (SI), Z31
-	VADDPS    Z31, Z0, Z0
-	VADDPS    Z31, Z3, Z3
-	VADDPS    Z31, Z6, Z6
-	VADDPS    Z31, Z9, Z9
-	VADDPS    Z31, Z12, Z12
-	VADDPS    Z31, Z15, Z15
-	VMOVUPS   64(SI), Z31
-	VADDPS    Z31, Z1, Z1
-	VADDPS    Z31, Z4, Z4
-	VADDPS    Z31, Z7, Z7
-	VADDPS    Z31, Z10, Z10
-	VADDPS    Z31, Z13, Z13
-	VADDPS    Z31, Z16, Z16
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z2, Z2
-	VADDPS    Z31, Z5, Z5
-	VADDPS    Z31, Z8, Z8
-	VADDPS    Z31, Z11, Z11
-	VADDPS    Z31, Z14, Z14
-	VADDPS    Z31, Z17, Z17
-
-e160colBias:
-	CMPQ         208(BX), $0x00
-	JE           e160clamp
-	VBROADCASTSS 216(BX), Z31
-	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z31, Z0
-	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z31, Z1
-	VMINPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z31, Z2
-	VMINPS       Z2, Z30, Z2
-	VMAXPS       Z3, Z31, Z3
-	VMINPS       Z3, Z30, Z3
-	VMAXPS       Z4, Z31, Z4
-	VMINPS       Z4, Z30, Z4
-	VMAXPS       Z5, Z31, Z5
-	VMINPS       Z5, Z30, Z5
-	VMAXPS       Z6, Z31, Z6
-	VMINPS       Z6, Z30, Z6
-	VMAXPS       Z7, Z31, Z7
-	VMINPS       Z7, Z30, Z7
-	VMAXPS       Z8, Z31, Z8
-	VMINPS       Z8, Z30, Z8
-	VMAXPS       Z9, Z31, Z9
-	VMINPS       Z9, Z30, Z9
-	VMAXPS       Z10, Z31, Z10
-	VMINPS       Z10, Z30, Z10
-	VMAXPS       Z11, Z31, Z11
-	VMINPS       Z11, Z30, Z11
-	VMAXPS       Z12, Z31, Z12
-	VMINPS       Z12, Z30, Z12
-	VMAXPS       Z13, Z31, Z13
-	VMINPS       Z13, Z30, Z13
-	VMAXPS       Z14, Z31, Z14
-	VMINPS       Z14, Z30, Z14
-	VMAXPS       Z15, Z31, Z15
-	VMINPS       Z15, Z30, Z15
-	VMAXPS       Z16, Z31, Z16
-	VMINPS       Z16, Z30, Z16
-	VMAXPS       Z17, Z31, Z17
-	VMINPS       Z17, Z30, Z17
-
-e160clamp:
-	MOVQ         176(BX), SI
-	TESTQ        SI, SI
-	JZ           e160slope
-	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z31
-	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z31, Z0, K2, Z0
-	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z31, Z1, K2, Z1
-	VCMPPS       $0x01, Z30, Z2, K2
-	VMULPS       Z31, Z2, K2, Z2
-	VBROADCASTSS 4(SI), Z31
-	VCMPPS       $0x01, Z30, Z3, K2
-	VMULPS       Z31, Z3, K2, Z3
-	VCMPPS       $0x01, Z30, Z4, K2
-	VMULPS       Z31, Z4, K2, Z4
-	VCMPPS       $0x01, Z30, Z5, K2
-	VMULPS       Z31, Z5, K2, Z5
-	VBROADCASTSS 8(SI), Z31
-	VCMPPS       $0x01, Z30, Z6, K2
-	VMULPS       Z31, Z6, K2, Z6
-	VCMPPS       $0x01, Z30, Z7, K2
-	VMULPS       Z31, Z7, K2, Z7
-	VCMPPS       $0x01, Z30, Z8, K2
-	VMULPS       Z31, Z8, K2, Z8
-	VBROADCASTSS 12(SI), Z31
-	VCMPPS       $0x01, Z30, Z9, K2
-	VMULPS       Z31, Z9, K2, Z9
-	VCMPPS       $0x01, Z30, Z10, K2
-	VMULPS       Z31, Z10, K2, Z10
-	VCMPPS       $0x01, Z30, Z11, K2
-	VMULPS       Z31, Z11, K2, Z11
-	VBROADCASTSS 16(SI), Z31
-	VCMPPS       $0x01, Z30, Z12, K2
-	VMULPS       Z31, Z12, K2, Z12
-	VCMPPS       $0x01, Z30, Z13, K2
-	VMULPS       Z31, Z13, K2, Z13
-	VCMPPS       $0x01, Z30, Z14, K2
-	VMULPS       Z31, Z14, K2, Z14
-	VBROADCASTSS 20(SI), Z31
-	VCMPPS       $0x01, Z30, Z15, K2
-	VMULPS       Z31, Z15, K2, Z15
-	VCMPPS       $0x01, Z30, Z16, K2
-	VMULPS       Z31, Z16, K2, Z16
-	VCMPPS       $0x01, Z30, Z17, K2
-	VMULPS       Z31, Z17, K2, Z17
-
-e160slope:
-	MOVQ    64(BX), SI
-	MOVQ    88(BX), DX
-	SHLQ    $0x02, DX
-	VMOVUPS Z0, (SI)
-	VMOVUPS Z1, 64(SI)
-	VMOVUPS Z2, K1, 128(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z3, (SI)
-	VMOVUPS Z4, 64(SI)
-	VMOVUPS Z5, K1, 128(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z6, (SI)
-	VMOVUPS Z7, 64(SI)
-	VMOVUPS Z8, K1, 128(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z9, (SI)
-	VMOVUPS Z10, 64(SI)
-	VMOVUPS Z11, K1, 128(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z12, (SI)
-	VMOVUPS Z13, 64(SI)
-	VMOVUPS Z14, K1, 128(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z15, (SI)
-	VMOVUPS Z16, 64(SI)
-	VMOVUPS Z17, K1, 128(SI)
-	VZEROUPPER
-	RET
-
-// func direct7x3AVX512(t *int8)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·direct7x3AVX512(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), BX
-	MOVQ       64(BX), DI
-	MOVQ       88(BX), R8
-	SHLQ       $0x02, R8
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	PREFETCHT0 128(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	PREFETCHT0 128(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	PREFETCHT0 128(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	PREFETCHT0 128(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	PREFETCHT0 128(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	PREFETCHT0 128(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	PREFETCHT0 128(DI)
-	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x20, CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	VPXORD     Z14, Z14, Z14
-	VPXORD     Z15, Z15, Z15
-	VPXORD     Z16, Z16, Z16
-	VPXORD     Z17, Z17, Z17
-	VPXORD     Z18, Z18, Z18
-	VPXORD     Z19, Z19, Z19
-	VPXORD     Z20, Z20, Z20
-	MOVQ       224(BX), R9
-	SUBQ       $0x02, CX
-	JL         k161rest
-
-k161many:
-	MOVQ         (R9), R10
-	VMOVUPS      (DX)(R10*4), Z21
-	VMOVUPS      64(DX)(R10*4), Z22
-	VMOVUPS.Z    128(DX)(R10*4), K1, Z23
-	VBROADCASTSS (SI), Z31
-	VFMADD231PS  Z21, Z31, Z0
-	VFMADD231PS  Z22, Z31, Z1
-	VFMADD231PS  Z23, Z31, Z2
-	VBROADCASTSS 4(SI), Z31
-	VFMADD231PS  Z21, Z31, Z3
-	VFMADD231PS  Z22, Z31, Z4
-	VFMADD231PS  Z23, Z31, Z5
-	VBROADCASTSS 8(SI), Z31
-	VFMADD231PS  Z21, Z31, Z6
-	VFMADD231PS  Z22, Z31, Z7
-	VFMADD231PS  Z23, Z31, Z8
-	VBROADCASTSS 12(SI), Z31
-	VFMADD231PS  Z21, Z31, Z9
-	VFMADD231PS  Z22, Z31, Z10
-	VFMADD231PS  Z23, Z31, Z11
-	VBROADCASTSS 16(SI), Z31
-	VFMADD231PS  Z21, Z31, Z12
-	VFMADD231PS  Z22, Z31, Z13
-	VFMADD231PS  Z23, Z31, Z14
-	VBROADCASTSS 20(SI), Z31
-	VFMADD231PS  Z21, Z31, Z15
-	VFMADD231PS  Z22, Z31, Z16
-	VFMADD231PS  Z23, Z31, Z17
-	VBROADCASTSS 24(SI), Z31
-	VFMADD231PS  Z21, Z31, Z18
-	VFMADD231PS  Z22, Z31, Z19
-	VFMADD231PS  Z23, Z31, Z20
-	MOVQ         8(R9), R10
-	VMOVUPS      (DX)(R10*4), Z21
-	VMOVUPS      64(DX)(R10*4), Z22
-	VMOVUPS.Z    128(DX)(R10*4), K1, Z23
-	VBROADCASTSS (SI)(AX*1), Z31
-	VFMADD231PS  Z21, Z31, Z0
-	VFMADD231PS  Z22, Z31, Z1
-	VFMADD231PS  Z23, Z31, Z2
-	VBROADCASTSS 4(SI)(AX*1), Z31
-	VFMADD231PS  Z21, Z31, Z3
-	VFMADD231PS  Z22, Z31, Z4
-	VFMADD231PS  Z23, Z31, Z5
-	VBROADCASTSS 8(SI)(AX*1), Z31
-	VFMADD231PS  Z21, Z31, Z6
-	VFMADD231PS  Z22, Z31, Z7
-	VFMADD231PS  Z23, Z31, Z8
-	VBROADCASTSS 12(SI)(AX*1), Z31
-	VFMADD231PS  Z21, Z31, Z9
-	VFMADD231PS  Z22, Z31, Z10
-	VFMADD231PS  Z23, Z31, Z11
-	VBROADCASTSS 16(SI)(AX*1), Z31
-	VFMADD231PS  Z21, Z31, Z12
-	VFMADD231PS  Z22, Z31, Z13
-	VFMADD231PS  Z23, Z31, Z14
-	VBROADCASTSS 20(SI)(AX*1), Z31
-	VFMADD231PS  Z21, Z31, Z15
-	VFMADD231PS  Z22, Z31, Z16
-	VFMADD231PS  Z23, Z31, Z17
-	VBROADCASTSS 24(SI)(AX*1), Z31
-	VFMADD231PS  Z21, Z31, Z18
-	VFMADD231PS  Z22, Z31, Z19
-	VFMADD231PS  Z23, Z31, Z20
-	LEAQ         (SI)(AX*2), SI
-	ADDQ         $0x10, R9
-	SUBQ         $0x02, CX
-	JGE          k161many
-
-k161rest:
-	ADDQ $0x02, CX
-	JZ   k161done
-
-k161one:
-	MOVQ         (R9), R10
-	VMOVUPS      (DX)(R10*4), Z21
-	VMOVUPS      64(DX)(R10*4), Z22
-	VMOVUPS.Z    128(DX)(R10*4), K1, Z23
-	VBROADCASTSS (SI), Z31
-	VFMADD231PS  Z21, Z31, Z0
-	VFMADD231PS  Z22, Z31, Z1
-	VFMADD231PS  Z23, Z31, Z2
-	VBROADCASTSS 4(SI), Z31
-	VFMADD231PS  Z21, Z31, Z3
-	VFMADD231PS  Z22, Z31, Z4
-	VFMADD231PS  Z23, Z31, Z5
-	VBROADCASTSS 8(SI), Z31
-	VFMADD231PS  Z21, Z31, Z6
-	VFMADD231PS  Z22, Z31, Z7
-	VFMADD231PS  Z23, Z31, Z8
-	VBROADCASTSS 12(SI), Z31
-	VFMADD231PS  Z21, Z31, Z9
-	VFMADD231PS  Z22, Z31, Z10
-	VFMADD231PS  Z23, Z31, Z11
-	VBROADCASTSS 16(SI), Z31
-	VFMADD231PS  Z21, Z31, Z12
-	VFMADD231PS  Z22, Z31, Z13
-	VFMADD231PS  Z23, Z31, Z14
-	VBROADCASTSS 20(SI), Z31
-	VFMADD231PS  Z21, Z31, Z15
-	VFMADD231PS  Z22, Z31, Z16
-	VFMADD231PS  Z23, Z31, Z17
-	VBROADCASTSS 24(SI), Z31
-	VFMADD231PS  Z21, Z31, Z18
-	VFMADD231PS  Z22, Z31, Z19
-	VFMADD231PS  Z23, Z31, Z20
-	ADDQ         AX, SI
-	ADDQ         $0x08, R9
-	DECQ         CX
-	JNZ          k161one
-
-k161done:
-	MOVQ      96(BX), SI
-	TESTQ     SI, SI
-	JZ        e162add
-	MOVQ      120(BX), DX
-	SHLQ      $0x02, DX
-	VADDPS    (SI), Z0, Z0
-	VADDPS    64(SI), Z1, Z1
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z2, Z2
-	ADDQ      DX, SI
-	VADDPS    (SI), Z3, Z3
-	VADDPS    64(SI), Z4, Z4
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z5, Z5
-	ADDQ      DX, SI
-	VADDPS    (SI), Z6, Z6
-	VADDPS    64(SI), Z7, Z7
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z8, Z8
-	ADDQ      DX, SI
-	VADDPS    (SI), Z9, Z9
-	VADDPS    64(SI), Z10, Z10
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z11, Z11
-	ADDQ      DX, SI
-	VADDPS    (SI), Z12, Z12
-	VADDPS    64(SI), Z13, Z13
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z14, Z14
-	ADDQ      DX, SI
-	VADDPS    (SI), Z15, Z15
-	VADDPS    64(SI), Z16, Z16
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z17, Z17
-	ADDQ      DX, SI
-	VADDPS    (SI), Z18, Z18
-	VADDPS    64(SI), Z19, Z19
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z20, Z20
-
-e162add:
-	MOVQ         128(BX), SI
-	TESTQ        SI, SI
-	JZ           e162rowBias
-	VBROADCASTSS (SI), Z31
-	VADDPS       Z31, Z0, Z0
-	VADDPS       Z31, Z1, Z1
-	VADDPS       Z31, Z2, Z2
-	VBROADCASTSS 4(SI), Z31
-	VADDPS       Z31, Z3, Z3
-	VADDPS       Z31, Z4, Z4
-	VADDPS       Z31, Z5, Z5
-	VBROADCASTSS 8(SI), Z31
-	VADDPS       Z31, Z6, Z6
-	VADDPS       Z31, Z7, Z7
-	VADDPS       Z31, Z8, Z8
-	VBROADCASTSS 12(SI), Z31
-	VADDPS       Z31, Z9, Z9
-	VADDPS       Z31, Z10, Z10
-	VADDPS       Z31, Z11, Z11
-	VBROADCASTSS 16(SI), Z31
-	VADDPS       Z31, Z12, Z12
-	VADDPS       Z31, Z13, Z13
-	VADDPS       Z31, Z14, Z14
-	VBROADCASTSS 20(SI), Z31
-	VADDPS       Z31, Z15, Z15
-	VADDPS       Z31, Z16, Z16
-	VADDPS       Z31, Z17, Z17
-	VBROADCASTSS 24(SI), Z31
-	VADDPS       Z31, Z18, Z18
-	VADDPS       Z31, Z19, Z19
-	VADDPS       Z31, Z20, Z20
-
-e162rowBias:
-	MOVQ      152(BX), SI
-	TESTQ     SI, SI
-	JZ        e162colBias
-	VMOVUPS   (SI), Z31
-	VADDPS    Z31, Z0, Z0
-	VADDPS    Z31, Z3, Z3
-	VADDPS    Z31, Z6, Z6
-	VADDPS    Z31, Z9, Z9
-	VADDPS    Z31, Z12, Z12
-	VADDPS    Z31, Z15, Z15
-	VADDPS    Z31, Z18, Z18
-	VMOVUPS   64(SI), Z31
-	VADDPS    Z31, Z1, Z1
-	VADDPS    Z31, Z4, Z4
-	VADDPS    Z31, Z7, Z7
-	VADDPS    Z31, Z10, Z10
-	VADDPS    Z31, Z13, Z13
-	VADDPS    Z31, Z16, Z16
-	VADDPS    Z31, Z19, Z19
-	VMOVUPS.Z 128(SI), K1, Z31
-	VADDPS    Z31, Z2, Z2
-	VADDPS    Z31, Z5, Z5
-	VADDPS    Z31, Z8, Z8
-	VADDPS    Z31, Z11, Z11
-	VADDPS    Z31, Z14, Z14
-	VADDPS    Z31, Z17, Z17
-	VADDPS    Z31, Z20, Z20
-
-e162colBias:
-	CMPQ         208(BX), $0x00
-	JE           e162clamp
-	VBROADCASTSS 216(BX), Z31
-	VBROADCASTSS 220(BX), Z30
-	VMAXPS       Z0, Z31, Z0
-	VMINPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z31, Z1
-	VMINPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z31, Z2
-	VMINPS       Z2, Z30, Z2
-	VMAXPS       Z3, Z31, Z3
-	VMINPS       Z3, Z30, Z3
-	VMAXPS       Z4, Z31, Z4
-	VMINPS       Z4, Z30, Z4
-	VMAXPS       Z5, Z31, Z5
-	VMINPS       Z5, Z30, Z5
-	VMAXPS       Z6, Z31, Z6
-	VMINPS       Z6, Z30, Z6
-	VMAXPS       Z7, Z31, Z7
-	VMINPS       Z7, Z30, Z7
-	VMAXPS       Z8, Z31, Z8
-	VMINPS       Z8, Z30, Z8
-	VMAXPS       Z9, Z31, Z9
-	VMINPS       Z9, Z30, Z9
-	VMAXPS       Z10, Z31, Z10
-	VMINPS       Z10, Z30, Z10
-	VMAXPS       Z11, Z31, Z11
-	VMINPS       Z11, Z30, Z11
-	VMAXPS       Z12, Z31, Z12
-	VMINPS       Z12, Z30, Z12
-	VMAXPS       Z13, Z31, Z13
-	VMINPS       Z13, Z30, Z13
-	VMAXPS       Z14, Z31, Z14
-	VMINPS       Z14, Z30, Z14
-	VMAXPS       Z15, Z31, Z15
-	VMINPS       Z15, Z30, Z15
-	VMAXPS       Z16, Z31, Z16
-	VMINPS       Z16, Z30, Z16
-	VMAXPS       Z17, Z31, Z17
-	VMINPS       Z17, Z30, Z17
-	VMAXPS       Z18, Z31, Z18
-	VMINPS       Z18, Z30, Z18
-	VMAXPS       Z19, Z31, Z19
-	VMINPS       Z19, Z30, Z19
-	VMAXPS       Z20, Z31, Z20
-	VMINPS       Z20, Z30, Z20
-
-e162clamp:
-	MOVQ         176(BX), SI
-	TESTQ        SI, SI
-	JZ           e162slope
-	VPXORD       Z30, Z30, Z30
-	VBROADCASTSS (SI), Z31
-	VCMPPS       $0x01, Z30, Z0, K2
-	VMULPS       Z31, Z0, K2, Z0
-	VCMPPS       $0x01, Z30, Z1, K2
-	VMULPS       Z31, Z1, K2, Z1
-	VCMPPS       $0x01, Z30, Z2, K2
-	VMULPS       Z31, Z2, K2, Z2
-	VBROADCASTSS 4(SI), Z31
-	VCMPPS       $0x01, Z30, Z3, K2
-	VMULPS       Z31, Z3, K2, Z3
-	VCMPPS       $0x01, Z30, Z4, K2
-	VMULPS       Z31, Z4, K2, Z4
-	VCMPPS       $0x01, Z30, Z5, K2
-	VMULPS       Z31, Z5, K2, Z5
-	VBROADCASTSS 8(SI), Z31
-	VCMPPS       $0x01, Z30, Z6, K2
-	VMULPS       Z31, Z6, K2, Z6
-	VCMPPS       $0x01, Z30, Z7, K2
-	VMULPS       Z31, Z7, K2, Z7
-	VCMPPS       $0x01, Z30, Z8, K2
-	VMULPS       Z31, Z8, K2, Z8
-	VBROADCASTSS 12(SI), Z31
-	VCMPPS       $0x01, Z30, Z9, K2
-	VMULPS       Z31, Z9, K2, Z9
-	VCMPPS       $0x01, Z30, Z10, K2
-	VMULPS       Z31, Z10, K2, Z10
-	VCMPPS       $0x01, Z30, Z11, K2
-	VMULPS       Z31, Z11, K2, Z11
-	VBROADCASTSS 16(SI), Z31
-	VCMPPS       $0x01, Z30, Z12, K2
-	VMULPS       Z31, Z12, K2, Z12
-	VCMPPS       $0x01, Z30, Z13, K2
-	VMULPS       Z31, Z13, K2, Z13
-	VCMPPS       $0x01, Z30, Z14, K2
-	VMULPS       Z31, Z14, K2, Z14
-	VBROADCASTSS 20(SI), Z31
-	VCMPPS       $0x01, Z30, Z15, K2
-	VMULPS       Z31, Z15, K2, Z15
-	VCMPPS       $0x01, Z30, Z16, K2
-	VMULPS       Z31, Z16, K2, Z16
-	VCMPPS       $0x01, Z30, Z17, K2
-	VMULPS       Z31, Z17, K2, Z17
-	VBROADCASTSS 24(SI), Z31
-	VCMPPS       $0x01, Z30, Z18, K2
-	VMULPS       Z31, Z18, K2, Z18
-	VCMPPS       $0x01, Z30, Z19, K2
-	VMULPS       Z31, Z19, K2, Z19
-	VCMPPS       $0x01, Z30, Z20, K2
-	VMULPS       Z31, Z20, K2, Z20
-
-e162slope:
-	MOVQ    64(BX), SI
-	MOVQ    88(BX), DX
-	SHLQ    $0x02, DX
-	VMOVUPS Z0, (SI)
-	VMOVUPS Z1, 64(SI)
-	VMOVUPS Z2, K1, 128(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z3, (SI)
-	VMOVUPS Z4, 64(SI)
-	VMOVUPS Z5, K1, 128(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z6, (SI)
-	VMOVUPS Z7, 64(SI)
-	VMOVUPS Z8, K1, 128(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z9, (SI)
-	VMOVUPS Z10, 64(SI)
-	VMOVUPS Z11, K1, 128(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z12, (SI)
-	VMOVUPS Z13, 64(SI)
-	VMOVUPS Z14, K1, 128(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z15, (SI)
-	VMOVUPS Z16, 64(SI)
-	VMOVUPS Z17, K1, 128(SI)
-	ADDQ    DX, SI
-	VMOVUPS Z18, (SI)
-	VMOVUPS Z19, 64(SI)
-	VMOVUPS Z20, K1, 128(SI)
-	VZEROUPPER
-	RET
-
-// func direct8x3AVX512(t *int8)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·direct8x3AVX512(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), BX
-	MOVQ       64(BX), DI
-	MOVQ       88(BX), R8
-	SHLQ       $0x02, R8
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	PREFETCHT0 128(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	PREFETCHT0 128(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	PREFETCHT0 128(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	PREFETCHT0 128(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	PREFETCHT0 128(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	PREFETCHT0 128(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	PREFETCHT0 128(DI)
-	ADDQ       R8, DI
-	PREFETCHT0 (DI)
-	PREFETCHT0 64(DI)
-	PREFETCHT0 128(DI)
-	ADDQ       R8, DI
-	MOVQ       200(BX), CX
-	SUBQ       $0x20, CX
-	MOVL       $+1, AX
-	SHLL       CL, AX
-	DECL       AX
-	KMOVW      AX, K1
-	MOVQ       (BX), CX
-	MOVQ       8(BX), SI
-	MOVQ       32(BX), AX
-	SHLQ       $0x02, AX
-	MOVQ       40(BX), DX
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	VPXORD     Z14, Z14, Z14
-	VPXORD     Z15, Z15, Z15
-	VPXORD     Z16, Z16, Z16
-	VPXORD     Z17, Z17, Z17
-	VPXORD     Z18, Z18, Z18
-	VPXORD     Z19, Z19, Z19
-	VPXORD     Z20, Z20, Z20
-	VPXORD     Z21, Z21, Z21
-	VPXORD     Z22, Z22, Z22
-	VPXORD     Z23, Z23, Z23
-	MOVQ       224(BX), R9
-	SUBQ       $0x02, CX
-	JL         k163rest
-
-k163many:
-	MOVQ         (R9), R10
-	VMOVUPS      (DX)(R10*4), Z24
-	VMOVUPS      64(DX)(R10*4), Z25
-	VMOVUPS.Z    128(DX)(R10*4), K1, Z26
-	VBROADCASTSS (SI), Z31
-	VFMADD231PS  Z24, Z31, Z0
-	VFMADD231PS  Z25, Z31, Z1
-	VFMADD231PS  Z26, Z31, Z2
-	VBROADCASTSS 4(SI), Z31
-	VFMADD231PS  Z24, Z31, Z3
-	VFMADD231PS  Z25, Z31, Z4
-	VFMADD231PS  Z26, Z31, Z5
-	VBROADCASTSS 8(SI), Z31
-	VFMADD231PS  Z24, Z31, Z6
-	VFMADD231PS  Z25, Z31, Z7
-	VFMADD231PS  Z26, Z31, Z8
-	VBROADCASTSS 12(SI), Z31
-	VFMADD231PS  Z24, Z31, Z9
-	VFMADD231PS  Z25, Z31, Z10
-	VFMADD231PS  Z26, Z31, Z11
-	VBROADCASTSS 16(SI), Z31
-	VFMADD231PS  Z24, Z31, Z12
-	VFMADD231PS  Z25, Z31, Z13
-	VFMADD231PS  Z26, Z31, Z14
-	VBROADCASTSS 20(SI), Z31
-	VFMADD231PS  Z24, Z31, Z15
-	VFMADD231PS  Z25, Z31, Z16
-	VFMADD231PS  Z26, Z31, Z17
-	VBROADCASTSS 24(SI), Z31
-	VFMADD231PS  Z24, Z31, Z18
-	VFMADD231PS  Z25, Z31, Z19
-	VFMADD231PS  Z26, Z31, Z20
-	VBROADCASTSS 28(SI), Z31
-	VFMADD231PS  Z24, Z31, Z21
-	VFMADD231PS  Z25, Z31, Z22
-	VFMADD231PS  Z26, Z31, Z23
-	MOVQ         8(R9), R10
-	VMOVUPS      (DX)(R10*4), Z24
-	VMOVUPS      64(DX)(R10*4), Z25
-	VMOVUPS.Z    128(DX)(R10*4), K1, Z26
-	VBROADCASTSS (SI)(AX*1), Z31
-	VFMADD231PS  Z24, Z31, Z0
-	VFMADD231PS  Z25, Z31, Z1
-	VFMADD231PS  Z26, Z31, Z2
-	VBROADCASTSS 4(SI)(AX*1), Z31
-	VFMADD231PS  Z24, Z31, Z3
-	VFMADD231PS  Z25, Z31, Z4
-	VFMADD231PS  Z26, Z31, Z5
-	VBROADCASTSS 8(SI)(AX*1), Z31
-	VFMADD231PS  Z24, Z31, Z6
-	VFMADD231PS  Z25, Z31, Z7
-	VFMADD231PS  Z26, Z31, Z8
-	VBROADCASTSS 12(SI)(AX*1), Z31
-	VFMADD231PS  Z24, Z31, Z9
-	VFMADD231PS  Z25, Z31, Z10
-	VFMADD231PS  Z26, Z31, Z11
-	VBROADCASTSS 16(SI)(AX*1), Z31
-	VFMADD231PS  Z24, Z31, Z12
-	VFMADD231PS  Z25, Z31, Z13
-	VFMADD231PS  Z26, Z31, Z14
-	VBROADCASTSS 20(SI)(AX*1), Z31
-	VFMADD231PS  Z24, Z31, Z15
-	VFMADD231PS  Z25, Z31, Z16
-	VFMADD231PS  Z26, Z31, Z17
-	VBROADCASTSS 24(SI)(AX*1), Z31
-	VFMADD231PS  Z24, Z31, Z18
-	VFMADD231PS  Z25, Z31, Z19
-	VFMADD231PS  Z26, Z31, Z20
-	VBROADCASTSS 28(SI)(AX*1), Z31
-	VFMADD231PS  Z24, Z31, Z21
-	VFMADD231PS  Z25, Z31, Z22
-	VFMADD231PS  Z26, Z31, Z23
-	LEAQ         (SI)(AX*2), SI
-	ADDQ         $0x10, R9
-	SUBQ         $0x02, CX
-	JGE          k163many
-
-k163rest:
-	ADDQ $0x02, CX
-	JZ   k163done
-
-k163one:
-	MOVQ         (R9), R10
-	VMOVUPS      (DX)(R10*4), Z24
-	VMOVUPS      64(DX)(R10*4), Z25
-	VMOVUPS.Z    128(DX)(R10*4), K1, Z26
-	VBROADCASTSS (SI), Z31
-	VFMADD231PS  Z24, Z31, Z0
-	VFMADD231PS  Z25, Z31, Z1
-	VFMADD231PS  Z26, Z31, Z2
-	VBROADCASTSS 4(SI), Z31
-	VFMADD231PS  Z24, Z31, Z3
-	VFMADD231PS  Z25, Z31, Z4
-	VFMADD231PS  Z26, Z31, Z5
-	VBROADCASTSS 8(SI), Z31
-	VFMADD231PS  Z24, Z31, Z6
-	VFMADD231PS  Z25, Z31, Z7
-	VFMADD231PS  Z26, Z31, Z8
-	VBROADCASTSS 12(SI), Z31
-	VFMADD231PS  Z24, Z31, Z9
-	VFMADD231PS  Z25, Z31, Z10
-	VFMADD231PS  Z26, Z31, Z11
-	VBROADCASTSS 16(SI), Z31
-	VFMADD231PS  Z24, Z31, Z12
-	VFMADD231PS  Z25, Z31, Z13
-	VFMADD231PS  Z26, Z31, Z14
-	VBROADCASTSS 20(SI), Z31
-	VFMADD231PS  Z24, Z31, Z15
-	VFMADD231PS  Z25, Z31, Z16
-	VFMADD231PS  Z26, Z31, Z17
-	VBROADCASTSS 24(SI), Z31
-	VFMADD231PS  Z24, Z31, Z18
-	VFMADD231PS  Z25, Z31, Z19
-	VFMADD231PS  Z26, Z31, Z20
-	VBROADCASTSS 28(SI), Z31
-	VFMADD231PS  Z24, Z31, Z21
-	VFMADD231PS  Z25, Z31, Z22
-	VFMADD231PS  Z26, Z31, Z23
-	ADDQ         AX, SI
-	ADDQ         $0x08, R9
 	DECQ         CX
 	JNZ          k163one
 
@@ -18408,6 +13419,6339 @@ e164slope:
 	VZEROUPPER
 	RET
 
+// func direct1x1AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct1x1AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p165
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+
+p165:
+	MOVQ   200(BX), CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   224(BX), R9
+	SUBQ   $0x04, CX
+	JL     k166rest
+
+k166many:
+	MOVQ             (R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z4
+	VFMADD231PS.BCST (SI), Z4, Z0
+	MOVQ             8(R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z4
+	VFMADD231PS.BCST (SI)(AX*1), Z4, Z1
+	LEAQ             (SI)(AX*2), SI
+	MOVQ             16(R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z4
+	VFMADD231PS.BCST (SI), Z4, Z2
+	MOVQ             24(R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z4
+	VFMADD231PS.BCST (SI)(AX*1), Z4, Z3
+	LEAQ             (SI)(AX*2), SI
+	ADDQ             $0x20, R9
+	SUBQ             $0x04, CX
+	JGE              k166many
+
+k166rest:
+	ADDQ $0x04, CX
+	JZ   k166done
+
+k166one:
+	MOVQ             (R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z4
+	VFMADD231PS.BCST (SI), Z4, Z0
+	ADDQ             AX, SI
+	ADDQ             $0x08, R9
+	DECQ             CX
+	JNZ              k166one
+
+k166done:
+	VADDPS    Z2, Z0, Z0
+	VADDPS    Z3, Z1, Z1
+	VADDPS    Z1, Z0, Z0
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e167add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+
+e167add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e167rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+
+e167rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e167colBias
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+
+e167colBias:
+	CMPQ         208(BX), $0x00
+	JE           e167clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+
+e167clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e167slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+
+e167slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, K1, (SI)
+	VZEROUPPER
+	RET
+
+// func direct2x1AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct2x1AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p168
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+
+p168:
+	MOVQ   200(BX), CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	MOVQ   224(BX), R9
+	SUBQ   $0x04, CX
+	JL     k169rest
+
+k169many:
+	MOVQ             (R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z8
+	VFMADD231PS.BCST (SI), Z8, Z0
+	VFMADD231PS.BCST 4(SI), Z8, Z1
+	MOVQ             8(R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z8
+	VFMADD231PS.BCST (SI)(AX*1), Z8, Z2
+	VFMADD231PS.BCST 4(SI)(AX*1), Z8, Z3
+	LEAQ             (SI)(AX*2), SI
+	MOVQ             16(R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z8
+	VFMADD231PS.BCST (SI), Z8, Z4
+	VFMADD231PS.BCST 4(SI), Z8, Z5
+	MOVQ             24(R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z8
+	VFMADD231PS.BCST (SI)(AX*1), Z8, Z6
+	VFMADD231PS.BCST 4(SI)(AX*1), Z8, Z7
+	LEAQ             (SI)(AX*2), SI
+	ADDQ             $0x20, R9
+	SUBQ             $0x04, CX
+	JGE              k169many
+
+k169rest:
+	ADDQ $0x04, CX
+	JZ   k169done
+
+k169one:
+	MOVQ             (R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z8
+	VFMADD231PS.BCST (SI), Z8, Z0
+	VFMADD231PS.BCST 4(SI), Z8, Z1
+	ADDQ             AX, SI
+	ADDQ             $0x08, R9
+	DECQ             CX
+	JNZ              k169one
+
+k169done:
+	VADDPS    Z4, Z0, Z0
+	VADDPS    Z5, Z1, Z1
+	VADDPS    Z6, Z2, Z2
+	VADDPS    Z7, Z3, Z3
+	VADDPS    Z2, Z0, Z0
+	VADDPS    Z3, Z1, Z1
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e170add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+
+e170add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e170rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z1, Z1
+
+e170rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e170colBias
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z1, Z1
+
+e170colBias:
+	CMPQ         208(BX), $0x00
+	JE           e170clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+
+e170clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e170slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+
+e170slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z1, K1, (SI)
+	VZEROUPPER
+	RET
+
+// func direct3x1AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct3x1AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p171
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+
+p171:
+	MOVQ   200(BX), CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	MOVQ   224(BX), R9
+	SUBQ   $0x04, CX
+	JL     k172rest
+
+k172many:
+	MOVQ             (R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z12
+	VFMADD231PS.BCST (SI), Z12, Z0
+	VFMADD231PS.BCST 4(SI), Z12, Z1
+	VFMADD231PS.BCST 8(SI), Z12, Z2
+	MOVQ             8(R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z12
+	VFMADD231PS.BCST (SI)(AX*1), Z12, Z3
+	VFMADD231PS.BCST 4(SI)(AX*1), Z12, Z4
+	VFMADD231PS.BCST 8(SI)(AX*1), Z12, Z5
+	LEAQ             (SI)(AX*2), SI
+	MOVQ             16(R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z12
+	VFMADD231PS.BCST (SI), Z12, Z6
+	VFMADD231PS.BCST 4(SI), Z12, Z7
+	VFMADD231PS.BCST 8(SI), Z12, Z8
+	MOVQ             24(R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z12
+	VFMADD231PS.BCST (SI)(AX*1), Z12, Z9
+	VFMADD231PS.BCST 4(SI)(AX*1), Z12, Z10
+	VFMADD231PS.BCST 8(SI)(AX*1), Z12, Z11
+	LEAQ             (SI)(AX*2), SI
+	ADDQ             $0x20, R9
+	SUBQ             $0x04, CX
+	JGE              k172many
+
+k172rest:
+	ADDQ $0x04, CX
+	JZ   k172done
+
+k172one:
+	MOVQ             (R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z12
+	VFMADD231PS.BCST (SI), Z12, Z0
+	VFMADD231PS.BCST 4(SI), Z12, Z1
+	VFMADD231PS.BCST 8(SI), Z12, Z2
+	ADDQ             AX, SI
+	ADDQ             $0x08, R9
+	DECQ             CX
+	JNZ              k172one
+
+k172done:
+	VADDPS    Z6, Z0, Z0
+	VADDPS    Z7, Z1, Z1
+	VADDPS    Z8, Z2, Z2
+	VADDPS    Z9, Z3, Z3
+	VADDPS    Z10, Z4, Z4
+	VADDPS    Z11, Z5, Z5
+	VADDPS    Z3, Z0, Z0
+	VADDPS    Z4, Z1, Z1
+	VADDPS    Z5, Z2, Z2
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e173add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+
+e173add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e173rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z1, Z1
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z2, Z2
+
+e173rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e173colBias
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z2, Z2
+
+e173colBias:
+	CMPQ         208(BX), $0x00
+	JE           e173clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+
+e173clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e173slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VBROADCASTSS 8(SI), Z31
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+
+e173slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z1, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z2, K1, (SI)
+	VZEROUPPER
+	RET
+
+// func direct4x1AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct4x1AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p174
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+
+p174:
+	MOVQ   200(BX), CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	MOVQ   224(BX), R9
+	SUBQ   $0x02, CX
+	JL     k175rest
+
+k175many:
+	MOVQ             (R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z8
+	VFMADD231PS.BCST (SI), Z8, Z0
+	VFMADD231PS.BCST 4(SI), Z8, Z1
+	VFMADD231PS.BCST 8(SI), Z8, Z2
+	VFMADD231PS.BCST 12(SI), Z8, Z3
+	MOVQ             8(R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z8
+	VFMADD231PS.BCST (SI)(AX*1), Z8, Z4
+	VFMADD231PS.BCST 4(SI)(AX*1), Z8, Z5
+	VFMADD231PS.BCST 8(SI)(AX*1), Z8, Z6
+	VFMADD231PS.BCST 12(SI)(AX*1), Z8, Z7
+	LEAQ             (SI)(AX*2), SI
+	ADDQ             $0x10, R9
+	SUBQ             $0x02, CX
+	JGE              k175many
+
+k175rest:
+	ADDQ $0x02, CX
+	JZ   k175done
+
+k175one:
+	MOVQ             (R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z8
+	VFMADD231PS.BCST (SI), Z8, Z0
+	VFMADD231PS.BCST 4(SI), Z8, Z1
+	VFMADD231PS.BCST 8(SI), Z8, Z2
+	VFMADD231PS.BCST 12(SI), Z8, Z3
+	ADDQ             AX, SI
+	ADDQ             $0x08, R9
+	DECQ             CX
+	JNZ              k175one
+
+k175done:
+	VADDPS    Z4, Z0, Z0
+	VADDPS    Z5, Z1, Z1
+	VADDPS    Z6, Z2, Z2
+	VADDPS    Z7, Z3, Z3
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e176add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z3, Z3
+
+e176add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e176rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z1, Z1
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z2, Z2
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z3, Z3
+
+e176rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e176colBias
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z3, Z3
+
+e176colBias:
+	CMPQ         208(BX), $0x00
+	JE           e176clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z31, Z3
+	VMINPS       Z3, Z30, Z3
+
+e176clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e176slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VBROADCASTSS 8(SI), Z31
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+	VBROADCASTSS 12(SI), Z31
+	VCMPPS       $0x01, Z30, Z3, K2
+	VMULPS       Z31, Z3, K2, Z3
+
+e176slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z1, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z2, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z3, K1, (SI)
+	VZEROUPPER
+	RET
+
+// func direct5x1AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct5x1AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p177
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+
+p177:
+	MOVQ   200(BX), CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	MOVQ   224(BX), R9
+	SUBQ   $0x02, CX
+	JL     k178rest
+
+k178many:
+	MOVQ             (R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z10
+	VFMADD231PS.BCST (SI), Z10, Z0
+	VFMADD231PS.BCST 4(SI), Z10, Z1
+	VFMADD231PS.BCST 8(SI), Z10, Z2
+	VFMADD231PS.BCST 12(SI), Z10, Z3
+	VFMADD231PS.BCST 16(SI), Z10, Z4
+	MOVQ             8(R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z10
+	VFMADD231PS.BCST (SI)(AX*1), Z10, Z5
+	VFMADD231PS.BCST 4(SI)(AX*1), Z10, Z6
+	VFMADD231PS.BCST 8(SI)(AX*1), Z10, Z7
+	VFMADD231PS.BCST 12(SI)(AX*1), Z10, Z8
+	VFMADD231PS.BCST 16(SI)(AX*1), Z10, Z9
+	LEAQ             (SI)(AX*2), SI
+	ADDQ             $0x10, R9
+	SUBQ             $0x02, CX
+	JGE              k178many
+
+k178rest:
+	ADDQ $0x02, CX
+	JZ   k178done
+
+k178one:
+	MOVQ             (R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z10
+	VFMADD231PS.BCST (SI), Z10, Z0
+	VFMADD231PS.BCST 4(SI), Z10, Z1
+	VFMADD231PS.BCST 8(SI), Z10, Z2
+	VFMADD231PS.BCST 12(SI), Z10, Z3
+	VFMADD231PS.BCST 16(SI), Z10, Z4
+	ADDQ             AX, SI
+	ADDQ             $0x08, R9
+	DECQ             CX
+	JNZ              k178one
+
+k178done:
+	VADDPS    Z5, Z0, Z0
+	VADDPS    Z6, Z1, Z1
+	VADDPS    Z7, Z2, Z2
+	VADDPS    Z8, Z3, Z3
+	VADDPS    Z9, Z4, Z4
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e179add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z3, Z3
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z4, Z4
+
+e179add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e179rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z1, Z1
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z2, Z2
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z3, Z3
+	VBROADCASTSS 16(SI), Z31
+	VADDPS       Z31, Z4, Z4
+
+e179rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e179colBias
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z4, Z4
+
+e179colBias:
+	CMPQ         208(BX), $0x00
+	JE           e179clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z31, Z3
+	VMINPS       Z3, Z30, Z3
+	VMAXPS       Z4, Z31, Z4
+	VMINPS       Z4, Z30, Z4
+
+e179clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e179slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VBROADCASTSS 8(SI), Z31
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+	VBROADCASTSS 12(SI), Z31
+	VCMPPS       $0x01, Z30, Z3, K2
+	VMULPS       Z31, Z3, K2, Z3
+	VBROADCASTSS 16(SI), Z31
+	VCMPPS       $0x01, Z30, Z4, K2
+	VMULPS       Z31, Z4, K2, Z4
+
+e179slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z1, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z2, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z3, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z4, K1, (SI)
+	VZEROUPPER
+	RET
+
+// func direct6x1AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct6x1AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p180
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+
+p180:
+	MOVQ   200(BX), CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	MOVQ   224(BX), R9
+	SUBQ   $0x02, CX
+	JL     k181rest
+
+k181many:
+	MOVQ             (R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z12
+	VFMADD231PS.BCST (SI), Z12, Z0
+	VFMADD231PS.BCST 4(SI), Z12, Z1
+	VFMADD231PS.BCST 8(SI), Z12, Z2
+	VFMADD231PS.BCST 12(SI), Z12, Z3
+	VFMADD231PS.BCST 16(SI), Z12, Z4
+	VFMADD231PS.BCST 20(SI), Z12, Z5
+	MOVQ             8(R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z12
+	VFMADD231PS.BCST (SI)(AX*1), Z12, Z6
+	VFMADD231PS.BCST 4(SI)(AX*1), Z12, Z7
+	VFMADD231PS.BCST 8(SI)(AX*1), Z12, Z8
+	VFMADD231PS.BCST 12(SI)(AX*1), Z12, Z9
+	VFMADD231PS.BCST 16(SI)(AX*1), Z12, Z10
+	VFMADD231PS.BCST 20(SI)(AX*1), Z12, Z11
+	LEAQ             (SI)(AX*2), SI
+	ADDQ             $0x10, R9
+	SUBQ             $0x02, CX
+	JGE              k181many
+
+k181rest:
+	ADDQ $0x02, CX
+	JZ   k181done
+
+k181one:
+	MOVQ             (R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z12
+	VFMADD231PS.BCST (SI), Z12, Z0
+	VFMADD231PS.BCST 4(SI), Z12, Z1
+	VFMADD231PS.BCST 8(SI), Z12, Z2
+	VFMADD231PS.BCST 12(SI), Z12, Z3
+	VFMADD231PS.BCST 16(SI), Z12, Z4
+	VFMADD231PS.BCST 20(SI), Z12, Z5
+	ADDQ             AX, SI
+	ADDQ             $0x08, R9
+	DECQ             CX
+	JNZ              k181one
+
+k181done:
+	VADDPS    Z6, Z0, Z0
+	VADDPS    Z7, Z1, Z1
+	VADDPS    Z8, Z2, Z2
+	VADDPS    Z9, Z3, Z3
+	VADDPS    Z10, Z4, Z4
+	VADDPS    Z11, Z5, Z5
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e182add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z3, Z3
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z4, Z4
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
+
+e182add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e182rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z1, Z1
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z2, Z2
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z3, Z3
+	VBROADCASTSS 16(SI), Z31
+	VADDPS       Z31, Z4, Z4
+	VBROADCASTSS 20(SI), Z31
+	VADDPS       Z31, Z5, Z5
+
+e182rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e182colBias
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z5, Z5
+
+e182colBias:
+	CMPQ         208(BX), $0x00
+	JE           e182clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z31, Z3
+	VMINPS       Z3, Z30, Z3
+	VMAXPS       Z4, Z31, Z4
+	VMINPS       Z4, Z30, Z4
+	VMAXPS       Z5, Z31, Z5
+	VMINPS       Z5, Z30, Z5
+
+e182clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e182slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VBROADCASTSS 8(SI), Z31
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+	VBROADCASTSS 12(SI), Z31
+	VCMPPS       $0x01, Z30, Z3, K2
+	VMULPS       Z31, Z3, K2, Z3
+	VBROADCASTSS 16(SI), Z31
+	VCMPPS       $0x01, Z30, Z4, K2
+	VMULPS       Z31, Z4, K2, Z4
+	VBROADCASTSS 20(SI), Z31
+	VCMPPS       $0x01, Z30, Z5, K2
+	VMULPS       Z31, Z5, K2, Z5
+
+e182slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z1, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z2, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z3, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z4, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z5, K1, (SI)
+	VZEROUPPER
+	RET
+
+// func direct7x1AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct7x1AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p183
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+
+p183:
+	MOVQ   200(BX), CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	MOVQ   224(BX), R9
+	SUBQ   $0x02, CX
+	JL     k184rest
+
+k184many:
+	MOVQ             (R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z7
+	VFMADD231PS.BCST (SI), Z7, Z0
+	VFMADD231PS.BCST 4(SI), Z7, Z1
+	VFMADD231PS.BCST 8(SI), Z7, Z2
+	VFMADD231PS.BCST 12(SI), Z7, Z3
+	VFMADD231PS.BCST 16(SI), Z7, Z4
+	VFMADD231PS.BCST 20(SI), Z7, Z5
+	VFMADD231PS.BCST 24(SI), Z7, Z6
+	MOVQ             8(R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z7
+	VFMADD231PS.BCST (SI)(AX*1), Z7, Z0
+	VFMADD231PS.BCST 4(SI)(AX*1), Z7, Z1
+	VFMADD231PS.BCST 8(SI)(AX*1), Z7, Z2
+	VFMADD231PS.BCST 12(SI)(AX*1), Z7, Z3
+	VFMADD231PS.BCST 16(SI)(AX*1), Z7, Z4
+	VFMADD231PS.BCST 20(SI)(AX*1), Z7, Z5
+	VFMADD231PS.BCST 24(SI)(AX*1), Z7, Z6
+	LEAQ             (SI)(AX*2), SI
+	ADDQ             $0x10, R9
+	SUBQ             $0x02, CX
+	JGE              k184many
+
+k184rest:
+	ADDQ $0x02, CX
+	JZ   k184done
+
+k184one:
+	MOVQ             (R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z7
+	VFMADD231PS.BCST (SI), Z7, Z0
+	VFMADD231PS.BCST 4(SI), Z7, Z1
+	VFMADD231PS.BCST 8(SI), Z7, Z2
+	VFMADD231PS.BCST 12(SI), Z7, Z3
+	VFMADD231PS.BCST 16(SI), Z7, Z4
+	VFMADD231PS.BCST 20(SI), Z7, Z5
+	VFMADD231PS.BCST 24(SI), Z7, Z6
+	ADDQ             AX, SI
+	ADDQ             $0x08, R9
+	DECQ             CX
+	JNZ              k184one
+
+k184done:
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e185add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z3, Z3
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z4, Z4
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z6, Z6
+
+e185add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e185rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z1, Z1
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z2, Z2
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z3, Z3
+	VBROADCASTSS 16(SI), Z31
+	VADDPS       Z31, Z4, Z4
+	VBROADCASTSS 20(SI), Z31
+	VADDPS       Z31, Z5, Z5
+	VBROADCASTSS 24(SI), Z31
+	VADDPS       Z31, Z6, Z6
+
+e185rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e185colBias
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z5, Z5
+	VADDPS    Z31, Z6, Z6
+
+e185colBias:
+	CMPQ         208(BX), $0x00
+	JE           e185clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z31, Z3
+	VMINPS       Z3, Z30, Z3
+	VMAXPS       Z4, Z31, Z4
+	VMINPS       Z4, Z30, Z4
+	VMAXPS       Z5, Z31, Z5
+	VMINPS       Z5, Z30, Z5
+	VMAXPS       Z6, Z31, Z6
+	VMINPS       Z6, Z30, Z6
+
+e185clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e185slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VBROADCASTSS 8(SI), Z31
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+	VBROADCASTSS 12(SI), Z31
+	VCMPPS       $0x01, Z30, Z3, K2
+	VMULPS       Z31, Z3, K2, Z3
+	VBROADCASTSS 16(SI), Z31
+	VCMPPS       $0x01, Z30, Z4, K2
+	VMULPS       Z31, Z4, K2, Z4
+	VBROADCASTSS 20(SI), Z31
+	VCMPPS       $0x01, Z30, Z5, K2
+	VMULPS       Z31, Z5, K2, Z5
+	VBROADCASTSS 24(SI), Z31
+	VCMPPS       $0x01, Z30, Z6, K2
+	VMULPS       Z31, Z6, K2, Z6
+
+e185slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z1, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z2, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z3, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z4, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z5, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z6, K1, (SI)
+	VZEROUPPER
+	RET
+
+// func direct8x1AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct8x1AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p186
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	ADDQ       R8, DI
+
+p186:
+	MOVQ   200(BX), CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	MOVQ   224(BX), R9
+	SUBQ   $0x02, CX
+	JL     k187rest
+
+k187many:
+	PREFETCHT0       2048(SI)
+	MOVQ             (R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z8
+	VFMADD231PS.BCST (SI), Z8, Z0
+	VFMADD231PS.BCST 4(SI), Z8, Z1
+	VFMADD231PS.BCST 8(SI), Z8, Z2
+	VFMADD231PS.BCST 12(SI), Z8, Z3
+	VFMADD231PS.BCST 16(SI), Z8, Z4
+	VFMADD231PS.BCST 20(SI), Z8, Z5
+	VFMADD231PS.BCST 24(SI), Z8, Z6
+	VFMADD231PS.BCST 28(SI), Z8, Z7
+	MOVQ             8(R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z8
+	VFMADD231PS.BCST (SI)(AX*1), Z8, Z0
+	VFMADD231PS.BCST 4(SI)(AX*1), Z8, Z1
+	VFMADD231PS.BCST 8(SI)(AX*1), Z8, Z2
+	VFMADD231PS.BCST 12(SI)(AX*1), Z8, Z3
+	VFMADD231PS.BCST 16(SI)(AX*1), Z8, Z4
+	VFMADD231PS.BCST 20(SI)(AX*1), Z8, Z5
+	VFMADD231PS.BCST 24(SI)(AX*1), Z8, Z6
+	VFMADD231PS.BCST 28(SI)(AX*1), Z8, Z7
+	LEAQ             (SI)(AX*2), SI
+	ADDQ             $0x10, R9
+	SUBQ             $0x02, CX
+	JGE              k187many
+
+k187rest:
+	ADDQ $0x02, CX
+	JZ   k187done
+
+k187one:
+	MOVQ             (R9), R10
+	VMOVUPS.Z        (DX)(R10*4), K1, Z8
+	VFMADD231PS.BCST (SI), Z8, Z0
+	VFMADD231PS.BCST 4(SI), Z8, Z1
+	VFMADD231PS.BCST 8(SI), Z8, Z2
+	VFMADD231PS.BCST 12(SI), Z8, Z3
+	VFMADD231PS.BCST 16(SI), Z8, Z4
+	VFMADD231PS.BCST 20(SI), Z8, Z5
+	VFMADD231PS.BCST 24(SI), Z8, Z6
+	VFMADD231PS.BCST 28(SI), Z8, Z7
+	ADDQ             AX, SI
+	ADDQ             $0x08, R9
+	DECQ             CX
+	JNZ              k187one
+
+k187done:
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e188add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z3, Z3
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z4, Z4
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z6, Z6
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z7, Z7
+
+e188add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e188rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z1, Z1
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z2, Z2
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z3, Z3
+	VBROADCASTSS 16(SI), Z31
+	VADDPS       Z31, Z4, Z4
+	VBROADCASTSS 20(SI), Z31
+	VADDPS       Z31, Z5, Z5
+	VBROADCASTSS 24(SI), Z31
+	VADDPS       Z31, Z6, Z6
+	VBROADCASTSS 28(SI), Z31
+	VADDPS       Z31, Z7, Z7
+
+e188rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e188colBias
+	VMOVUPS.Z (SI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z5, Z5
+	VADDPS    Z31, Z6, Z6
+	VADDPS    Z31, Z7, Z7
+
+e188colBias:
+	CMPQ         208(BX), $0x00
+	JE           e188clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z31, Z3
+	VMINPS       Z3, Z30, Z3
+	VMAXPS       Z4, Z31, Z4
+	VMINPS       Z4, Z30, Z4
+	VMAXPS       Z5, Z31, Z5
+	VMINPS       Z5, Z30, Z5
+	VMAXPS       Z6, Z31, Z6
+	VMINPS       Z6, Z30, Z6
+	VMAXPS       Z7, Z31, Z7
+	VMINPS       Z7, Z30, Z7
+
+e188clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e188slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VBROADCASTSS 8(SI), Z31
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+	VBROADCASTSS 12(SI), Z31
+	VCMPPS       $0x01, Z30, Z3, K2
+	VMULPS       Z31, Z3, K2, Z3
+	VBROADCASTSS 16(SI), Z31
+	VCMPPS       $0x01, Z30, Z4, K2
+	VMULPS       Z31, Z4, K2, Z4
+	VBROADCASTSS 20(SI), Z31
+	VCMPPS       $0x01, Z30, Z5, K2
+	VMULPS       Z31, Z5, K2, Z5
+	VBROADCASTSS 24(SI), Z31
+	VCMPPS       $0x01, Z30, Z6, K2
+	VMULPS       Z31, Z6, K2, Z6
+	VBROADCASTSS 28(SI), Z31
+	VCMPPS       $0x01, Z30, Z7, K2
+	VMULPS       Z31, Z7, K2, Z7
+
+e188slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z1, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z2, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z3, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z4, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z5, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z6, K1, (SI)
+	ADDQ    DX, SI
+	VMOVUPS Z7, K1, (SI)
+	VZEROUPPER
+	RET
+
+// func direct1x2AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct1x2AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p189
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+
+p189:
+	MOVQ   200(BX), CX
+	SUBQ   $0x10, CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	MOVQ   224(BX), R9
+	SUBQ   $0x04, CX
+	JL     k190rest
+
+k190many:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z8
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z8, Z31, Z0
+	VFMADD231PS  Z9, Z31, Z1
+	MOVQ         8(R9), R10
+	VMOVUPS      (DX)(R10*4), Z8
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
+	VBROADCASTSS (SI)(AX*1), Z31
+	VFMADD231PS  Z8, Z31, Z2
+	VFMADD231PS  Z9, Z31, Z3
+	LEAQ         (SI)(AX*2), SI
+	MOVQ         16(R9), R10
+	VMOVUPS      (DX)(R10*4), Z8
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z8, Z31, Z4
+	VFMADD231PS  Z9, Z31, Z5
+	MOVQ         24(R9), R10
+	VMOVUPS      (DX)(R10*4), Z8
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
+	VBROADCASTSS (SI)(AX*1), Z31
+	VFMADD231PS  Z8, Z31, Z6
+	VFMADD231PS  Z9, Z31, Z7
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x20, R9
+	SUBQ         $0x04, CX
+	JGE          k190many
+
+k190rest:
+	ADDQ $0x04, CX
+	JZ   k190done
+
+k190one:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z8
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z8, Z31, Z0
+	VFMADD231PS  Z9, Z31, Z1
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k190one
+
+k190done:
+	VADDPS    Z4, Z0, Z0
+	VADDPS    Z5, Z1, Z1
+	VADDPS    Z6, Z2, Z2
+	VADDPS    Z7, Z3, Z3
+	VADDPS    Z2, Z0, Z0
+	VADDPS    Z3, Z1, Z1
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e191add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VADDPS    (SI), Z0, Z0
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+
+e191add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e191rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+
+e191rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e191colBias
+	VADDPS    (SI), Z0, Z0
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+
+e191colBias:
+	CMPQ         208(BX), $0x00
+	JE           e191clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+
+e191clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e191slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+
+e191slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z1, K1, 64(SI)
+	VZEROUPPER
+	RET
+
+// func direct2x2AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct2x2AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p192
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+
+p192:
+	MOVQ   200(BX), CX
+	SUBQ   $0x10, CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	MOVQ   224(BX), R9
+	SUBQ   $0x02, CX
+	JL     k193rest
+
+k193many:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z8
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z8, Z31, Z0
+	VFMADD231PS  Z9, Z31, Z1
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z8, Z31, Z2
+	VFMADD231PS  Z9, Z31, Z3
+	MOVQ         8(R9), R10
+	VMOVUPS      (DX)(R10*4), Z8
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
+	VBROADCASTSS (SI)(AX*1), Z31
+	VFMADD231PS  Z8, Z31, Z4
+	VFMADD231PS  Z9, Z31, Z5
+	VBROADCASTSS 4(SI)(AX*1), Z31
+	VFMADD231PS  Z8, Z31, Z6
+	VFMADD231PS  Z9, Z31, Z7
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x10, R9
+	SUBQ         $0x02, CX
+	JGE          k193many
+
+k193rest:
+	ADDQ $0x02, CX
+	JZ   k193done
+
+k193one:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z8
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z8, Z31, Z0
+	VFMADD231PS  Z9, Z31, Z1
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z8, Z31, Z2
+	VFMADD231PS  Z9, Z31, Z3
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k193one
+
+k193done:
+	VADDPS    Z4, Z0, Z0
+	VADDPS    Z5, Z1, Z1
+	VADDPS    Z6, Z2, Z2
+	VADDPS    Z7, Z3, Z3
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e194add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VADDPS    (SI), Z0, Z0
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	ADDQ      DX, SI
+	VADDPS    (SI), Z2, Z2
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z3, Z3
+
+e194add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e194rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z2, Z2
+	VADDPS       Z31, Z3, Z3
+
+e194rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e194colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z2, Z2
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z3, Z3
+
+e194colBias:
+	CMPQ         208(BX), $0x00
+	JE           e194clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z31, Z3
+	VMINPS       Z3, Z30, Z3
+
+e194clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e194slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+	VCMPPS       $0x01, Z30, Z3, K2
+	VMULPS       Z31, Z3, K2, Z3
+
+e194slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z1, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z2, (SI)
+	VMOVUPS Z3, K1, 64(SI)
+	VZEROUPPER
+	RET
+
+// func direct3x2AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct3x2AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p195
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+
+p195:
+	MOVQ   200(BX), CX
+	SUBQ   $0x10, CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	MOVQ   224(BX), R9
+	SUBQ   $0x02, CX
+	JL     k196rest
+
+k196many:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z12
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z13
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z12, Z31, Z0
+	VFMADD231PS  Z13, Z31, Z1
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z12, Z31, Z2
+	VFMADD231PS  Z13, Z31, Z3
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z12, Z31, Z4
+	VFMADD231PS  Z13, Z31, Z5
+	MOVQ         8(R9), R10
+	VMOVUPS      (DX)(R10*4), Z12
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z13
+	VBROADCASTSS (SI)(AX*1), Z31
+	VFMADD231PS  Z12, Z31, Z6
+	VFMADD231PS  Z13, Z31, Z7
+	VBROADCASTSS 4(SI)(AX*1), Z31
+	VFMADD231PS  Z12, Z31, Z8
+	VFMADD231PS  Z13, Z31, Z9
+	VBROADCASTSS 8(SI)(AX*1), Z31
+	VFMADD231PS  Z12, Z31, Z10
+	VFMADD231PS  Z13, Z31, Z11
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x10, R9
+	SUBQ         $0x02, CX
+	JGE          k196many
+
+k196rest:
+	ADDQ $0x02, CX
+	JZ   k196done
+
+k196one:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z12
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z13
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z12, Z31, Z0
+	VFMADD231PS  Z13, Z31, Z1
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z12, Z31, Z2
+	VFMADD231PS  Z13, Z31, Z3
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z12, Z31, Z4
+	VFMADD231PS  Z13, Z31, Z5
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k196one
+
+k196done:
+	VADDPS    Z6, Z0, Z0
+	VADDPS    Z7, Z1, Z1
+	VADDPS    Z8, Z2, Z2
+	VADDPS    Z9, Z3, Z3
+	VADDPS    Z10, Z4, Z4
+	VADDPS    Z11, Z5, Z5
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e197add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VADDPS    (SI), Z0, Z0
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	ADDQ      DX, SI
+	VADDPS    (SI), Z2, Z2
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z3, Z3
+	ADDQ      DX, SI
+	VADDPS    (SI), Z4, Z4
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
+
+e197add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e197rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z2, Z2
+	VADDPS       Z31, Z3, Z3
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z4, Z4
+	VADDPS       Z31, Z5, Z5
+
+e197rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e197colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z4, Z4
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z5, Z5
+
+e197colBias:
+	CMPQ         208(BX), $0x00
+	JE           e197clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z31, Z3
+	VMINPS       Z3, Z30, Z3
+	VMAXPS       Z4, Z31, Z4
+	VMINPS       Z4, Z30, Z4
+	VMAXPS       Z5, Z31, Z5
+	VMINPS       Z5, Z30, Z5
+
+e197clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e197slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+	VCMPPS       $0x01, Z30, Z3, K2
+	VMULPS       Z31, Z3, K2, Z3
+	VBROADCASTSS 8(SI), Z31
+	VCMPPS       $0x01, Z30, Z4, K2
+	VMULPS       Z31, Z4, K2, Z4
+	VCMPPS       $0x01, Z30, Z5, K2
+	VMULPS       Z31, Z5, K2, Z5
+
+e197slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z1, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z2, (SI)
+	VMOVUPS Z3, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z4, (SI)
+	VMOVUPS Z5, K1, 64(SI)
+	VZEROUPPER
+	RET
+
+// func direct4x2AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct4x2AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p198
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+
+p198:
+	MOVQ   200(BX), CX
+	SUBQ   $0x10, CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	MOVQ   224(BX), R9
+	SUBQ   $0x02, CX
+	JL     k199rest
+
+k199many:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z8
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z8, Z31, Z0
+	VFMADD231PS  Z9, Z31, Z1
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z8, Z31, Z2
+	VFMADD231PS  Z9, Z31, Z3
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z8, Z31, Z4
+	VFMADD231PS  Z9, Z31, Z5
+	VBROADCASTSS 12(SI), Z31
+	VFMADD231PS  Z8, Z31, Z6
+	VFMADD231PS  Z9, Z31, Z7
+	MOVQ         8(R9), R10
+	VMOVUPS      (DX)(R10*4), Z8
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
+	VBROADCASTSS (SI)(AX*1), Z31
+	VFMADD231PS  Z8, Z31, Z0
+	VFMADD231PS  Z9, Z31, Z1
+	VBROADCASTSS 4(SI)(AX*1), Z31
+	VFMADD231PS  Z8, Z31, Z2
+	VFMADD231PS  Z9, Z31, Z3
+	VBROADCASTSS 8(SI)(AX*1), Z31
+	VFMADD231PS  Z8, Z31, Z4
+	VFMADD231PS  Z9, Z31, Z5
+	VBROADCASTSS 12(SI)(AX*1), Z31
+	VFMADD231PS  Z8, Z31, Z6
+	VFMADD231PS  Z9, Z31, Z7
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x10, R9
+	SUBQ         $0x02, CX
+	JGE          k199many
+
+k199rest:
+	ADDQ $0x02, CX
+	JZ   k199done
+
+k199one:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z8
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z9
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z8, Z31, Z0
+	VFMADD231PS  Z9, Z31, Z1
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z8, Z31, Z2
+	VFMADD231PS  Z9, Z31, Z3
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z8, Z31, Z4
+	VFMADD231PS  Z9, Z31, Z5
+	VBROADCASTSS 12(SI), Z31
+	VFMADD231PS  Z8, Z31, Z6
+	VFMADD231PS  Z9, Z31, Z7
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k199one
+
+k199done:
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e200add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VADDPS    (SI), Z0, Z0
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	ADDQ      DX, SI
+	VADDPS    (SI), Z2, Z2
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z3, Z3
+	ADDQ      DX, SI
+	VADDPS    (SI), Z4, Z4
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
+	ADDQ      DX, SI
+	VADDPS    (SI), Z6, Z6
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z7, Z7
+
+e200add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e200rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z2, Z2
+	VADDPS       Z31, Z3, Z3
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z4, Z4
+	VADDPS       Z31, Z5, Z5
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z6, Z6
+	VADDPS       Z31, Z7, Z7
+
+e200rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e200colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z6, Z6
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z5, Z5
+	VADDPS    Z31, Z7, Z7
+
+e200colBias:
+	CMPQ         208(BX), $0x00
+	JE           e200clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z31, Z3
+	VMINPS       Z3, Z30, Z3
+	VMAXPS       Z4, Z31, Z4
+	VMINPS       Z4, Z30, Z4
+	VMAXPS       Z5, Z31, Z5
+	VMINPS       Z5, Z30, Z5
+	VMAXPS       Z6, Z31, Z6
+	VMINPS       Z6, Z30, Z6
+	VMAXPS       Z7, Z31, Z7
+	VMINPS       Z7, Z30, Z7
+
+e200clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e200slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+	VCMPPS       $0x01, Z30, Z3, K2
+	VMULPS       Z31, Z3, K2, Z3
+	VBROADCASTSS 8(SI), Z31
+	VCMPPS       $0x01, Z30, Z4, K2
+	VMULPS       Z31, Z4, K2, Z4
+	VCMPPS       $0x01, Z30, Z5, K2
+	VMULPS       Z31, Z5, K2, Z5
+	VBROADCASTSS 12(SI), Z31
+	VCMPPS       $0x01, Z30, Z6, K2
+	VMULPS       Z31, Z6, K2, Z6
+	VCMPPS       $0x01, Z30, Z7, K2
+	VMULPS       Z31, Z7, K2, Z7
+
+e200slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z1, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z2, (SI)
+	VMOVUPS Z3, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z4, (SI)
+	VMOVUPS Z5, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z6, (SI)
+	VMOVUPS Z7, K1, 64(SI)
+	VZEROUPPER
+	RET
+
+// func direct5x2AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct5x2AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p201
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+
+p201:
+	MOVQ   200(BX), CX
+	SUBQ   $0x10, CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	MOVQ   224(BX), R9
+	SUBQ   $0x02, CX
+	JL     k202rest
+
+k202many:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z10
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z11
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z10, Z31, Z0
+	VFMADD231PS  Z11, Z31, Z1
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z10, Z31, Z2
+	VFMADD231PS  Z11, Z31, Z3
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z10, Z31, Z4
+	VFMADD231PS  Z11, Z31, Z5
+	VBROADCASTSS 12(SI), Z31
+	VFMADD231PS  Z10, Z31, Z6
+	VFMADD231PS  Z11, Z31, Z7
+	VBROADCASTSS 16(SI), Z31
+	VFMADD231PS  Z10, Z31, Z8
+	VFMADD231PS  Z11, Z31, Z9
+	MOVQ         8(R9), R10
+	VMOVUPS      (DX)(R10*4), Z10
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z11
+	VBROADCASTSS (SI)(AX*1), Z31
+	VFMADD231PS  Z10, Z31, Z0
+	VFMADD231PS  Z11, Z31, Z1
+	VBROADCASTSS 4(SI)(AX*1), Z31
+	VFMADD231PS  Z10, Z31, Z2
+	VFMADD231PS  Z11, Z31, Z3
+	VBROADCASTSS 8(SI)(AX*1), Z31
+	VFMADD231PS  Z10, Z31, Z4
+	VFMADD231PS  Z11, Z31, Z5
+	VBROADCASTSS 12(SI)(AX*1), Z31
+	VFMADD231PS  Z10, Z31, Z6
+	VFMADD231PS  Z11, Z31, Z7
+	VBROADCASTSS 16(SI)(AX*1), Z31
+	VFMADD231PS  Z10, Z31, Z8
+	VFMADD231PS  Z11, Z31, Z9
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x10, R9
+	SUBQ         $0x02, CX
+	JGE          k202many
+
+k202rest:
+	ADDQ $0x02, CX
+	JZ   k202done
+
+k202one:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z10
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z11
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z10, Z31, Z0
+	VFMADD231PS  Z11, Z31, Z1
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z10, Z31, Z2
+	VFMADD231PS  Z11, Z31, Z3
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z10, Z31, Z4
+	VFMADD231PS  Z11, Z31, Z5
+	VBROADCASTSS 12(SI), Z31
+	VFMADD231PS  Z10, Z31, Z6
+	VFMADD231PS  Z11, Z31, Z7
+	VBROADCASTSS 16(SI), Z31
+	VFMADD231PS  Z10, Z31, Z8
+	VFMADD231PS  Z11, Z31, Z9
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k202one
+
+k202done:
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e203add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VADDPS    (SI), Z0, Z0
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	ADDQ      DX, SI
+	VADDPS    (SI), Z2, Z2
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z3, Z3
+	ADDQ      DX, SI
+	VADDPS    (SI), Z4, Z4
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
+	ADDQ      DX, SI
+	VADDPS    (SI), Z6, Z6
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z7, Z7
+	ADDQ      DX, SI
+	VADDPS    (SI), Z8, Z8
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z9, Z9
+
+e203add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e203rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z2, Z2
+	VADDPS       Z31, Z3, Z3
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z4, Z4
+	VADDPS       Z31, Z5, Z5
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z6, Z6
+	VADDPS       Z31, Z7, Z7
+	VBROADCASTSS 16(SI), Z31
+	VADDPS       Z31, Z8, Z8
+	VADDPS       Z31, Z9, Z9
+
+e203rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e203colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z6, Z6
+	VADDPS    Z31, Z8, Z8
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z5, Z5
+	VADDPS    Z31, Z7, Z7
+	VADDPS    Z31, Z9, Z9
+
+e203colBias:
+	CMPQ         208(BX), $0x00
+	JE           e203clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z31, Z3
+	VMINPS       Z3, Z30, Z3
+	VMAXPS       Z4, Z31, Z4
+	VMINPS       Z4, Z30, Z4
+	VMAXPS       Z5, Z31, Z5
+	VMINPS       Z5, Z30, Z5
+	VMAXPS       Z6, Z31, Z6
+	VMINPS       Z6, Z30, Z6
+	VMAXPS       Z7, Z31, Z7
+	VMINPS       Z7, Z30, Z7
+	VMAXPS       Z8, Z31, Z8
+	VMINPS       Z8, Z30, Z8
+	VMAXPS       Z9, Z31, Z9
+	VMINPS       Z9, Z30, Z9
+
+e203clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e203slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+	VCMPPS       $0x01, Z30, Z3, K2
+	VMULPS       Z31, Z3, K2, Z3
+	VBROADCASTSS 8(SI), Z31
+	VCMPPS       $0x01, Z30, Z4, K2
+	VMULPS       Z31, Z4, K2, Z4
+	VCMPPS       $0x01, Z30, Z5, K2
+	VMULPS       Z31, Z5, K2, Z5
+	VBROADCASTSS 12(SI), Z31
+	VCMPPS       $0x01, Z30, Z6, K2
+	VMULPS       Z31, Z6, K2, Z6
+	VCMPPS       $0x01, Z30, Z7, K2
+	VMULPS       Z31, Z7, K2, Z7
+	VBROADCASTSS 16(SI), Z31
+	VCMPPS       $0x01, Z30, Z8, K2
+	VMULPS       Z31, Z8, K2, Z8
+	VCMPPS       $0x01, Z30, Z9, K2
+	VMULPS       Z31, Z9, K2, Z9
+
+e203slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z1, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z2, (SI)
+	VMOVUPS Z3, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z4, (SI)
+	VMOVUPS Z5, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z6, (SI)
+	VMOVUPS Z7, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z8, (SI)
+	VMOVUPS Z9, K1, 64(SI)
+	VZEROUPPER
+	RET
+
+// func direct6x2AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct6x2AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p204
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+
+p204:
+	MOVQ   200(BX), CX
+	SUBQ   $0x10, CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	MOVQ   224(BX), R9
+	SUBQ   $0x02, CX
+	JL     k205rest
+
+k205many:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z12
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z13
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z12, Z31, Z0
+	VFMADD231PS  Z13, Z31, Z1
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z12, Z31, Z2
+	VFMADD231PS  Z13, Z31, Z3
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z12, Z31, Z4
+	VFMADD231PS  Z13, Z31, Z5
+	VBROADCASTSS 12(SI), Z31
+	VFMADD231PS  Z12, Z31, Z6
+	VFMADD231PS  Z13, Z31, Z7
+	VBROADCASTSS 16(SI), Z31
+	VFMADD231PS  Z12, Z31, Z8
+	VFMADD231PS  Z13, Z31, Z9
+	VBROADCASTSS 20(SI), Z31
+	VFMADD231PS  Z12, Z31, Z10
+	VFMADD231PS  Z13, Z31, Z11
+	MOVQ         8(R9), R10
+	VMOVUPS      (DX)(R10*4), Z12
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z13
+	VBROADCASTSS (SI)(AX*1), Z31
+	VFMADD231PS  Z12, Z31, Z0
+	VFMADD231PS  Z13, Z31, Z1
+	VBROADCASTSS 4(SI)(AX*1), Z31
+	VFMADD231PS  Z12, Z31, Z2
+	VFMADD231PS  Z13, Z31, Z3
+	VBROADCASTSS 8(SI)(AX*1), Z31
+	VFMADD231PS  Z12, Z31, Z4
+	VFMADD231PS  Z13, Z31, Z5
+	VBROADCASTSS 12(SI)(AX*1), Z31
+	VFMADD231PS  Z12, Z31, Z6
+	VFMADD231PS  Z13, Z31, Z7
+	VBROADCASTSS 16(SI)(AX*1), Z31
+	VFMADD231PS  Z12, Z31, Z8
+	VFMADD231PS  Z13, Z31, Z9
+	VBROADCASTSS 20(SI)(AX*1), Z31
+	VFMADD231PS  Z12, Z31, Z10
+	VFMADD231PS  Z13, Z31, Z11
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x10, R9
+	SUBQ         $0x02, CX
+	JGE          k205many
+
+k205rest:
+	ADDQ $0x02, CX
+	JZ   k205done
+
+k205one:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z12
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z13
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z12, Z31, Z0
+	VFMADD231PS  Z13, Z31, Z1
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z12, Z31, Z2
+	VFMADD231PS  Z13, Z31, Z3
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z12, Z31, Z4
+	VFMADD231PS  Z13, Z31, Z5
+	VBROADCASTSS 12(SI), Z31
+	VFMADD231PS  Z12, Z31, Z6
+	VFMADD231PS  Z13, Z31, Z7
+	VBROADCASTSS 16(SI), Z31
+	VFMADD231PS  Z12, Z31, Z8
+	VFMADD231PS  Z13, Z31, Z9
+	VBROADCASTSS 20(SI), Z31
+	VFMADD231PS  Z12, Z31, Z10
+	VFMADD231PS  Z13, Z31, Z11
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k205one
+
+k205done:
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e206add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VADDPS    (SI), Z0, Z0
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	ADDQ      DX, SI
+	VADDPS    (SI), Z2, Z2
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z3, Z3
+	ADDQ      DX, SI
+	VADDPS    (SI), Z4, Z4
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
+	ADDQ      DX, SI
+	VADDPS    (SI), Z6, Z6
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z7, Z7
+	ADDQ      DX, SI
+	VADDPS    (SI), Z8, Z8
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z9, Z9
+	ADDQ      DX, SI
+	VADDPS    (SI), Z10, Z10
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z11, Z11
+
+e206add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e206rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z2, Z2
+	VADDPS       Z31, Z3, Z3
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z4, Z4
+	VADDPS       Z31, Z5, Z5
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z6, Z6
+	VADDPS       Z31, Z7, Z7
+	VBROADCASTSS 16(SI), Z31
+	VADDPS       Z31, Z8, Z8
+	VADDPS       Z31, Z9, Z9
+	VBROADCASTSS 20(SI), Z31
+	VADDPS       Z31, Z10, Z10
+	VADDPS       Z31, Z11, Z11
+
+e206rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e206colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z6, Z6
+	VADDPS    Z31, Z8, Z8
+	VADDPS    Z31, Z10, Z10
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z5, Z5
+	VADDPS    Z31, Z7, Z7
+	VADDPS    Z31, Z9, Z9
+	VADDPS    Z31, Z11, Z11
+
+e206colBias:
+	CMPQ         208(BX), $0x00
+	JE           e206clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z31, Z3
+	VMINPS       Z3, Z30, Z3
+	VMAXPS       Z4, Z31, Z4
+	VMINPS       Z4, Z30, Z4
+	VMAXPS       Z5, Z31, Z5
+	VMINPS       Z5, Z30, Z5
+	VMAXPS       Z6, Z31, Z6
+	VMINPS       Z6, Z30, Z6
+	VMAXPS       Z7, Z31, Z7
+	VMINPS       Z7, Z30, Z7
+	VMAXPS       Z8, Z31, Z8
+	VMINPS       Z8, Z30, Z8
+	VMAXPS       Z9, Z31, Z9
+	VMINPS       Z9, Z30, Z9
+	VMAXPS       Z10, Z31, Z10
+	VMINPS       Z10, Z30, Z10
+	VMAXPS       Z11, Z31, Z11
+	VMINPS       Z11, Z30, Z11
+
+e206clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e206slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+	VCMPPS       $0x01, Z30, Z3, K2
+	VMULPS       Z31, Z3, K2, Z3
+	VBROADCASTSS 8(SI), Z31
+	VCMPPS       $0x01, Z30, Z4, K2
+	VMULPS       Z31, Z4, K2, Z4
+	VCMPPS       $0x01, Z30, Z5, K2
+	VMULPS       Z31, Z5, K2, Z5
+	VBROADCASTSS 12(SI), Z31
+	VCMPPS       $0x01, Z30, Z6, K2
+	VMULPS       Z31, Z6, K2, Z6
+	VCMPPS       $0x01, Z30, Z7, K2
+	VMULPS       Z31, Z7, K2, Z7
+	VBROADCASTSS 16(SI), Z31
+	VCMPPS       $0x01, Z30, Z8, K2
+	VMULPS       Z31, Z8, K2, Z8
+	VCMPPS       $0x01, Z30, Z9, K2
+	VMULPS       Z31, Z9, K2, Z9
+	VBROADCASTSS 20(SI), Z31
+	VCMPPS       $0x01, Z30, Z10, K2
+	VMULPS       Z31, Z10, K2, Z10
+	VCMPPS       $0x01, Z30, Z11, K2
+	VMULPS       Z31, Z11, K2, Z11
+
+e206slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z1, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z2, (SI)
+	VMOVUPS Z3, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z4, (SI)
+	VMOVUPS Z5, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z6, (SI)
+	VMOVUPS Z7, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z8, (SI)
+	VMOVUPS Z9, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z10, (SI)
+	VMOVUPS Z11, K1, 64(SI)
+	VZEROUPPER
+	RET
+
+// func direct7x2AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct7x2AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p207
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+
+p207:
+	MOVQ   200(BX), CX
+	SUBQ   $0x10, CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	MOVQ   224(BX), R9
+	SUBQ   $0x02, CX
+	JL     k208rest
+
+k208many:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z14
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z15
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z14, Z31, Z0
+	VFMADD231PS  Z15, Z31, Z1
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z14, Z31, Z2
+	VFMADD231PS  Z15, Z31, Z3
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z14, Z31, Z4
+	VFMADD231PS  Z15, Z31, Z5
+	VBROADCASTSS 12(SI), Z31
+	VFMADD231PS  Z14, Z31, Z6
+	VFMADD231PS  Z15, Z31, Z7
+	VBROADCASTSS 16(SI), Z31
+	VFMADD231PS  Z14, Z31, Z8
+	VFMADD231PS  Z15, Z31, Z9
+	VBROADCASTSS 20(SI), Z31
+	VFMADD231PS  Z14, Z31, Z10
+	VFMADD231PS  Z15, Z31, Z11
+	VBROADCASTSS 24(SI), Z31
+	VFMADD231PS  Z14, Z31, Z12
+	VFMADD231PS  Z15, Z31, Z13
+	MOVQ         8(R9), R10
+	VMOVUPS      (DX)(R10*4), Z14
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z15
+	VBROADCASTSS (SI)(AX*1), Z31
+	VFMADD231PS  Z14, Z31, Z0
+	VFMADD231PS  Z15, Z31, Z1
+	VBROADCASTSS 4(SI)(AX*1), Z31
+	VFMADD231PS  Z14, Z31, Z2
+	VFMADD231PS  Z15, Z31, Z3
+	VBROADCASTSS 8(SI)(AX*1), Z31
+	VFMADD231PS  Z14, Z31, Z4
+	VFMADD231PS  Z15, Z31, Z5
+	VBROADCASTSS 12(SI)(AX*1), Z31
+	VFMADD231PS  Z14, Z31, Z6
+	VFMADD231PS  Z15, Z31, Z7
+	VBROADCASTSS 16(SI)(AX*1), Z31
+	VFMADD231PS  Z14, Z31, Z8
+	VFMADD231PS  Z15, Z31, Z9
+	VBROADCASTSS 20(SI)(AX*1), Z31
+	VFMADD231PS  Z14, Z31, Z10
+	VFMADD231PS  Z15, Z31, Z11
+	VBROADCASTSS 24(SI)(AX*1), Z31
+	VFMADD231PS  Z14, Z31, Z12
+	VFMADD231PS  Z15, Z31, Z13
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x10, R9
+	SUBQ         $0x02, CX
+	JGE          k208many
+
+k208rest:
+	ADDQ $0x02, CX
+	JZ   k208done
+
+k208one:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z14
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z15
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z14, Z31, Z0
+	VFMADD231PS  Z15, Z31, Z1
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z14, Z31, Z2
+	VFMADD231PS  Z15, Z31, Z3
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z14, Z31, Z4
+	VFMADD231PS  Z15, Z31, Z5
+	VBROADCASTSS 12(SI), Z31
+	VFMADD231PS  Z14, Z31, Z6
+	VFMADD231PS  Z15, Z31, Z7
+	VBROADCASTSS 16(SI), Z31
+	VFMADD231PS  Z14, Z31, Z8
+	VFMADD231PS  Z15, Z31, Z9
+	VBROADCASTSS 20(SI), Z31
+	VFMADD231PS  Z14, Z31, Z10
+	VFMADD231PS  Z15, Z31, Z11
+	VBROADCASTSS 24(SI), Z31
+	VFMADD231PS  Z14, Z31, Z12
+	VFMADD231PS  Z15, Z31, Z13
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k208one
+
+k208done:
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e209add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VADDPS    (SI), Z0, Z0
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	ADDQ      DX, SI
+	VADDPS    (SI), Z2, Z2
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z3, Z3
+	ADDQ      DX, SI
+	VADDPS    (SI), Z4, Z4
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
+	ADDQ      DX, SI
+	VADDPS    (SI), Z6, Z6
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z7, Z7
+	ADDQ      DX, SI
+	VADDPS    (SI), Z8, Z8
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z9, Z9
+	ADDQ      DX, SI
+	VADDPS    (SI), Z10, Z10
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z11, Z11
+	ADDQ      DX, SI
+	VADDPS    (SI), Z12, Z12
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z13, Z13
+
+e209add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e209rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z2, Z2
+	VADDPS       Z31, Z3, Z3
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z4, Z4
+	VADDPS       Z31, Z5, Z5
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z6, Z6
+	VADDPS       Z31, Z7, Z7
+	VBROADCASTSS 16(SI), Z31
+	VADDPS       Z31, Z8, Z8
+	VADDPS       Z31, Z9, Z9
+	VBROADCASTSS 20(SI), Z31
+	VADDPS       Z31, Z10, Z10
+	VADDPS       Z31, Z11, Z11
+	VBROADCASTSS 24(SI), Z31
+	VADDPS       Z31, Z12, Z12
+	VADDPS       Z31, Z13, Z13
+
+e209rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e209colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z6, Z6
+	VADDPS    Z31, Z8, Z8
+	VADDPS    Z31, Z10, Z10
+	VADDPS    Z31, Z12, Z12
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z5, Z5
+	VADDPS    Z31, Z7, Z7
+	VADDPS    Z31, Z9, Z9
+	VADDPS    Z31, Z11, Z11
+	VADDPS    Z31, Z13, Z13
+
+e209colBias:
+	CMPQ         208(BX), $0x00
+	JE           e209clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z31, Z3
+	VMINPS       Z3, Z30, Z3
+	VMAXPS       Z4, Z31, Z4
+	VMINPS       Z4, Z30, Z4
+	VMAXPS       Z5, Z31, Z5
+	VMINPS       Z5, Z30, Z5
+	VMAXPS       Z6, Z31, Z6
+	VMINPS       Z6, Z30, Z6
+	VMAXPS       Z7, Z31, Z7
+	VMINPS       Z7, Z30, Z7
+	VMAXPS       Z8, Z31, Z8
+	VMINPS       Z8, Z30, Z8
+	VMAXPS       Z9, Z31, Z9
+	VMINPS       Z9, Z30, Z9
+	VMAXPS       Z10, Z31, Z10
+	VMINPS       Z10, Z30, Z10
+	VMAXPS       Z11, Z31, Z11
+	VMINPS       Z11, Z30, Z11
+	VMAXPS       Z12, Z31, Z12
+	VMINPS       Z12, Z30, Z12
+	VMAXPS       Z13, Z31, Z13
+	VMINPS       Z13, Z30, Z13
+
+e209clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e209slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+	VCMPPS       $0x01, Z30, Z3, K2
+	VMULPS       Z31, Z3, K2, Z3
+	VBROADCASTSS 8(SI), Z31
+	VCMPPS       $0x01, Z30, Z4, K2
+	VMULPS       Z31, Z4, K2, Z4
+	VCMPPS       $0x01, Z30, Z5, K2
+	VMULPS       Z31, Z5, K2, Z5
+	VBROADCASTSS 12(SI), Z31
+	VCMPPS       $0x01, Z30, Z6, K2
+	VMULPS       Z31, Z6, K2, Z6
+	VCMPPS       $0x01, Z30, Z7, K2
+	VMULPS       Z31, Z7, K2, Z7
+	VBROADCASTSS 16(SI), Z31
+	VCMPPS       $0x01, Z30, Z8, K2
+	VMULPS       Z31, Z8, K2, Z8
+	VCMPPS       $0x01, Z30, Z9, K2
+	VMULPS       Z31, Z9, K2, Z9
+	VBROADCASTSS 20(SI), Z31
+	VCMPPS       $0x01, Z30, Z10, K2
+	VMULPS       Z31, Z10, K2, Z10
+	VCMPPS       $0x01, Z30, Z11, K2
+	VMULPS       Z31, Z11, K2, Z11
+	VBROADCASTSS 24(SI), Z31
+	VCMPPS       $0x01, Z30, Z12, K2
+	VMULPS       Z31, Z12, K2, Z12
+	VCMPPS       $0x01, Z30, Z13, K2
+	VMULPS       Z31, Z13, K2, Z13
+
+e209slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z1, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z2, (SI)
+	VMOVUPS Z3, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z4, (SI)
+	VMOVUPS Z5, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z6, (SI)
+	VMOVUPS Z7, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z8, (SI)
+	VMOVUPS Z9, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z10, (SI)
+	VMOVUPS Z11, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z12, (SI)
+	VMOVUPS Z13, K1, 64(SI)
+	VZEROUPPER
+	RET
+
+// func direct8x2AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct8x2AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p210
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	ADDQ       R8, DI
+
+p210:
+	MOVQ   200(BX), CX
+	SUBQ   $0x10, CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	MOVQ   224(BX), R9
+	SUBQ   $0x02, CX
+	JL     k211rest
+
+k211many:
+	PREFETCHT0   2048(SI)
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z16
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z17
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z16, Z31, Z0
+	VFMADD231PS  Z17, Z31, Z1
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z16, Z31, Z2
+	VFMADD231PS  Z17, Z31, Z3
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z16, Z31, Z4
+	VFMADD231PS  Z17, Z31, Z5
+	VBROADCASTSS 12(SI), Z31
+	VFMADD231PS  Z16, Z31, Z6
+	VFMADD231PS  Z17, Z31, Z7
+	VBROADCASTSS 16(SI), Z31
+	VFMADD231PS  Z16, Z31, Z8
+	VFMADD231PS  Z17, Z31, Z9
+	VBROADCASTSS 20(SI), Z31
+	VFMADD231PS  Z16, Z31, Z10
+	VFMADD231PS  Z17, Z31, Z11
+	VBROADCASTSS 24(SI), Z31
+	VFMADD231PS  Z16, Z31, Z12
+	VFMADD231PS  Z17, Z31, Z13
+	VBROADCASTSS 28(SI), Z31
+	VFMADD231PS  Z16, Z31, Z14
+	VFMADD231PS  Z17, Z31, Z15
+	MOVQ         8(R9), R10
+	VMOVUPS      (DX)(R10*4), Z16
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z17
+	VBROADCASTSS (SI)(AX*1), Z31
+	VFMADD231PS  Z16, Z31, Z0
+	VFMADD231PS  Z17, Z31, Z1
+	VBROADCASTSS 4(SI)(AX*1), Z31
+	VFMADD231PS  Z16, Z31, Z2
+	VFMADD231PS  Z17, Z31, Z3
+	VBROADCASTSS 8(SI)(AX*1), Z31
+	VFMADD231PS  Z16, Z31, Z4
+	VFMADD231PS  Z17, Z31, Z5
+	VBROADCASTSS 12(SI)(AX*1), Z31
+	VFMADD231PS  Z16, Z31, Z6
+	VFMADD231PS  Z17, Z31, Z7
+	VBROADCASTSS 16(SI)(AX*1), Z31
+	VFMADD231PS  Z16, Z31, Z8
+	VFMADD231PS  Z17, Z31, Z9
+	VBROADCASTSS 20(SI)(AX*1), Z31
+	VFMADD231PS  Z16, Z31, Z10
+	VFMADD231PS  Z17, Z31, Z11
+	VBROADCASTSS 24(SI)(AX*1), Z31
+	VFMADD231PS  Z16, Z31, Z12
+	VFMADD231PS  Z17, Z31, Z13
+	VBROADCASTSS 28(SI)(AX*1), Z31
+	VFMADD231PS  Z16, Z31, Z14
+	VFMADD231PS  Z17, Z31, Z15
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x10, R9
+	SUBQ         $0x02, CX
+	JGE          k211many
+
+k211rest:
+	ADDQ $0x02, CX
+	JZ   k211done
+
+k211one:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z16
+	VMOVUPS.Z    64(DX)(R10*4), K1, Z17
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z16, Z31, Z0
+	VFMADD231PS  Z17, Z31, Z1
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z16, Z31, Z2
+	VFMADD231PS  Z17, Z31, Z3
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z16, Z31, Z4
+	VFMADD231PS  Z17, Z31, Z5
+	VBROADCASTSS 12(SI), Z31
+	VFMADD231PS  Z16, Z31, Z6
+	VFMADD231PS  Z17, Z31, Z7
+	VBROADCASTSS 16(SI), Z31
+	VFMADD231PS  Z16, Z31, Z8
+	VFMADD231PS  Z17, Z31, Z9
+	VBROADCASTSS 20(SI), Z31
+	VFMADD231PS  Z16, Z31, Z10
+	VFMADD231PS  Z17, Z31, Z11
+	VBROADCASTSS 24(SI), Z31
+	VFMADD231PS  Z16, Z31, Z12
+	VFMADD231PS  Z17, Z31, Z13
+	VBROADCASTSS 28(SI), Z31
+	VFMADD231PS  Z16, Z31, Z14
+	VFMADD231PS  Z17, Z31, Z15
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k211one
+
+k211done:
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e212add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VADDPS    (SI), Z0, Z0
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	ADDQ      DX, SI
+	VADDPS    (SI), Z2, Z2
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z3, Z3
+	ADDQ      DX, SI
+	VADDPS    (SI), Z4, Z4
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
+	ADDQ      DX, SI
+	VADDPS    (SI), Z6, Z6
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z7, Z7
+	ADDQ      DX, SI
+	VADDPS    (SI), Z8, Z8
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z9, Z9
+	ADDQ      DX, SI
+	VADDPS    (SI), Z10, Z10
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z11, Z11
+	ADDQ      DX, SI
+	VADDPS    (SI), Z12, Z12
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z13, Z13
+	ADDQ      DX, SI
+	VADDPS    (SI), Z14, Z14
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z15, Z15
+
+e212add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e212rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z2, Z2
+	VADDPS       Z31, Z3, Z3
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z4, Z4
+	VADDPS       Z31, Z5, Z5
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z6, Z6
+	VADDPS       Z31, Z7, Z7
+	VBROADCASTSS 16(SI), Z31
+	VADDPS       Z31, Z8, Z8
+	VADDPS       Z31, Z9, Z9
+	VBROADCASTSS 20(SI), Z31
+	VADDPS       Z31, Z10, Z10
+	VADDPS       Z31, Z11, Z11
+	VBROADCASTSS 24(SI), Z31
+	VADDPS       Z31, Z12, Z12
+	VADDPS       Z31, Z13, Z13
+	VBROADCASTSS 28(SI), Z31
+	VADDPS       Z31, Z14, Z14
+	VADDPS       Z31, Z15, Z15
+
+e212rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e212colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z6, Z6
+	VADDPS    Z31, Z8, Z8
+	VADDPS    Z31, Z10, Z10
+	VADDPS    Z31, Z12, Z12
+	VADDPS    Z31, Z14, Z14
+	VMOVUPS.Z 64(SI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z5, Z5
+	VADDPS    Z31, Z7, Z7
+	VADDPS    Z31, Z9, Z9
+	VADDPS    Z31, Z11, Z11
+	VADDPS    Z31, Z13, Z13
+	VADDPS    Z31, Z15, Z15
+
+e212colBias:
+	CMPQ         208(BX), $0x00
+	JE           e212clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z31, Z3
+	VMINPS       Z3, Z30, Z3
+	VMAXPS       Z4, Z31, Z4
+	VMINPS       Z4, Z30, Z4
+	VMAXPS       Z5, Z31, Z5
+	VMINPS       Z5, Z30, Z5
+	VMAXPS       Z6, Z31, Z6
+	VMINPS       Z6, Z30, Z6
+	VMAXPS       Z7, Z31, Z7
+	VMINPS       Z7, Z30, Z7
+	VMAXPS       Z8, Z31, Z8
+	VMINPS       Z8, Z30, Z8
+	VMAXPS       Z9, Z31, Z9
+	VMINPS       Z9, Z30, Z9
+	VMAXPS       Z10, Z31, Z10
+	VMINPS       Z10, Z30, Z10
+	VMAXPS       Z11, Z31, Z11
+	VMINPS       Z11, Z30, Z11
+	VMAXPS       Z12, Z31, Z12
+	VMINPS       Z12, Z30, Z12
+	VMAXPS       Z13, Z31, Z13
+	VMINPS       Z13, Z30, Z13
+	VMAXPS       Z14, Z31, Z14
+	VMINPS       Z14, Z30, Z14
+	VMAXPS       Z15, Z31, Z15
+	VMINPS       Z15, Z30, Z15
+
+e212clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e212slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+	VCMPPS       $0x01, Z30, Z3, K2
+	VMULPS       Z31, Z3, K2, Z3
+	VBROADCASTSS 8(SI), Z31
+	VCMPPS       $0x01, Z30, Z4, K2
+	VMULPS       Z31, Z4, K2, Z4
+	VCMPPS       $0x01, Z30, Z5, K2
+	VMULPS       Z31, Z5, K2, Z5
+	VBROADCASTSS 12(SI), Z31
+	VCMPPS       $0x01, Z30, Z6, K2
+	VMULPS       Z31, Z6, K2, Z6
+	VCMPPS       $0x01, Z30, Z7, K2
+	VMULPS       Z31, Z7, K2, Z7
+	VBROADCASTSS 16(SI), Z31
+	VCMPPS       $0x01, Z30, Z8, K2
+	VMULPS       Z31, Z8, K2, Z8
+	VCMPPS       $0x01, Z30, Z9, K2
+	VMULPS       Z31, Z9, K2, Z9
+	VBROADCASTSS 20(SI), Z31
+	VCMPPS       $0x01, Z30, Z10, K2
+	VMULPS       Z31, Z10, K2, Z10
+	VCMPPS       $0x01, Z30, Z11, K2
+	VMULPS       Z31, Z11, K2, Z11
+	VBROADCASTSS 24(SI), Z31
+	VCMPPS       $0x01, Z30, Z12, K2
+	VMULPS       Z31, Z12, K2, Z12
+	VCMPPS       $0x01, Z30, Z13, K2
+	VMULPS       Z31, Z13, K2, Z13
+	VBROADCASTSS 28(SI), Z31
+	VCMPPS       $0x01, Z30, Z14, K2
+	VMULPS       Z31, Z14, K2, Z14
+	VCMPPS       $0x01, Z30, Z15, K2
+	VMULPS       Z31, Z15, K2, Z15
+
+e212slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z1, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z2, (SI)
+	VMOVUPS Z3, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z4, (SI)
+	VMOVUPS Z5, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z6, (SI)
+	VMOVUPS Z7, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z8, (SI)
+	VMOVUPS Z9, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z10, (SI)
+	VMOVUPS Z11, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z12, (SI)
+	VMOVUPS Z13, K1, 64(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z14, (SI)
+	VMOVUPS Z15, K1, 64(SI)
+	VZEROUPPER
+	RET
+
+// func direct1x3AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct1x3AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p213
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+
+p213:
+	MOVQ   200(BX), CX
+	SUBQ   $0x20, CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	MOVQ   224(BX), R9
+	SUBQ   $0x04, CX
+	JL     k214rest
+
+k214many:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z12
+	VMOVUPS      64(DX)(R10*4), Z13
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z14
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z12, Z31, Z0
+	VFMADD231PS  Z13, Z31, Z1
+	VFMADD231PS  Z14, Z31, Z2
+	MOVQ         8(R9), R10
+	VMOVUPS      (DX)(R10*4), Z12
+	VMOVUPS      64(DX)(R10*4), Z13
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z14
+	VBROADCASTSS (SI)(AX*1), Z31
+	VFMADD231PS  Z12, Z31, Z3
+	VFMADD231PS  Z13, Z31, Z4
+	VFMADD231PS  Z14, Z31, Z5
+	LEAQ         (SI)(AX*2), SI
+	MOVQ         16(R9), R10
+	VMOVUPS      (DX)(R10*4), Z12
+	VMOVUPS      64(DX)(R10*4), Z13
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z14
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z12, Z31, Z6
+	VFMADD231PS  Z13, Z31, Z7
+	VFMADD231PS  Z14, Z31, Z8
+	MOVQ         24(R9), R10
+	VMOVUPS      (DX)(R10*4), Z12
+	VMOVUPS      64(DX)(R10*4), Z13
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z14
+	VBROADCASTSS (SI)(AX*1), Z31
+	VFMADD231PS  Z12, Z31, Z9
+	VFMADD231PS  Z13, Z31, Z10
+	VFMADD231PS  Z14, Z31, Z11
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x20, R9
+	SUBQ         $0x04, CX
+	JGE          k214many
+
+k214rest:
+	ADDQ $0x04, CX
+	JZ   k214done
+
+k214one:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z12
+	VMOVUPS      64(DX)(R10*4), Z13
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z14
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z12, Z31, Z0
+	VFMADD231PS  Z13, Z31, Z1
+	VFMADD231PS  Z14, Z31, Z2
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k214one
+
+k214done:
+	VADDPS    Z6, Z0, Z0
+	VADDPS    Z7, Z1, Z1
+	VADDPS    Z8, Z2, Z2
+	VADDPS    Z9, Z3, Z3
+	VADDPS    Z10, Z4, Z4
+	VADDPS    Z11, Z5, Z5
+	VADDPS    Z3, Z0, Z0
+	VADDPS    Z4, Z1, Z1
+	VADDPS    Z5, Z2, Z2
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e215add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VADDPS    (SI), Z0, Z0
+	VADDPS    64(SI), Z1, Z1
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+
+e215add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e215rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VADDPS       Z31, Z2, Z2
+
+e215rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e215colBias
+	VADDPS    (SI), Z0, Z0
+	VADDPS    64(SI), Z1, Z1
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+
+e215colBias:
+	CMPQ         208(BX), $0x00
+	JE           e215clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+
+e215clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e215slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+
+e215slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z1, 64(SI)
+	VMOVUPS Z2, K1, 128(SI)
+	VZEROUPPER
+	RET
+
+// func direct2x3AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct2x3AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p216
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+
+p216:
+	MOVQ   200(BX), CX
+	SUBQ   $0x20, CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	MOVQ   224(BX), R9
+	SUBQ   $0x02, CX
+	JL     k217rest
+
+k217many:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z12
+	VMOVUPS      64(DX)(R10*4), Z13
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z14
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z12, Z31, Z0
+	VFMADD231PS  Z13, Z31, Z1
+	VFMADD231PS  Z14, Z31, Z2
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z12, Z31, Z3
+	VFMADD231PS  Z13, Z31, Z4
+	VFMADD231PS  Z14, Z31, Z5
+	MOVQ         8(R9), R10
+	VMOVUPS      (DX)(R10*4), Z12
+	VMOVUPS      64(DX)(R10*4), Z13
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z14
+	VBROADCASTSS (SI)(AX*1), Z31
+	VFMADD231PS  Z12, Z31, Z6
+	VFMADD231PS  Z13, Z31, Z7
+	VFMADD231PS  Z14, Z31, Z8
+	VBROADCASTSS 4(SI)(AX*1), Z31
+	VFMADD231PS  Z12, Z31, Z9
+	VFMADD231PS  Z13, Z31, Z10
+	VFMADD231PS  Z14, Z31, Z11
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x10, R9
+	SUBQ         $0x02, CX
+	JGE          k217many
+
+k217rest:
+	ADDQ $0x02, CX
+	JZ   k217done
+
+k217one:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z12
+	VMOVUPS      64(DX)(R10*4), Z13
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z14
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z12, Z31, Z0
+	VFMADD231PS  Z13, Z31, Z1
+	VFMADD231PS  Z14, Z31, Z2
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z12, Z31, Z3
+	VFMADD231PS  Z13, Z31, Z4
+	VFMADD231PS  Z14, Z31, Z5
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k217one
+
+k217done:
+	VADDPS    Z6, Z0, Z0
+	VADDPS    Z7, Z1, Z1
+	VADDPS    Z8, Z2, Z2
+	VADDPS    Z9, Z3, Z3
+	VADDPS    Z10, Z4, Z4
+	VADDPS    Z11, Z5, Z5
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e218add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VADDPS    (SI), Z0, Z0
+	VADDPS    64(SI), Z1, Z1
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	ADDQ      DX, SI
+	VADDPS    (SI), Z3, Z3
+	VADDPS    64(SI), Z4, Z4
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
+
+e218add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e218rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VADDPS       Z31, Z2, Z2
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z3, Z3
+	VADDPS       Z31, Z4, Z4
+	VADDPS       Z31, Z5, Z5
+
+e218rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e218colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z3, Z3
+	VMOVUPS   64(SI), Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z4, Z4
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z5, Z5
+
+e218colBias:
+	CMPQ         208(BX), $0x00
+	JE           e218clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z31, Z3
+	VMINPS       Z3, Z30, Z3
+	VMAXPS       Z4, Z31, Z4
+	VMINPS       Z4, Z30, Z4
+	VMAXPS       Z5, Z31, Z5
+	VMINPS       Z5, Z30, Z5
+
+e218clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e218slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z3, K2
+	VMULPS       Z31, Z3, K2, Z3
+	VCMPPS       $0x01, Z30, Z4, K2
+	VMULPS       Z31, Z4, K2, Z4
+	VCMPPS       $0x01, Z30, Z5, K2
+	VMULPS       Z31, Z5, K2, Z5
+
+e218slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z1, 64(SI)
+	VMOVUPS Z2, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z3, (SI)
+	VMOVUPS Z4, 64(SI)
+	VMOVUPS Z5, K1, 128(SI)
+	VZEROUPPER
+	RET
+
+// func direct3x3AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct3x3AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p219
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+
+p219:
+	MOVQ   200(BX), CX
+	SUBQ   $0x20, CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	MOVQ   224(BX), R9
+	SUBQ   $0x02, CX
+	JL     k220rest
+
+k220many:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z9
+	VMOVUPS      64(DX)(R10*4), Z10
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z11
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z9, Z31, Z0
+	VFMADD231PS  Z10, Z31, Z1
+	VFMADD231PS  Z11, Z31, Z2
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z9, Z31, Z3
+	VFMADD231PS  Z10, Z31, Z4
+	VFMADD231PS  Z11, Z31, Z5
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z9, Z31, Z6
+	VFMADD231PS  Z10, Z31, Z7
+	VFMADD231PS  Z11, Z31, Z8
+	MOVQ         8(R9), R10
+	VMOVUPS      (DX)(R10*4), Z9
+	VMOVUPS      64(DX)(R10*4), Z10
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z11
+	VBROADCASTSS (SI)(AX*1), Z31
+	VFMADD231PS  Z9, Z31, Z0
+	VFMADD231PS  Z10, Z31, Z1
+	VFMADD231PS  Z11, Z31, Z2
+	VBROADCASTSS 4(SI)(AX*1), Z31
+	VFMADD231PS  Z9, Z31, Z3
+	VFMADD231PS  Z10, Z31, Z4
+	VFMADD231PS  Z11, Z31, Z5
+	VBROADCASTSS 8(SI)(AX*1), Z31
+	VFMADD231PS  Z9, Z31, Z6
+	VFMADD231PS  Z10, Z31, Z7
+	VFMADD231PS  Z11, Z31, Z8
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x10, R9
+	SUBQ         $0x02, CX
+	JGE          k220many
+
+k220rest:
+	ADDQ $0x02, CX
+	JZ   k220done
+
+k220one:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z9
+	VMOVUPS      64(DX)(R10*4), Z10
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z11
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z9, Z31, Z0
+	VFMADD231PS  Z10, Z31, Z1
+	VFMADD231PS  Z11, Z31, Z2
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z9, Z31, Z3
+	VFMADD231PS  Z10, Z31, Z4
+	VFMADD231PS  Z11, Z31, Z5
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z9, Z31, Z6
+	VFMADD231PS  Z10, Z31, Z7
+	VFMADD231PS  Z11, Z31, Z8
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k220one
+
+k220done:
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e221add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VADDPS    (SI), Z0, Z0
+	VADDPS    64(SI), Z1, Z1
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	ADDQ      DX, SI
+	VADDPS    (SI), Z3, Z3
+	VADDPS    64(SI), Z4, Z4
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
+	ADDQ      DX, SI
+	VADDPS    (SI), Z6, Z6
+	VADDPS    64(SI), Z7, Z7
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z8, Z8
+
+e221add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e221rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VADDPS       Z31, Z2, Z2
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z3, Z3
+	VADDPS       Z31, Z4, Z4
+	VADDPS       Z31, Z5, Z5
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z6, Z6
+	VADDPS       Z31, Z7, Z7
+	VADDPS       Z31, Z8, Z8
+
+e221rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e221colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z6, Z6
+	VMOVUPS   64(SI), Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z7, Z7
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z5, Z5
+	VADDPS    Z31, Z8, Z8
+
+e221colBias:
+	CMPQ         208(BX), $0x00
+	JE           e221clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z31, Z3
+	VMINPS       Z3, Z30, Z3
+	VMAXPS       Z4, Z31, Z4
+	VMINPS       Z4, Z30, Z4
+	VMAXPS       Z5, Z31, Z5
+	VMINPS       Z5, Z30, Z5
+	VMAXPS       Z6, Z31, Z6
+	VMINPS       Z6, Z30, Z6
+	VMAXPS       Z7, Z31, Z7
+	VMINPS       Z7, Z30, Z7
+	VMAXPS       Z8, Z31, Z8
+	VMINPS       Z8, Z30, Z8
+
+e221clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e221slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z3, K2
+	VMULPS       Z31, Z3, K2, Z3
+	VCMPPS       $0x01, Z30, Z4, K2
+	VMULPS       Z31, Z4, K2, Z4
+	VCMPPS       $0x01, Z30, Z5, K2
+	VMULPS       Z31, Z5, K2, Z5
+	VBROADCASTSS 8(SI), Z31
+	VCMPPS       $0x01, Z30, Z6, K2
+	VMULPS       Z31, Z6, K2, Z6
+	VCMPPS       $0x01, Z30, Z7, K2
+	VMULPS       Z31, Z7, K2, Z7
+	VCMPPS       $0x01, Z30, Z8, K2
+	VMULPS       Z31, Z8, K2, Z8
+
+e221slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z1, 64(SI)
+	VMOVUPS Z2, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z3, (SI)
+	VMOVUPS Z4, 64(SI)
+	VMOVUPS Z5, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z6, (SI)
+	VMOVUPS Z7, 64(SI)
+	VMOVUPS Z8, K1, 128(SI)
+	VZEROUPPER
+	RET
+
+// func direct4x3AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct4x3AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p222
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+
+p222:
+	MOVQ   200(BX), CX
+	SUBQ   $0x20, CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	MOVQ   224(BX), R9
+	SUBQ   $0x02, CX
+	JL     k223rest
+
+k223many:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z12
+	VMOVUPS      64(DX)(R10*4), Z13
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z14
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z12, Z31, Z0
+	VFMADD231PS  Z13, Z31, Z1
+	VFMADD231PS  Z14, Z31, Z2
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z12, Z31, Z3
+	VFMADD231PS  Z13, Z31, Z4
+	VFMADD231PS  Z14, Z31, Z5
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z12, Z31, Z6
+	VFMADD231PS  Z13, Z31, Z7
+	VFMADD231PS  Z14, Z31, Z8
+	VBROADCASTSS 12(SI), Z31
+	VFMADD231PS  Z12, Z31, Z9
+	VFMADD231PS  Z13, Z31, Z10
+	VFMADD231PS  Z14, Z31, Z11
+	MOVQ         8(R9), R10
+	VMOVUPS      (DX)(R10*4), Z12
+	VMOVUPS      64(DX)(R10*4), Z13
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z14
+	VBROADCASTSS (SI)(AX*1), Z31
+	VFMADD231PS  Z12, Z31, Z0
+	VFMADD231PS  Z13, Z31, Z1
+	VFMADD231PS  Z14, Z31, Z2
+	VBROADCASTSS 4(SI)(AX*1), Z31
+	VFMADD231PS  Z12, Z31, Z3
+	VFMADD231PS  Z13, Z31, Z4
+	VFMADD231PS  Z14, Z31, Z5
+	VBROADCASTSS 8(SI)(AX*1), Z31
+	VFMADD231PS  Z12, Z31, Z6
+	VFMADD231PS  Z13, Z31, Z7
+	VFMADD231PS  Z14, Z31, Z8
+	VBROADCASTSS 12(SI)(AX*1), Z31
+	VFMADD231PS  Z12, Z31, Z9
+	VFMADD231PS  Z13, Z31, Z10
+	VFMADD231PS  Z14, Z31, Z11
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x10, R9
+	SUBQ         $0x02, CX
+	JGE          k223many
+
+k223rest:
+	ADDQ $0x02, CX
+	JZ   k223done
+
+k223one:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z12
+	VMOVUPS      64(DX)(R10*4), Z13
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z14
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z12, Z31, Z0
+	VFMADD231PS  Z13, Z31, Z1
+	VFMADD231PS  Z14, Z31, Z2
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z12, Z31, Z3
+	VFMADD231PS  Z13, Z31, Z4
+	VFMADD231PS  Z14, Z31, Z5
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z12, Z31, Z6
+	VFMADD231PS  Z13, Z31, Z7
+	VFMADD231PS  Z14, Z31, Z8
+	VBROADCASTSS 12(SI), Z31
+	VFMADD231PS  Z12, Z31, Z9
+	VFMADD231PS  Z13, Z31, Z10
+	VFMADD231PS  Z14, Z31, Z11
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k223one
+
+k223done:
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e224add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VADDPS    (SI), Z0, Z0
+	VADDPS    64(SI), Z1, Z1
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	ADDQ      DX, SI
+	VADDPS    (SI), Z3, Z3
+	VADDPS    64(SI), Z4, Z4
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
+	ADDQ      DX, SI
+	VADDPS    (SI), Z6, Z6
+	VADDPS    64(SI), Z7, Z7
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z8, Z8
+	ADDQ      DX, SI
+	VADDPS    (SI), Z9, Z9
+	VADDPS    64(SI), Z10, Z10
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z11, Z11
+
+e224add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e224rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VADDPS       Z31, Z2, Z2
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z3, Z3
+	VADDPS       Z31, Z4, Z4
+	VADDPS       Z31, Z5, Z5
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z6, Z6
+	VADDPS       Z31, Z7, Z7
+	VADDPS       Z31, Z8, Z8
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z9, Z9
+	VADDPS       Z31, Z10, Z10
+	VADDPS       Z31, Z11, Z11
+
+e224rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e224colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z6, Z6
+	VADDPS    Z31, Z9, Z9
+	VMOVUPS   64(SI), Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z7, Z7
+	VADDPS    Z31, Z10, Z10
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z5, Z5
+	VADDPS    Z31, Z8, Z8
+	VADDPS    Z31, Z11, Z11
+
+e224colBias:
+	CMPQ         208(BX), $0x00
+	JE           e224clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z31, Z3
+	VMINPS       Z3, Z30, Z3
+	VMAXPS       Z4, Z31, Z4
+	VMINPS       Z4, Z30, Z4
+	VMAXPS       Z5, Z31, Z5
+	VMINPS       Z5, Z30, Z5
+	VMAXPS       Z6, Z31, Z6
+	VMINPS       Z6, Z30, Z6
+	VMAXPS       Z7, Z31, Z7
+	VMINPS       Z7, Z30, Z7
+	VMAXPS       Z8, Z31, Z8
+	VMINPS       Z8, Z30, Z8
+	VMAXPS       Z9, Z31, Z9
+	VMINPS       Z9, Z30, Z9
+	VMAXPS       Z10, Z31, Z10
+	VMINPS       Z10, Z30, Z10
+	VMAXPS       Z11, Z31, Z11
+	VMINPS       Z11, Z30, Z11
+
+e224clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e224slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z3, K2
+	VMULPS       Z31, Z3, K2, Z3
+	VCMPPS       $0x01, Z30, Z4, K2
+	VMULPS       Z31, Z4, K2, Z4
+	VCMPPS       $0x01, Z30, Z5, K2
+	VMULPS       Z31, Z5, K2, Z5
+	VBROADCASTSS 8(SI), Z31
+	VCMPPS       $0x01, Z30, Z6, K2
+	VMULPS       Z31, Z6, K2, Z6
+	VCMPPS       $0x01, Z30, Z7, K2
+	VMULPS       Z31, Z7, K2, Z7
+	VCMPPS       $0x01, Z30, Z8, K2
+	VMULPS       Z31, Z8, K2, Z8
+	VBROADCASTSS 12(SI), Z31
+	VCMPPS       $0x01, Z30, Z9, K2
+	VMULPS       Z31, Z9, K2, Z9
+	VCMPPS       $0x01, Z30, Z10, K2
+	VMULPS       Z31, Z10, K2, Z10
+	VCMPPS       $0x01, Z30, Z11, K2
+	VMULPS       Z31, Z11, K2, Z11
+
+e224slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z1, 64(SI)
+	VMOVUPS Z2, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z3, (SI)
+	VMOVUPS Z4, 64(SI)
+	VMOVUPS Z5, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z6, (SI)
+	VMOVUPS Z7, 64(SI)
+	VMOVUPS Z8, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z9, (SI)
+	VMOVUPS Z10, 64(SI)
+	VMOVUPS Z11, K1, 128(SI)
+	VZEROUPPER
+	RET
+
+// func direct5x3AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct5x3AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p225
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+
+p225:
+	MOVQ   200(BX), CX
+	SUBQ   $0x20, CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	MOVQ   224(BX), R9
+	SUBQ   $0x02, CX
+	JL     k226rest
+
+k226many:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z15
+	VMOVUPS      64(DX)(R10*4), Z16
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z17
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z15, Z31, Z0
+	VFMADD231PS  Z16, Z31, Z1
+	VFMADD231PS  Z17, Z31, Z2
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z15, Z31, Z3
+	VFMADD231PS  Z16, Z31, Z4
+	VFMADD231PS  Z17, Z31, Z5
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z15, Z31, Z6
+	VFMADD231PS  Z16, Z31, Z7
+	VFMADD231PS  Z17, Z31, Z8
+	VBROADCASTSS 12(SI), Z31
+	VFMADD231PS  Z15, Z31, Z9
+	VFMADD231PS  Z16, Z31, Z10
+	VFMADD231PS  Z17, Z31, Z11
+	VBROADCASTSS 16(SI), Z31
+	VFMADD231PS  Z15, Z31, Z12
+	VFMADD231PS  Z16, Z31, Z13
+	VFMADD231PS  Z17, Z31, Z14
+	MOVQ         8(R9), R10
+	VMOVUPS      (DX)(R10*4), Z15
+	VMOVUPS      64(DX)(R10*4), Z16
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z17
+	VBROADCASTSS (SI)(AX*1), Z31
+	VFMADD231PS  Z15, Z31, Z0
+	VFMADD231PS  Z16, Z31, Z1
+	VFMADD231PS  Z17, Z31, Z2
+	VBROADCASTSS 4(SI)(AX*1), Z31
+	VFMADD231PS  Z15, Z31, Z3
+	VFMADD231PS  Z16, Z31, Z4
+	VFMADD231PS  Z17, Z31, Z5
+	VBROADCASTSS 8(SI)(AX*1), Z31
+	VFMADD231PS  Z15, Z31, Z6
+	VFMADD231PS  Z16, Z31, Z7
+	VFMADD231PS  Z17, Z31, Z8
+	VBROADCASTSS 12(SI)(AX*1), Z31
+	VFMADD231PS  Z15, Z31, Z9
+	VFMADD231PS  Z16, Z31, Z10
+	VFMADD231PS  Z17, Z31, Z11
+	VBROADCASTSS 16(SI)(AX*1), Z31
+	VFMADD231PS  Z15, Z31, Z12
+	VFMADD231PS  Z16, Z31, Z13
+	VFMADD231PS  Z17, Z31, Z14
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x10, R9
+	SUBQ         $0x02, CX
+	JGE          k226many
+
+k226rest:
+	ADDQ $0x02, CX
+	JZ   k226done
+
+k226one:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z15
+	VMOVUPS      64(DX)(R10*4), Z16
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z17
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z15, Z31, Z0
+	VFMADD231PS  Z16, Z31, Z1
+	VFMADD231PS  Z17, Z31, Z2
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z15, Z31, Z3
+	VFMADD231PS  Z16, Z31, Z4
+	VFMADD231PS  Z17, Z31, Z5
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z15, Z31, Z6
+	VFMADD231PS  Z16, Z31, Z7
+	VFMADD231PS  Z17, Z31, Z8
+	VBROADCASTSS 12(SI), Z31
+	VFMADD231PS  Z15, Z31, Z9
+	VFMADD231PS  Z16, Z31, Z10
+	VFMADD231PS  Z17, Z31, Z11
+	VBROADCASTSS 16(SI), Z31
+	VFMADD231PS  Z15, Z31, Z12
+	VFMADD231PS  Z16, Z31, Z13
+	VFMADD231PS  Z17, Z31, Z14
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k226one
+
+k226done:
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e227add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VADDPS    (SI), Z0, Z0
+	VADDPS    64(SI), Z1, Z1
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	ADDQ      DX, SI
+	VADDPS    (SI), Z3, Z3
+	VADDPS    64(SI), Z4, Z4
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
+	ADDQ      DX, SI
+	VADDPS    (SI), Z6, Z6
+	VADDPS    64(SI), Z7, Z7
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z8, Z8
+	ADDQ      DX, SI
+	VADDPS    (SI), Z9, Z9
+	VADDPS    64(SI), Z10, Z10
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z11, Z11
+	ADDQ      DX, SI
+	VADDPS    (SI), Z12, Z12
+	VADDPS    64(SI), Z13, Z13
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z14, Z14
+
+e227add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e227rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VADDPS       Z31, Z2, Z2
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z3, Z3
+	VADDPS       Z31, Z4, Z4
+	VADDPS       Z31, Z5, Z5
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z6, Z6
+	VADDPS       Z31, Z7, Z7
+	VADDPS       Z31, Z8, Z8
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z9, Z9
+	VADDPS       Z31, Z10, Z10
+	VADDPS       Z31, Z11, Z11
+	VBROADCASTSS 16(SI), Z31
+	VADDPS       Z31, Z12, Z12
+	VADDPS       Z31, Z13, Z13
+	VADDPS       Z31, Z14, Z14
+
+e227rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e227colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z6, Z6
+	VADDPS    Z31, Z9, Z9
+	VADDPS    Z31, Z12, Z12
+	VMOVUPS   64(SI), Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z7, Z7
+	VADDPS    Z31, Z10, Z10
+	VADDPS    Z31, Z13, Z13
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z5, Z5
+	VADDPS    Z31, Z8, Z8
+	VADDPS    Z31, Z11, Z11
+	VADDPS    Z31, Z14, Z14
+
+e227colBias:
+	CMPQ         208(BX), $0x00
+	JE           e227clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z31, Z3
+	VMINPS       Z3, Z30, Z3
+	VMAXPS       Z4, Z31, Z4
+	VMINPS       Z4, Z30, Z4
+	VMAXPS       Z5, Z31, Z5
+	VMINPS       Z5, Z30, Z5
+	VMAXPS       Z6, Z31, Z6
+	VMINPS       Z6, Z30, Z6
+	VMAXPS       Z7, Z31, Z7
+	VMINPS       Z7, Z30, Z7
+	VMAXPS       Z8, Z31, Z8
+	VMINPS       Z8, Z30, Z8
+	VMAXPS       Z9, Z31, Z9
+	VMINPS       Z9, Z30, Z9
+	VMAXPS       Z10, Z31, Z10
+	VMINPS       Z10, Z30, Z10
+	VMAXPS       Z11, Z31, Z11
+	VMINPS       Z11, Z30, Z11
+	VMAXPS       Z12, Z31, Z12
+	VMINPS       Z12, Z30, Z12
+	VMAXPS       Z13, Z31, Z13
+	VMINPS       Z13, Z30, Z13
+	VMAXPS       Z14, Z31, Z14
+	VMINPS       Z14, Z30, Z14
+
+e227clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e227slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z3, K2
+	VMULPS       Z31, Z3, K2, Z3
+	VCMPPS       $0x01, Z30, Z4, K2
+	VMULPS       Z31, Z4, K2, Z4
+	VCMPPS       $0x01, Z30, Z5, K2
+	VMULPS       Z31, Z5, K2, Z5
+	VBROADCASTSS 8(SI), Z31
+	VCMPPS       $0x01, Z30, Z6, K2
+	VMULPS       Z31, Z6, K2, Z6
+	VCMPPS       $0x01, Z30, Z7, K2
+	VMULPS       Z31, Z7, K2, Z7
+	VCMPPS       $0x01, Z30, Z8, K2
+	VMULPS       Z31, Z8, K2, Z8
+	VBROADCASTSS 12(SI), Z31
+	VCMPPS       $0x01, Z30, Z9, K2
+	VMULPS       Z31, Z9, K2, Z9
+	VCMPPS       $0x01, Z30, Z10, K2
+	VMULPS       Z31, Z10, K2, Z10
+	VCMPPS       $0x01, Z30, Z11, K2
+	VMULPS       Z31, Z11, K2, Z11
+	VBROADCASTSS 16(SI), Z31
+	VCMPPS       $0x01, Z30, Z12, K2
+	VMULPS       Z31, Z12, K2, Z12
+	VCMPPS       $0x01, Z30, Z13, K2
+	VMULPS       Z31, Z13, K2, Z13
+	VCMPPS       $0x01, Z30, Z14, K2
+	VMULPS       Z31, Z14, K2, Z14
+
+e227slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z1, 64(SI)
+	VMOVUPS Z2, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z3, (SI)
+	VMOVUPS Z4, 64(SI)
+	VMOVUPS Z5, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z6, (SI)
+	VMOVUPS Z7, 64(SI)
+	VMOVUPS Z8, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z9, (SI)
+	VMOVUPS Z10, 64(SI)
+	VMOVUPS Z11, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z12, (SI)
+	VMOVUPS Z13, 64(SI)
+	VMOVUPS Z14, K1, 128(SI)
+	VZEROUPPER
+	RET
+
+// func direct6x3AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct6x3AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p228
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+
+p228:
+	MOVQ   200(BX), CX
+	SUBQ   $0x20, CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	MOVQ   224(BX), R9
+	SUBQ   $0x02, CX
+	JL     k229rest
+
+k229many:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z18
+	VMOVUPS      64(DX)(R10*4), Z19
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z20
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z18, Z31, Z0
+	VFMADD231PS  Z19, Z31, Z1
+	VFMADD231PS  Z20, Z31, Z2
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z18, Z31, Z3
+	VFMADD231PS  Z19, Z31, Z4
+	VFMADD231PS  Z20, Z31, Z5
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z18, Z31, Z6
+	VFMADD231PS  Z19, Z31, Z7
+	VFMADD231PS  Z20, Z31, Z8
+	VBROADCASTSS 12(SI), Z31
+	VFMADD231PS  Z18, Z31, Z9
+	VFMADD231PS  Z19, Z31, Z10
+	VFMADD231PS  Z20, Z31, Z11
+	VBROADCASTSS 16(SI), Z31
+	VFMADD231PS  Z18, Z31, Z12
+	VFMADD231PS  Z19, Z31, Z13
+	VFMADD231PS  Z20, Z31, Z14
+	VBROADCASTSS 20(SI), Z31
+	VFMADD231PS  Z18, Z31, Z15
+	VFMADD231PS  Z19, Z31, Z16
+	VFMADD231PS  Z20, Z31, Z17
+	MOVQ         8(R9), R10
+	VMOVUPS      (DX)(R10*4), Z18
+	VMOVUPS      64(DX)(R10*4), Z19
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z20
+	VBROADCASTSS (SI)(AX*1), Z31
+	VFMADD231PS  Z18, Z31, Z0
+	VFMADD231PS  Z19, Z31, Z1
+	VFMADD231PS  Z20, Z31, Z2
+	VBROADCASTSS 4(SI)(AX*1), Z31
+	VFMADD231PS  Z18, Z31, Z3
+	VFMADD231PS  Z19, Z31, Z4
+	VFMADD231PS  Z20, Z31, Z5
+	VBROADCASTSS 8(SI)(AX*1), Z31
+	VFMADD231PS  Z18, Z31, Z6
+	VFMADD231PS  Z19, Z31, Z7
+	VFMADD231PS  Z20, Z31, Z8
+	VBROADCASTSS 12(SI)(AX*1), Z31
+	VFMADD231PS  Z18, Z31, Z9
+	VFMADD231PS  Z19, Z31, Z10
+	VFMADD231PS  Z20, Z31, Z11
+	VBROADCASTSS 16(SI)(AX*1), Z31
+	VFMADD231PS  Z18, Z31, Z12
+	VFMADD231PS  Z19, Z31, Z13
+	VFMADD231PS  Z20, Z31, Z14
+	VBROADCASTSS 20(SI)(AX*1), Z31
+	VFMADD231PS  Z18, Z31, Z15
+	VFMADD231PS  Z19, Z31, Z16
+	VFMADD231PS  Z20, Z31, Z17
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x10, R9
+	SUBQ         $0x02, CX
+	JGE          k229many
+
+k229rest:
+	ADDQ $0x02, CX
+	JZ   k229done
+
+k229one:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z18
+	VMOVUPS      64(DX)(R10*4), Z19
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z20
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z18, Z31, Z0
+	VFMADD231PS  Z19, Z31, Z1
+	VFMADD231PS  Z20, Z31, Z2
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z18, Z31, Z3
+	VFMADD231PS  Z19, Z31, Z4
+	VFMADD231PS  Z20, Z31, Z5
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z18, Z31, Z6
+	VFMADD231PS  Z19, Z31, Z7
+	VFMADD231PS  Z20, Z31, Z8
+	VBROADCASTSS 12(SI), Z31
+	VFMADD231PS  Z18, Z31, Z9
+	VFMADD231PS  Z19, Z31, Z10
+	VFMADD231PS  Z20, Z31, Z11
+	VBROADCASTSS 16(SI), Z31
+	VFMADD231PS  Z18, Z31, Z12
+	VFMADD231PS  Z19, Z31, Z13
+	VFMADD231PS  Z20, Z31, Z14
+	VBROADCASTSS 20(SI), Z31
+	VFMADD231PS  Z18, Z31, Z15
+	VFMADD231PS  Z19, Z31, Z16
+	VFMADD231PS  Z20, Z31, Z17
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k229one
+
+k229done:
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e230add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VADDPS    (SI), Z0, Z0
+	VADDPS    64(SI), Z1, Z1
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	ADDQ      DX, SI
+	VADDPS    (SI), Z3, Z3
+	VADDPS    64(SI), Z4, Z4
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
+	ADDQ      DX, SI
+	VADDPS    (SI), Z6, Z6
+	VADDPS    64(SI), Z7, Z7
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z8, Z8
+	ADDQ      DX, SI
+	VADDPS    (SI), Z9, Z9
+	VADDPS    64(SI), Z10, Z10
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z11, Z11
+	ADDQ      DX, SI
+	VADDPS    (SI), Z12, Z12
+	VADDPS    64(SI), Z13, Z13
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z14, Z14
+	ADDQ      DX, SI
+	VADDPS    (SI), Z15, Z15
+	VADDPS    64(SI), Z16, Z16
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z17, Z17
+
+e230add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e230rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VADDPS       Z31, Z2, Z2
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z3, Z3
+	VADDPS       Z31, Z4, Z4
+	VADDPS       Z31, Z5, Z5
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z6, Z6
+	VADDPS       Z31, Z7, Z7
+	VADDPS       Z31, Z8, Z8
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z9, Z9
+	VADDPS       Z31, Z10, Z10
+	VADDPS       Z31, Z11, Z11
+	VBROADCASTSS 16(SI), Z31
+	VADDPS       Z31, Z12, Z12
+	VADDPS       Z31, Z13, Z13
+	VADDPS       Z31, Z14, Z14
+	VBROADCASTSS 20(SI), Z31
+	VADDPS       Z31, Z15, Z15
+	VADDPS       Z31, Z16, Z16
+	VADDPS       Z31, Z17, Z17
+
+e230rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e230colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z6, Z6
+	VADDPS    Z31, Z9, Z9
+	VADDPS    Z31, Z12, Z12
+	VADDPS    Z31, Z15, Z15
+	VMOVUPS   64(SI), Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z7, Z7
+	VADDPS    Z31, Z10, Z10
+	VADDPS    Z31, Z13, Z13
+	VADDPS    Z31, Z16, Z16
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z5, Z5
+	VADDPS    Z31, Z8, Z8
+	VADDPS    Z31, Z11, Z11
+	VADDPS    Z31, Z14, Z14
+	VADDPS    Z31, Z17, Z17
+
+e230colBias:
+	CMPQ         208(BX), $0x00
+	JE           e230clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z31, Z3
+	VMINPS       Z3, Z30, Z3
+	VMAXPS       Z4, Z31, Z4
+	VMINPS       Z4, Z30, Z4
+	VMAXPS       Z5, Z31, Z5
+	VMINPS       Z5, Z30, Z5
+	VMAXPS       Z6, Z31, Z6
+	VMINPS       Z6, Z30, Z6
+	VMAXPS       Z7, Z31, Z7
+	VMINPS       Z7, Z30, Z7
+	VMAXPS       Z8, Z31, Z8
+	VMINPS       Z8, Z30, Z8
+	VMAXPS       Z9, Z31, Z9
+	VMINPS       Z9, Z30, Z9
+	VMAXPS       Z10, Z31, Z10
+	VMINPS       Z10, Z30, Z10
+	VMAXPS       Z11, Z31, Z11
+	VMINPS       Z11, Z30, Z11
+	VMAXPS       Z12, Z31, Z12
+	VMINPS       Z12, Z30, Z12
+	VMAXPS       Z13, Z31, Z13
+	VMINPS       Z13, Z30, Z13
+	VMAXPS       Z14, Z31, Z14
+	VMINPS       Z14, Z30, Z14
+	VMAXPS       Z15, Z31, Z15
+	VMINPS       Z15, Z30, Z15
+	VMAXPS       Z16, Z31, Z16
+	VMINPS       Z16, Z30, Z16
+	VMAXPS       Z17, Z31, Z17
+	VMINPS       Z17, Z30, Z17
+
+e230clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e230slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z3, K2
+	VMULPS       Z31, Z3, K2, Z3
+	VCMPPS       $0x01, Z30, Z4, K2
+	VMULPS       Z31, Z4, K2, Z4
+	VCMPPS       $0x01, Z30, Z5, K2
+	VMULPS       Z31, Z5, K2, Z5
+	VBROADCASTSS 8(SI), Z31
+	VCMPPS       $0x01, Z30, Z6, K2
+	VMULPS       Z31, Z6, K2, Z6
+	VCMPPS       $0x01, Z30, Z7, K2
+	VMULPS       Z31, Z7, K2, Z7
+	VCMPPS       $0x01, Z30, Z8, K2
+	VMULPS       Z31, Z8, K2, Z8
+	VBROADCASTSS 12(SI), Z31
+	VCMPPS       $0x01, Z30, Z9, K2
+	VMULPS       Z31, Z9, K2, Z9
+	VCMPPS       $0x01, Z30, Z10, K2
+	VMULPS       Z31, Z10, K2, Z10
+	VCMPPS       $0x01, Z30, Z11, K2
+	VMULPS       Z31, Z11, K2, Z11
+	VBROADCASTSS 16(SI), Z31
+	VCMPPS       $0x01, Z30, Z12, K2
+	VMULPS       Z31, Z12, K2, Z12
+	VCMPPS       $0x01, Z30, Z13, K2
+	VMULPS       Z31, Z13, K2, Z13
+	VCMPPS       $0x01, Z30, Z14, K2
+	VMULPS       Z31, Z14, K2, Z14
+	VBROADCASTSS 20(SI), Z31
+	VCMPPS       $0x01, Z30, Z15, K2
+	VMULPS       Z31, Z15, K2, Z15
+	VCMPPS       $0x01, Z30, Z16, K2
+	VMULPS       Z31, Z16, K2, Z16
+	VCMPPS       $0x01, Z30, Z17, K2
+	VMULPS       Z31, Z17, K2, Z17
+
+e230slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z1, 64(SI)
+	VMOVUPS Z2, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z3, (SI)
+	VMOVUPS Z4, 64(SI)
+	VMOVUPS Z5, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z6, (SI)
+	VMOVUPS Z7, 64(SI)
+	VMOVUPS Z8, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z9, (SI)
+	VMOVUPS Z10, 64(SI)
+	VMOVUPS Z11, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z12, (SI)
+	VMOVUPS Z13, 64(SI)
+	VMOVUPS Z14, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z15, (SI)
+	VMOVUPS Z16, 64(SI)
+	VMOVUPS Z17, K1, 128(SI)
+	VZEROUPPER
+	RET
+
+// func direct7x3AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct7x3AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p231
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+
+p231:
+	MOVQ   200(BX), CX
+	SUBQ   $0x20, CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	MOVQ   224(BX), R9
+	SUBQ   $0x02, CX
+	JL     k232rest
+
+k232many:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z21
+	VMOVUPS      64(DX)(R10*4), Z22
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z23
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z21, Z31, Z0
+	VFMADD231PS  Z22, Z31, Z1
+	VFMADD231PS  Z23, Z31, Z2
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z21, Z31, Z3
+	VFMADD231PS  Z22, Z31, Z4
+	VFMADD231PS  Z23, Z31, Z5
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z21, Z31, Z6
+	VFMADD231PS  Z22, Z31, Z7
+	VFMADD231PS  Z23, Z31, Z8
+	VBROADCASTSS 12(SI), Z31
+	VFMADD231PS  Z21, Z31, Z9
+	VFMADD231PS  Z22, Z31, Z10
+	VFMADD231PS  Z23, Z31, Z11
+	VBROADCASTSS 16(SI), Z31
+	VFMADD231PS  Z21, Z31, Z12
+	VFMADD231PS  Z22, Z31, Z13
+	VFMADD231PS  Z23, Z31, Z14
+	VBROADCASTSS 20(SI), Z31
+	VFMADD231PS  Z21, Z31, Z15
+	VFMADD231PS  Z22, Z31, Z16
+	VFMADD231PS  Z23, Z31, Z17
+	VBROADCASTSS 24(SI), Z31
+	VFMADD231PS  Z21, Z31, Z18
+	VFMADD231PS  Z22, Z31, Z19
+	VFMADD231PS  Z23, Z31, Z20
+	MOVQ         8(R9), R10
+	VMOVUPS      (DX)(R10*4), Z21
+	VMOVUPS      64(DX)(R10*4), Z22
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z23
+	VBROADCASTSS (SI)(AX*1), Z31
+	VFMADD231PS  Z21, Z31, Z0
+	VFMADD231PS  Z22, Z31, Z1
+	VFMADD231PS  Z23, Z31, Z2
+	VBROADCASTSS 4(SI)(AX*1), Z31
+	VFMADD231PS  Z21, Z31, Z3
+	VFMADD231PS  Z22, Z31, Z4
+	VFMADD231PS  Z23, Z31, Z5
+	VBROADCASTSS 8(SI)(AX*1), Z31
+	VFMADD231PS  Z21, Z31, Z6
+	VFMADD231PS  Z22, Z31, Z7
+	VFMADD231PS  Z23, Z31, Z8
+	VBROADCASTSS 12(SI)(AX*1), Z31
+	VFMADD231PS  Z21, Z31, Z9
+	VFMADD231PS  Z22, Z31, Z10
+	VFMADD231PS  Z23, Z31, Z11
+	VBROADCASTSS 16(SI)(AX*1), Z31
+	VFMADD231PS  Z21, Z31, Z12
+	VFMADD231PS  Z22, Z31, Z13
+	VFMADD231PS  Z23, Z31, Z14
+	VBROADCASTSS 20(SI)(AX*1), Z31
+	VFMADD231PS  Z21, Z31, Z15
+	VFMADD231PS  Z22, Z31, Z16
+	VFMADD231PS  Z23, Z31, Z17
+	VBROADCASTSS 24(SI)(AX*1), Z31
+	VFMADD231PS  Z21, Z31, Z18
+	VFMADD231PS  Z22, Z31, Z19
+	VFMADD231PS  Z23, Z31, Z20
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x10, R9
+	SUBQ         $0x02, CX
+	JGE          k232many
+
+k232rest:
+	ADDQ $0x02, CX
+	JZ   k232done
+
+k232one:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z21
+	VMOVUPS      64(DX)(R10*4), Z22
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z23
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z21, Z31, Z0
+	VFMADD231PS  Z22, Z31, Z1
+	VFMADD231PS  Z23, Z31, Z2
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z21, Z31, Z3
+	VFMADD231PS  Z22, Z31, Z4
+	VFMADD231PS  Z23, Z31, Z5
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z21, Z31, Z6
+	VFMADD231PS  Z22, Z31, Z7
+	VFMADD231PS  Z23, Z31, Z8
+	VBROADCASTSS 12(SI), Z31
+	VFMADD231PS  Z21, Z31, Z9
+	VFMADD231PS  Z22, Z31, Z10
+	VFMADD231PS  Z23, Z31, Z11
+	VBROADCASTSS 16(SI), Z31
+	VFMADD231PS  Z21, Z31, Z12
+	VFMADD231PS  Z22, Z31, Z13
+	VFMADD231PS  Z23, Z31, Z14
+	VBROADCASTSS 20(SI), Z31
+	VFMADD231PS  Z21, Z31, Z15
+	VFMADD231PS  Z22, Z31, Z16
+	VFMADD231PS  Z23, Z31, Z17
+	VBROADCASTSS 24(SI), Z31
+	VFMADD231PS  Z21, Z31, Z18
+	VFMADD231PS  Z22, Z31, Z19
+	VFMADD231PS  Z23, Z31, Z20
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k232one
+
+k232done:
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e233add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VADDPS    (SI), Z0, Z0
+	VADDPS    64(SI), Z1, Z1
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	ADDQ      DX, SI
+	VADDPS    (SI), Z3, Z3
+	VADDPS    64(SI), Z4, Z4
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
+	ADDQ      DX, SI
+	VADDPS    (SI), Z6, Z6
+	VADDPS    64(SI), Z7, Z7
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z8, Z8
+	ADDQ      DX, SI
+	VADDPS    (SI), Z9, Z9
+	VADDPS    64(SI), Z10, Z10
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z11, Z11
+	ADDQ      DX, SI
+	VADDPS    (SI), Z12, Z12
+	VADDPS    64(SI), Z13, Z13
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z14, Z14
+	ADDQ      DX, SI
+	VADDPS    (SI), Z15, Z15
+	VADDPS    64(SI), Z16, Z16
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z17, Z17
+	ADDQ      DX, SI
+	VADDPS    (SI), Z18, Z18
+	VADDPS    64(SI), Z19, Z19
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z20, Z20
+
+e233add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e233rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VADDPS       Z31, Z2, Z2
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z3, Z3
+	VADDPS       Z31, Z4, Z4
+	VADDPS       Z31, Z5, Z5
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z6, Z6
+	VADDPS       Z31, Z7, Z7
+	VADDPS       Z31, Z8, Z8
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z9, Z9
+	VADDPS       Z31, Z10, Z10
+	VADDPS       Z31, Z11, Z11
+	VBROADCASTSS 16(SI), Z31
+	VADDPS       Z31, Z12, Z12
+	VADDPS       Z31, Z13, Z13
+	VADDPS       Z31, Z14, Z14
+	VBROADCASTSS 20(SI), Z31
+	VADDPS       Z31, Z15, Z15
+	VADDPS       Z31, Z16, Z16
+	VADDPS       Z31, Z17, Z17
+	VBROADCASTSS 24(SI), Z31
+	VADDPS       Z31, Z18, Z18
+	VADDPS       Z31, Z19, Z19
+	VADDPS       Z31, Z20, Z20
+
+e233rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e233colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z6, Z6
+	VADDPS    Z31, Z9, Z9
+	VADDPS    Z31, Z12, Z12
+	VADDPS    Z31, Z15, Z15
+	VADDPS    Z31, Z18, Z18
+	VMOVUPS   64(SI), Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z7, Z7
+	VADDPS    Z31, Z10, Z10
+	VADDPS    Z31, Z13, Z13
+	VADDPS    Z31, Z16, Z16
+	VADDPS    Z31, Z19, Z19
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z5, Z5
+	VADDPS    Z31, Z8, Z8
+	VADDPS    Z31, Z11, Z11
+	VADDPS    Z31, Z14, Z14
+	VADDPS    Z31, Z17, Z17
+	VADDPS    Z31, Z20, Z20
+
+e233colBias:
+	CMPQ         208(BX), $0x00
+	JE           e233clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z31, Z3
+	VMINPS       Z3, Z30, Z3
+	VMAXPS       Z4, Z31, Z4
+	VMINPS       Z4, Z30, Z4
+	VMAXPS       Z5, Z31, Z5
+	VMINPS       Z5, Z30, Z5
+	VMAXPS       Z6, Z31, Z6
+	VMINPS       Z6, Z30, Z6
+	VMAXPS       Z7, Z31, Z7
+	VMINPS       Z7, Z30, Z7
+	VMAXPS       Z8, Z31, Z8
+	VMINPS       Z8, Z30, Z8
+	VMAXPS       Z9, Z31, Z9
+	VMINPS       Z9, Z30, Z9
+	VMAXPS       Z10, Z31, Z10
+	VMINPS       Z10, Z30, Z10
+	VMAXPS       Z11, Z31, Z11
+	VMINPS       Z11, Z30, Z11
+	VMAXPS       Z12, Z31, Z12
+	VMINPS       Z12, Z30, Z12
+	VMAXPS       Z13, Z31, Z13
+	VMINPS       Z13, Z30, Z13
+	VMAXPS       Z14, Z31, Z14
+	VMINPS       Z14, Z30, Z14
+	VMAXPS       Z15, Z31, Z15
+	VMINPS       Z15, Z30, Z15
+	VMAXPS       Z16, Z31, Z16
+	VMINPS       Z16, Z30, Z16
+	VMAXPS       Z17, Z31, Z17
+	VMINPS       Z17, Z30, Z17
+	VMAXPS       Z18, Z31, Z18
+	VMINPS       Z18, Z30, Z18
+	VMAXPS       Z19, Z31, Z19
+	VMINPS       Z19, Z30, Z19
+	VMAXPS       Z20, Z31, Z20
+	VMINPS       Z20, Z30, Z20
+
+e233clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e233slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z3, K2
+	VMULPS       Z31, Z3, K2, Z3
+	VCMPPS       $0x01, Z30, Z4, K2
+	VMULPS       Z31, Z4, K2, Z4
+	VCMPPS       $0x01, Z30, Z5, K2
+	VMULPS       Z31, Z5, K2, Z5
+	VBROADCASTSS 8(SI), Z31
+	VCMPPS       $0x01, Z30, Z6, K2
+	VMULPS       Z31, Z6, K2, Z6
+	VCMPPS       $0x01, Z30, Z7, K2
+	VMULPS       Z31, Z7, K2, Z7
+	VCMPPS       $0x01, Z30, Z8, K2
+	VMULPS       Z31, Z8, K2, Z8
+	VBROADCASTSS 12(SI), Z31
+	VCMPPS       $0x01, Z30, Z9, K2
+	VMULPS       Z31, Z9, K2, Z9
+	VCMPPS       $0x01, Z30, Z10, K2
+	VMULPS       Z31, Z10, K2, Z10
+	VCMPPS       $0x01, Z30, Z11, K2
+	VMULPS       Z31, Z11, K2, Z11
+	VBROADCASTSS 16(SI), Z31
+	VCMPPS       $0x01, Z30, Z12, K2
+	VMULPS       Z31, Z12, K2, Z12
+	VCMPPS       $0x01, Z30, Z13, K2
+	VMULPS       Z31, Z13, K2, Z13
+	VCMPPS       $0x01, Z30, Z14, K2
+	VMULPS       Z31, Z14, K2, Z14
+	VBROADCASTSS 20(SI), Z31
+	VCMPPS       $0x01, Z30, Z15, K2
+	VMULPS       Z31, Z15, K2, Z15
+	VCMPPS       $0x01, Z30, Z16, K2
+	VMULPS       Z31, Z16, K2, Z16
+	VCMPPS       $0x01, Z30, Z17, K2
+	VMULPS       Z31, Z17, K2, Z17
+	VBROADCASTSS 24(SI), Z31
+	VCMPPS       $0x01, Z30, Z18, K2
+	VMULPS       Z31, Z18, K2, Z18
+	VCMPPS       $0x01, Z30, Z19, K2
+	VMULPS       Z31, Z19, K2, Z19
+	VCMPPS       $0x01, Z30, Z20, K2
+	VMULPS       Z31, Z20, K2, Z20
+
+e233slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z1, 64(SI)
+	VMOVUPS Z2, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z3, (SI)
+	VMOVUPS Z4, 64(SI)
+	VMOVUPS Z5, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z6, (SI)
+	VMOVUPS Z7, 64(SI)
+	VMOVUPS Z8, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z9, (SI)
+	VMOVUPS Z10, 64(SI)
+	VMOVUPS Z11, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z12, (SI)
+	VMOVUPS Z13, 64(SI)
+	VMOVUPS Z14, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z15, (SI)
+	VMOVUPS Z16, 64(SI)
+	VMOVUPS Z17, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z18, (SI)
+	VMOVUPS Z19, 64(SI)
+	VMOVUPS Z20, K1, 128(SI)
+	VZEROUPPER
+	RET
+
+// func direct8x3AVX512(t *int8)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·direct8x3AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p234
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+
+p234:
+	MOVQ   200(BX), CX
+	SUBQ   $0x20, CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+	MOVQ   224(BX), R9
+	SUBQ   $0x02, CX
+	JL     k235rest
+
+k235many:
+	PREFETCHT0   2048(SI)
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z24
+	VMOVUPS      64(DX)(R10*4), Z25
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z26
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z24, Z31, Z0
+	VFMADD231PS  Z25, Z31, Z1
+	VFMADD231PS  Z26, Z31, Z2
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z24, Z31, Z3
+	VFMADD231PS  Z25, Z31, Z4
+	VFMADD231PS  Z26, Z31, Z5
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z24, Z31, Z6
+	VFMADD231PS  Z25, Z31, Z7
+	VFMADD231PS  Z26, Z31, Z8
+	VBROADCASTSS 12(SI), Z31
+	VFMADD231PS  Z24, Z31, Z9
+	VFMADD231PS  Z25, Z31, Z10
+	VFMADD231PS  Z26, Z31, Z11
+	VBROADCASTSS 16(SI), Z31
+	VFMADD231PS  Z24, Z31, Z12
+	VFMADD231PS  Z25, Z31, Z13
+	VFMADD231PS  Z26, Z31, Z14
+	VBROADCASTSS 20(SI), Z31
+	VFMADD231PS  Z24, Z31, Z15
+	VFMADD231PS  Z25, Z31, Z16
+	VFMADD231PS  Z26, Z31, Z17
+	VBROADCASTSS 24(SI), Z31
+	VFMADD231PS  Z24, Z31, Z18
+	VFMADD231PS  Z25, Z31, Z19
+	VFMADD231PS  Z26, Z31, Z20
+	VBROADCASTSS 28(SI), Z31
+	VFMADD231PS  Z24, Z31, Z21
+	VFMADD231PS  Z25, Z31, Z22
+	VFMADD231PS  Z26, Z31, Z23
+	MOVQ         8(R9), R10
+	VMOVUPS      (DX)(R10*4), Z24
+	VMOVUPS      64(DX)(R10*4), Z25
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z26
+	VBROADCASTSS (SI)(AX*1), Z31
+	VFMADD231PS  Z24, Z31, Z0
+	VFMADD231PS  Z25, Z31, Z1
+	VFMADD231PS  Z26, Z31, Z2
+	VBROADCASTSS 4(SI)(AX*1), Z31
+	VFMADD231PS  Z24, Z31, Z3
+	VFMADD231PS  Z25, Z31, Z4
+	VFMADD231PS  Z26, Z31, Z5
+	VBROADCASTSS 8(SI)(AX*1), Z31
+	VFMADD231PS  Z24, Z31, Z6
+	VFMADD231PS  Z25, Z31, Z7
+	VFMADD231PS  Z26, Z31, Z8
+	VBROADCASTSS 12(SI)(AX*1), Z31
+	VFMADD231PS  Z24, Z31, Z9
+	VFMADD231PS  Z25, Z31, Z10
+	VFMADD231PS  Z26, Z31, Z11
+	VBROADCASTSS 16(SI)(AX*1), Z31
+	VFMADD231PS  Z24, Z31, Z12
+	VFMADD231PS  Z25, Z31, Z13
+	VFMADD231PS  Z26, Z31, Z14
+	VBROADCASTSS 20(SI)(AX*1), Z31
+	VFMADD231PS  Z24, Z31, Z15
+	VFMADD231PS  Z25, Z31, Z16
+	VFMADD231PS  Z26, Z31, Z17
+	VBROADCASTSS 24(SI)(AX*1), Z31
+	VFMADD231PS  Z24, Z31, Z18
+	VFMADD231PS  Z25, Z31, Z19
+	VFMADD231PS  Z26, Z31, Z20
+	VBROADCASTSS 28(SI)(AX*1), Z31
+	VFMADD231PS  Z24, Z31, Z21
+	VFMADD231PS  Z25, Z31, Z22
+	VFMADD231PS  Z26, Z31, Z23
+	LEAQ         (SI)(AX*2), SI
+	ADDQ         $0x10, R9
+	SUBQ         $0x02, CX
+	JGE          k235many
+
+k235rest:
+	ADDQ $0x02, CX
+	JZ   k235done
+
+k235one:
+	MOVQ         (R9), R10
+	VMOVUPS      (DX)(R10*4), Z24
+	VMOVUPS      64(DX)(R10*4), Z25
+	VMOVUPS.Z    128(DX)(R10*4), K1, Z26
+	VBROADCASTSS (SI), Z31
+	VFMADD231PS  Z24, Z31, Z0
+	VFMADD231PS  Z25, Z31, Z1
+	VFMADD231PS  Z26, Z31, Z2
+	VBROADCASTSS 4(SI), Z31
+	VFMADD231PS  Z24, Z31, Z3
+	VFMADD231PS  Z25, Z31, Z4
+	VFMADD231PS  Z26, Z31, Z5
+	VBROADCASTSS 8(SI), Z31
+	VFMADD231PS  Z24, Z31, Z6
+	VFMADD231PS  Z25, Z31, Z7
+	VFMADD231PS  Z26, Z31, Z8
+	VBROADCASTSS 12(SI), Z31
+	VFMADD231PS  Z24, Z31, Z9
+	VFMADD231PS  Z25, Z31, Z10
+	VFMADD231PS  Z26, Z31, Z11
+	VBROADCASTSS 16(SI), Z31
+	VFMADD231PS  Z24, Z31, Z12
+	VFMADD231PS  Z25, Z31, Z13
+	VFMADD231PS  Z26, Z31, Z14
+	VBROADCASTSS 20(SI), Z31
+	VFMADD231PS  Z24, Z31, Z15
+	VFMADD231PS  Z25, Z31, Z16
+	VFMADD231PS  Z26, Z31, Z17
+	VBROADCASTSS 24(SI), Z31
+	VFMADD231PS  Z24, Z31, Z18
+	VFMADD231PS  Z25, Z31, Z19
+	VFMADD231PS  Z26, Z31, Z20
+	VBROADCASTSS 28(SI), Z31
+	VFMADD231PS  Z24, Z31, Z21
+	VFMADD231PS  Z25, Z31, Z22
+	VFMADD231PS  Z26, Z31, Z23
+	ADDQ         AX, SI
+	ADDQ         $0x08, R9
+	DECQ         CX
+	JNZ          k235one
+
+k235done:
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e236add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VADDPS    (SI), Z0, Z0
+	VADDPS    64(SI), Z1, Z1
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	ADDQ      DX, SI
+	VADDPS    (SI), Z3, Z3
+	VADDPS    64(SI), Z4, Z4
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
+	ADDQ      DX, SI
+	VADDPS    (SI), Z6, Z6
+	VADDPS    64(SI), Z7, Z7
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z8, Z8
+	ADDQ      DX, SI
+	VADDPS    (SI), Z9, Z9
+	VADDPS    64(SI), Z10, Z10
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z11, Z11
+	ADDQ      DX, SI
+	VADDPS    (SI), Z12, Z12
+	VADDPS    64(SI), Z13, Z13
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z14, Z14
+	ADDQ      DX, SI
+	VADDPS    (SI), Z15, Z15
+	VADDPS    64(SI), Z16, Z16
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z17, Z17
+	ADDQ      DX, SI
+	VADDPS    (SI), Z18, Z18
+	VADDPS    64(SI), Z19, Z19
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z20, Z20
+	ADDQ      DX, SI
+	VADDPS    (SI), Z21, Z21
+	VADDPS    64(SI), Z22, Z22
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z23, Z23
+
+e236add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e236rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VADDPS       Z31, Z2, Z2
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z3, Z3
+	VADDPS       Z31, Z4, Z4
+	VADDPS       Z31, Z5, Z5
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z6, Z6
+	VADDPS       Z31, Z7, Z7
+	VADDPS       Z31, Z8, Z8
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z9, Z9
+	VADDPS       Z31, Z10, Z10
+	VADDPS       Z31, Z11, Z11
+	VBROADCASTSS 16(SI), Z31
+	VADDPS       Z31, Z12, Z12
+	VADDPS       Z31, Z13, Z13
+	VADDPS       Z31, Z14, Z14
+	VBROADCASTSS 20(SI), Z31
+	VADDPS       Z31, Z15, Z15
+	VADDPS       Z31, Z16, Z16
+	VADDPS       Z31, Z17, Z17
+	VBROADCASTSS 24(SI), Z31
+	VADDPS       Z31, Z18, Z18
+	VADDPS       Z31, Z19, Z19
+	VADDPS       Z31, Z20, Z20
+	VBROADCASTSS 28(SI), Z31
+	VADDPS       Z31, Z21, Z21
+	VADDPS       Z31, Z22, Z22
+	VADDPS       Z31, Z23, Z23
+
+e236rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e236colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z6, Z6
+	VADDPS    Z31, Z9, Z9
+	VADDPS    Z31, Z12, Z12
+	VADDPS    Z31, Z15, Z15
+	VADDPS    Z31, Z18, Z18
+	VADDPS    Z31, Z21, Z21
+	VMOVUPS   64(SI), Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z7, Z7
+	VADDPS    Z31, Z10, Z10
+	VADDPS    Z31, Z13, Z13
+	VADDPS    Z31, Z16, Z16
+	VADDPS    Z31, Z19, Z19
+	VADDPS    Z31, Z22, Z22
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z5, Z5
+	VADDPS    Z31, Z8, Z8
+	VADDPS    Z31, Z11, Z11
+	VADDPS    Z31, Z14, Z14
+	VADDPS    Z31, Z17, Z17
+	VADDPS    Z31, Z20, Z20
+	VADDPS    Z31, Z23, Z23
+
+e236colBias:
+	CMPQ         208(BX), $0x00
+	JE           e236clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z31, Z3
+	VMINPS       Z3, Z30, Z3
+	VMAXPS       Z4, Z31, Z4
+	VMINPS       Z4, Z30, Z4
+	VMAXPS       Z5, Z31, Z5
+	VMINPS       Z5, Z30, Z5
+	VMAXPS       Z6, Z31, Z6
+	VMINPS       Z6, Z30, Z6
+	VMAXPS       Z7, Z31, Z7
+	VMINPS       Z7, Z30, Z7
+	VMAXPS       Z8, Z31, Z8
+	VMINPS       Z8, Z30, Z8
+	VMAXPS       Z9, Z31, Z9
+	VMINPS       Z9, Z30, Z9
+	VMAXPS       Z10, Z31, Z10
+	VMINPS       Z10, Z30, Z10
+	VMAXPS       Z11, Z31, Z11
+	VMINPS       Z11, Z30, Z11
+	VMAXPS       Z12, Z31, Z12
+	VMINPS       Z12, Z30, Z12
+	VMAXPS       Z13, Z31, Z13
+	VMINPS       Z13, Z30, Z13
+	VMAXPS       Z14, Z31, Z14
+	VMINPS       Z14, Z30, Z14
+	VMAXPS       Z15, Z31, Z15
+	VMINPS       Z15, Z30, Z15
+	VMAXPS       Z16, Z31, Z16
+	VMINPS       Z16, Z30, Z16
+	VMAXPS       Z17, Z31, Z17
+	VMINPS       Z17, Z30, Z17
+	VMAXPS       Z18, Z31, Z18
+	VMINPS       Z18, Z30, Z18
+	VMAXPS       Z19, Z31, Z19
+	VMINPS       Z19, Z30, Z19
+	VMAXPS       Z20, Z31, Z20
+	VMINPS       Z20, Z30, Z20
+	VMAXPS       Z21, Z31, Z21
+	VMINPS       Z21, Z30, Z21
+	VMAXPS       Z22, Z31, Z22
+	VMINPS       Z22, Z30, Z22
+	VMAXPS       Z23, Z31, Z23
+	VMINPS       Z23, Z30, Z23
+
+e236clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e236slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z3, K2
+	VMULPS       Z31, Z3, K2, Z3
+	VCMPPS       $0x01, Z30, Z4, K2
+	VMULPS       Z31, Z4, K2, Z4
+	VCMPPS       $0x01, Z30, Z5, K2
+	VMULPS       Z31, Z5, K2, Z5
+	VBROADCASTSS 8(SI), Z31
+	VCMPPS       $0x01, Z30, Z6, K2
+	VMULPS       Z31, Z6, K2, Z6
+	VCMPPS       $0x01, Z30, Z7, K2
+	VMULPS       Z31, Z7, K2, Z7
+	VCMPPS       $0x01, Z30, Z8, K2
+	VMULPS       Z31, Z8, K2, Z8
+	VBROADCASTSS 12(SI), Z31
+	VCMPPS       $0x01, Z30, Z9, K2
+	VMULPS       Z31, Z9, K2, Z9
+	VCMPPS       $0x01, Z30, Z10, K2
+	VMULPS       Z31, Z10, K2, Z10
+	VCMPPS       $0x01, Z30, Z11, K2
+	VMULPS       Z31, Z11, K2, Z11
+	VBROADCASTSS 16(SI), Z31
+	VCMPPS       $0x01, Z30, Z12, K2
+	VMULPS       Z31, Z12, K2, Z12
+	VCMPPS       $0x01, Z30, Z13, K2
+	VMULPS       Z31, Z13, K2, Z13
+	VCMPPS       $0x01, Z30, Z14, K2
+	VMULPS       Z31, Z14, K2, Z14
+	VBROADCASTSS 20(SI), Z31
+	VCMPPS       $0x01, Z30, Z15, K2
+	VMULPS       Z31, Z15, K2, Z15
+	VCMPPS       $0x01, Z30, Z16, K2
+	VMULPS       Z31, Z16, K2, Z16
+	VCMPPS       $0x01, Z30, Z17, K2
+	VMULPS       Z31, Z17, K2, Z17
+	VBROADCASTSS 24(SI), Z31
+	VCMPPS       $0x01, Z30, Z18, K2
+	VMULPS       Z31, Z18, K2, Z18
+	VCMPPS       $0x01, Z30, Z19, K2
+	VMULPS       Z31, Z19, K2, Z19
+	VCMPPS       $0x01, Z30, Z20, K2
+	VMULPS       Z31, Z20, K2, Z20
+	VBROADCASTSS 28(SI), Z31
+	VCMPPS       $0x01, Z30, Z21, K2
+	VMULPS       Z31, Z21, K2, Z21
+	VCMPPS       $0x01, Z30, Z22, K2
+	VMULPS       Z31, Z22, K2, Z22
+	VCMPPS       $0x01, Z30, Z23, K2
+	VMULPS       Z31, Z23, K2, Z23
+
+e236slope:
+	MOVQ    64(BX), SI
+	MOVQ    88(BX), DX
+	SHLQ    $0x02, DX
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z1, 64(SI)
+	VMOVUPS Z2, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z3, (SI)
+	VMOVUPS Z4, 64(SI)
+	VMOVUPS Z5, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z6, (SI)
+	VMOVUPS Z7, 64(SI)
+	VMOVUPS Z8, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z9, (SI)
+	VMOVUPS Z10, 64(SI)
+	VMOVUPS Z11, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z12, (SI)
+	VMOVUPS Z13, 64(SI)
+	VMOVUPS Z14, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z15, (SI)
+	VMOVUPS Z16, 64(SI)
+	VMOVUPS Z17, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z18, (SI)
+	VMOVUPS Z19, 64(SI)
+	VMOVUPS Z20, K1, 128(SI)
+	ADDQ    DX, SI
+	VMOVUPS Z21, (SI)
+	VMOVUPS Z22, 64(SI)
+	VMOVUPS Z23, K1, 128(SI)
+	VZEROUPPER
+	RET
+
 // func pack1AVX512(dst *float32, step int, s *int8)
 // Requires: AVX, AVX512F
 TEXT ·pack1AVX512(SB), NOSPLIT, $0-24
@@ -18430,9 +19774,9 @@ TEXT ·pack1AVX512(SB), NOSPLIT, $0-24
 	MOVQ  24(BX), SI
 	MOVQ  32(BX), CX
 	SUBQ  $0x02, CX
-	JL    k165rest
+	JL    k237rest
 
-k165many:
+k237many:
 	MOVQ      (SI), AX
 	VMOVUPS.Z (R8)(AX*4), K1, Z0
 	VMOVUPS   Z0, (DI)
@@ -18442,22 +19786,22 @@ k165many:
 	ADDQ      $0x10, SI
 	LEAQ      (DI)(DX*2), DI
 	SUBQ      $0x02, CX
-	JGE       k165many
+	JGE       k237many
 
-k165rest:
+k237rest:
 	ADDQ $0x02, CX
-	JZ   k165done
+	JZ   k237done
 
-k165one:
+k237one:
 	MOVQ      (SI), AX
 	VMOVUPS.Z (R8)(AX*4), K1, Z0
 	VMOVUPS   Z0, (DI)
 	ADDQ      $0x08, SI
 	ADDQ      DX, DI
 	DECQ      CX
-	JNZ       k165one
+	JNZ       k237one
 
-k165done:
+k237done:
 	VZEROUPPER
 	RET
 
@@ -18495,9 +19839,9 @@ TEXT ·pack2AVX512(SB), NOSPLIT, $0-24
 	MOVQ  24(BX), SI
 	MOVQ  32(BX), CX
 	SUBQ  $0x02, CX
-	JL    k166rest
+	JL    k238rest
 
-k166many:
+k238many:
 	MOVQ      (SI), AX
 	VMOVUPS.Z (R8)(AX*4), K1, Z0
 	VMOVUPS   (R9)(AX*4), K2, Z0
@@ -18509,13 +19853,13 @@ k166many:
 	ADDQ      $0x10, SI
 	LEAQ      (DI)(DX*2), DI
 	SUBQ      $0x02, CX
-	JGE       k166many
+	JGE       k238many
 
-k166rest:
+k238rest:
 	ADDQ $0x02, CX
-	JZ   k166done
+	JZ   k238done
 
-k166one:
+k238one:
 	MOVQ      (SI), AX
 	VMOVUPS.Z (R8)(AX*4), K1, Z0
 	VMOVUPS   (R9)(AX*4), K2, Z0
@@ -18523,9 +19867,9 @@ k166one:
 	ADDQ      $0x08, SI
 	ADDQ      DX, DI
 	DECQ      CX
-	JNZ       k166one
+	JNZ       k238one
 
-k166done:
+k238done:
 	VZEROUPPER
 	RET
 
@@ -18575,9 +19919,9 @@ TEXT ·pack3AVX512(SB), NOSPLIT, $0-24
 	MOVQ  24(BX), SI
 	MOVQ  32(BX), CX
 	SUBQ  $0x02, CX
-	JL    k167rest
+	JL    k239rest
 
-k167many:
+k239many:
 	MOVQ      (SI), AX
 	VMOVUPS.Z (R8)(AX*4), K1, Z0
 	VMOVUPS   (R9)(AX*4), K2, Z0
@@ -18591,13 +19935,13 @@ k167many:
 	ADDQ      $0x10, SI
 	LEAQ      (DI)(DX*2), DI
 	SUBQ      $0x02, CX
-	JGE       k167many
+	JGE       k239many
 
-k167rest:
+k239rest:
 	ADDQ $0x02, CX
-	JZ   k167done
+	JZ   k239done
 
-k167one:
+k239one:
 	MOVQ      (SI), AX
 	VMOVUPS.Z (R8)(AX*4), K1, Z0
 	VMOVUPS   (R9)(AX*4), K2, Z0
@@ -18606,9 +19950,9 @@ k167one:
 	ADDQ      $0x08, SI
 	ADDQ      DX, DI
 	DECQ      CX
-	JNZ       k167one
+	JNZ       k239one
 
-k167done:
+k239done:
 	VZEROUPPER
 	RET
 
@@ -18670,9 +20014,9 @@ TEXT ·pack4AVX512(SB), NOSPLIT, $0-24
 	MOVQ  24(BX), SI
 	MOVQ  32(BX), CX
 	SUBQ  $0x02, CX
-	JL    k168rest
+	JL    k240rest
 
-k168many:
+k240many:
 	MOVQ      (SI), AX
 	VMOVUPS.Z (R8)(AX*4), K1, Z0
 	VMOVUPS   (R9)(AX*4), K2, Z0
@@ -18688,13 +20032,13 @@ k168many:
 	ADDQ      $0x10, SI
 	LEAQ      (DI)(DX*2), DI
 	SUBQ      $0x02, CX
-	JGE       k168many
+	JGE       k240many
 
-k168rest:
+k240rest:
 	ADDQ $0x02, CX
-	JZ   k168done
+	JZ   k240done
 
-k168one:
+k240one:
 	MOVQ      (SI), AX
 	VMOVUPS.Z (R8)(AX*4), K1, Z0
 	VMOVUPS   (R9)(AX*4), K2, Z0
@@ -18704,9 +20048,9 @@ k168one:
 	ADDQ      $0x08, SI
 	ADDQ      DX, DI
 	DECQ      CX
-	JNZ       k168one
+	JNZ       k240one
 
-k168done:
+k240done:
 	VZEROUPPER
 	RET
 
@@ -18727,9 +20071,9 @@ TEXT ·packGatherAVX512(SB), NOSPLIT, $0-24
 	MOVQ    24(BX), SI
 	MOVQ    32(BX), CX
 	SUBQ    $0x01, CX
-	JL      k169rest
+	JL      k241rest
 
-k169many:
+k241many:
 	MOVQ       (SI), AX
 	LEAQ       (R8)(AX*4), AX
 	VPXORD     Z3, Z3, Z3
@@ -18739,13 +20083,13 @@ k169many:
 	ADDQ       $0x08, SI
 	ADDQ       DX, DI
 	SUBQ       $0x01, CX
-	JGE        k169many
+	JGE        k241many
 
-k169rest:
+k241rest:
 	ADDQ $0x01, CX
-	JZ   k169done
+	JZ   k241done
 
-k169one:
+k241one:
 	MOVQ       (SI), AX
 	LEAQ       (R8)(AX*4), AX
 	VPXORD     Z3, Z3, Z3
@@ -18755,9 +20099,9 @@ k169one:
 	ADDQ       $0x08, SI
 	ADDQ       DX, DI
 	DECQ       CX
-	JNZ        k169one
+	JNZ        k241one
 
-k169done:
+k241done:
 	VZEROUPPER
 	RET
 
@@ -18778,9 +20122,9 @@ TEXT ·band1x1AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
 	SUBQ   $0x08, CX
-	JL     k170rest
+	JL     k242rest
 
-k170many:
+k242many:
 	VBROADCASTSS (SI), Z31
 	PREFETCHT0   4096(DX)
 	VFMADD231PS  (DX), Z31, Z0
@@ -18808,22 +20152,22 @@ k170many:
 	ADDQ         $0x20, SI
 	ADDQ         $+512, DX
 	SUBQ         $0x08, CX
-	JGE          k170many
+	JGE          k242many
 
-k170rest:
+k242rest:
 	ADDQ $0x08, CX
-	JZ   k170done
+	JZ   k242done
 
-k170one:
+k242one:
 	VBROADCASTSS (SI), Z31
 	PREFETCHT0   4096(DX)
 	VFMADD231PS  (DX), Z31, Z0
 	ADDQ         $0x04, SI
 	ADDQ         $0x40, DX
 	DECQ         CX
-	JNZ          k170one
+	JNZ          k242one
 
-k170done:
+k242done:
 	VADDPS Z4, Z0, Z0
 	VADDPS Z5, Z1, Z1
 	VADDPS Z6, Z2, Z2
@@ -18864,9 +20208,9 @@ TEXT ·band2x1AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
 	SUBQ   $0x04, CX
-	JL     k171rest
+	JL     k243rest
 
-k171many:
+k243many:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	PREFETCHT0   4096(DX)
@@ -18895,13 +20239,13 @@ k171many:
 	ADDQ         $0x10, R9
 	ADDQ         $+256, DX
 	SUBQ         $0x04, CX
-	JGE          k171many
+	JGE          k243many
 
-k171rest:
+k243rest:
 	ADDQ $0x04, CX
-	JZ   k171done
+	JZ   k243done
 
-k171one:
+k243one:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	PREFETCHT0   4096(DX)
@@ -18912,9 +20256,9 @@ k171one:
 	ADDQ         $0x04, R9
 	ADDQ         $0x40, DX
 	DECQ         CX
-	JNZ          k171one
+	JNZ          k243one
 
-k171done:
+k243done:
 	VADDPS Z4, Z0, Z0
 	VADDPS Z5, Z1, Z1
 	VADDPS Z6, Z2, Z2
@@ -18963,9 +20307,9 @@ TEXT ·band3x1AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	SUBQ   $0x04, CX
-	JL     k172rest
+	JL     k244rest
 
-k172many:
+k244many:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -19003,13 +20347,13 @@ k172many:
 	ADDQ         $0x10, R10
 	ADDQ         $+256, DX
 	SUBQ         $0x04, CX
-	JGE          k172many
+	JGE          k244many
 
-k172rest:
+k244rest:
 	ADDQ $0x04, CX
-	JZ   k172done
+	JZ   k244done
 
-k172one:
+k244one:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -19023,9 +20367,9 @@ k172one:
 	ADDQ         $0x04, R10
 	ADDQ         $0x40, DX
 	DECQ         CX
-	JNZ          k172one
+	JNZ          k244one
 
-k172done:
+k244done:
 	VADDPS Z6, Z0, Z0
 	VADDPS Z7, Z1, Z1
 	VADDPS Z8, Z2, Z2
@@ -19078,9 +20422,9 @@ TEXT ·band4x1AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
 	SUBQ   $0x02, CX
-	JL     k173rest
+	JL     k245rest
 
-k173many:
+k245many:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -19107,13 +20451,13 @@ k173many:
 	ADDQ         $0x08, R11
 	ADDQ         $+128, DX
 	SUBQ         $0x02, CX
-	JGE          k173many
+	JGE          k245many
 
-k173rest:
+k245rest:
 	ADDQ $0x02, CX
-	JZ   k173done
+	JZ   k245done
 
-k173one:
+k245one:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -19130,9 +20474,9 @@ k173one:
 	ADDQ         $0x04, R11
 	ADDQ         $0x40, DX
 	DECQ         CX
-	JNZ          k173one
+	JNZ          k245one
 
-k173done:
+k245done:
 	VADDPS Z4, Z0, Z0
 	VADDPS Z5, Z1, Z1
 	VADDPS Z6, Z2, Z2
@@ -19181,9 +20525,9 @@ TEXT ·band1x2AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
 	SUBQ   $0x04, CX
-	JL     k174rest
+	JL     k246rest
 
-k174many:
+k246many:
 	VBROADCASTSS (SI), Z31
 	PREFETCHT0   4096(DX)
 	VFMADD231PS  (DX), Z31, Z0
@@ -19207,13 +20551,13 @@ k174many:
 	ADDQ         $0x10, SI
 	ADDQ         $+512, DX
 	SUBQ         $0x04, CX
-	JGE          k174many
+	JGE          k246many
 
-k174rest:
+k246rest:
 	ADDQ $0x04, CX
-	JZ   k174done
+	JZ   k246done
 
-k174one:
+k246one:
 	VBROADCASTSS (SI), Z31
 	PREFETCHT0   4096(DX)
 	VFMADD231PS  (DX), Z31, Z0
@@ -19222,9 +20566,9 @@ k174one:
 	ADDQ         $0x04, SI
 	ADDQ         $+128, DX
 	DECQ         CX
-	JNZ          k174one
+	JNZ          k246one
 
-k174done:
+k246done:
 	VADDPS Z4, Z0, Z0
 	VADDPS Z5, Z1, Z1
 	VADDPS Z6, Z2, Z2
@@ -19266,9 +20610,9 @@ TEXT ·band2x2AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
 	SUBQ   $0x02, CX
-	JL     k175rest
+	JL     k247rest
 
-k175many:
+k247many:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	PREFETCHT0   4096(DX)
@@ -19293,13 +20637,13 @@ k175many:
 	ADDQ         $0x08, R9
 	ADDQ         $+256, DX
 	SUBQ         $0x02, CX
-	JGE          k175many
+	JGE          k247many
 
-k175rest:
+k247rest:
 	ADDQ $0x02, CX
-	JZ   k175done
+	JZ   k247done
 
-k175one:
+k247one:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	PREFETCHT0   4096(DX)
@@ -19314,9 +20658,9 @@ k175one:
 	ADDQ         $0x04, R9
 	ADDQ         $+128, DX
 	DECQ         CX
-	JNZ          k175one
+	JNZ          k247one
 
-k175done:
+k247done:
 	VADDPS Z4, Z0, Z0
 	VADDPS Z5, Z1, Z1
 	VADDPS Z6, Z2, Z2
@@ -19367,9 +20711,9 @@ TEXT ·band3x2AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	SUBQ   $0x02, CX
-	JL     k176rest
+	JL     k248rest
 
-k176many:
+k248many:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -19401,13 +20745,13 @@ k176many:
 	ADDQ         $0x08, R10
 	ADDQ         $+256, DX
 	SUBQ         $0x02, CX
-	JGE          k176many
+	JGE          k248many
 
-k176rest:
+k248rest:
 	ADDQ $0x02, CX
-	JZ   k176done
+	JZ   k248done
 
-k176one:
+k248one:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -19426,9 +20770,9 @@ k176one:
 	ADDQ         $0x04, R10
 	ADDQ         $+128, DX
 	DECQ         CX
-	JNZ          k176one
+	JNZ          k248one
 
-k176done:
+k248done:
 	VADDPS Z6, Z0, Z0
 	VADDPS Z7, Z1, Z1
 	VADDPS Z8, Z2, Z2
@@ -19484,9 +20828,9 @@ TEXT ·band4x2AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
 	SUBQ   $0x02, CX
-	JL     k177rest
+	JL     k249rest
 
-k177many:
+k249many:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -19525,13 +20869,13 @@ k177many:
 	ADDQ         $0x08, R11
 	ADDQ         $+256, DX
 	SUBQ         $0x02, CX
-	JGE          k177many
+	JGE          k249many
 
-k177rest:
+k249rest:
 	ADDQ $0x02, CX
-	JZ   k177done
+	JZ   k249done
 
-k177one:
+k249one:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -19554,9 +20898,9 @@ k177one:
 	ADDQ         $0x04, R11
 	ADDQ         $+128, DX
 	DECQ         CX
-	JNZ          k177one
+	JNZ          k249one
 
-k177done:
+k249done:
 	MOVQ   c+32(FP), DI
 	MOVQ   ldc+40(FP), R8
 	SHLQ   $0x02, R8
@@ -19613,9 +20957,9 @@ TEXT ·band1x3AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	SUBQ   $0x04, CX
-	JL     k178rest
+	JL     k250rest
 
-k178many:
+k250many:
 	VBROADCASTSS (SI), Z31
 	PREFETCHT0   4096(DX)
 	VFMADD231PS  (DX), Z31, Z0
@@ -19647,13 +20991,13 @@ k178many:
 	ADDQ         $0x10, SI
 	ADDQ         $+768, DX
 	SUBQ         $0x04, CX
-	JGE          k178many
+	JGE          k250many
 
-k178rest:
+k250rest:
 	ADDQ $0x04, CX
-	JZ   k178done
+	JZ   k250done
 
-k178one:
+k250one:
 	VBROADCASTSS (SI), Z31
 	PREFETCHT0   4096(DX)
 	VFMADD231PS  (DX), Z31, Z0
@@ -19664,9 +21008,9 @@ k178one:
 	ADDQ         $0x04, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k178one
+	JNZ          k250one
 
-k178done:
+k250done:
 	VADDPS Z6, Z0, Z0
 	VADDPS Z7, Z1, Z1
 	VADDPS Z8, Z2, Z2
@@ -19717,9 +21061,9 @@ TEXT ·band2x3AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	SUBQ   $0x02, CX
-	JL     k179rest
+	JL     k251rest
 
-k179many:
+k251many:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	PREFETCHT0   4096(DX)
@@ -19752,13 +21096,13 @@ k179many:
 	ADDQ         $0x08, R9
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k179many
+	JGE          k251many
 
-k179rest:
+k251rest:
 	ADDQ $0x02, CX
-	JZ   k179done
+	JZ   k251done
 
-k179one:
+k251one:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	PREFETCHT0   4096(DX)
@@ -19777,9 +21121,9 @@ k179one:
 	ADDQ         $0x04, R9
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k179one
+	JNZ          k251one
 
-k179done:
+k251done:
 	VADDPS Z6, Z0, Z0
 	VADDPS Z7, Z1, Z1
 	VADDPS Z8, Z2, Z2
@@ -19833,9 +21177,9 @@ TEXT ·band3x3AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z7, Z7, Z7
 	VPXORD Z8, Z8, Z8
 	SUBQ   $0x02, CX
-	JL     k180rest
+	JL     k252rest
 
-k180many:
+k252many:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -19877,13 +21221,13 @@ k180many:
 	ADDQ         $0x08, R10
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k180many
+	JGE          k252many
 
-k180rest:
+k252rest:
 	ADDQ $0x02, CX
-	JZ   k180done
+	JZ   k252done
 
-k180one:
+k252one:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -19907,9 +21251,9 @@ k180one:
 	ADDQ         $0x04, R10
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k180one
+	JNZ          k252one
 
-k180done:
+k252done:
 	MOVQ   c+32(FP), DI
 	MOVQ   ldc+40(FP), R8
 	SHLQ   $0x02, R8
@@ -19969,9 +21313,9 @@ TEXT ·band4x3AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	SUBQ   $0x02, CX
-	JL     k181rest
+	JL     k253rest
 
-k181many:
+k253many:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -20022,13 +21366,13 @@ k181many:
 	ADDQ         $0x08, R11
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k181many
+	JGE          k253many
 
-k181rest:
+k253rest:
 	ADDQ $0x02, CX
-	JZ   k181done
+	JZ   k253done
 
-k181one:
+k253one:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -20057,9 +21401,9 @@ k181one:
 	ADDQ         $0x04, R11
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k181one
+	JNZ          k253one
 
-k181done:
+k253done:
 	MOVQ   c+32(FP), DI
 	MOVQ   ldc+40(FP), R8
 	SHLQ   $0x02, R8
@@ -20120,9 +21464,9 @@ TEXT ·band1x4AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
 	SUBQ   $0x02, CX
-	JL     k182rest
+	JL     k254rest
 
-k182many:
+k254many:
 	VBROADCASTSS (SI), Z31
 	PREFETCHT0   4096(DX)
 	VFMADD231PS  (DX), Z31, Z0
@@ -20144,13 +21488,13 @@ k182many:
 	ADDQ         $0x08, SI
 	ADDQ         $+512, DX
 	SUBQ         $0x02, CX
-	JGE          k182many
+	JGE          k254many
 
-k182rest:
+k254rest:
 	ADDQ $0x02, CX
-	JZ   k182done
+	JZ   k254done
 
-k182one:
+k254one:
 	VBROADCASTSS (SI), Z31
 	PREFETCHT0   4096(DX)
 	VFMADD231PS  (DX), Z31, Z0
@@ -20163,9 +21507,9 @@ k182one:
 	ADDQ         $0x04, SI
 	ADDQ         $+256, DX
 	DECQ         CX
-	JNZ          k182one
+	JNZ          k254one
 
-k182done:
+k254done:
 	VADDPS Z4, Z0, Z0
 	VADDPS Z5, Z1, Z1
 	VADDPS Z6, Z2, Z2
@@ -20209,9 +21553,9 @@ TEXT ·band2x4AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
 	SUBQ   $0x02, CX
-	JL     k183rest
+	JL     k255rest
 
-k183many:
+k255many:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	PREFETCHT0   4096(DX)
@@ -20252,13 +21596,13 @@ k183many:
 	ADDQ         $0x08, R9
 	ADDQ         $+512, DX
 	SUBQ         $0x02, CX
-	JGE          k183many
+	JGE          k255many
 
-k183rest:
+k255rest:
 	ADDQ $0x02, CX
-	JZ   k183done
+	JZ   k255done
 
-k183one:
+k255one:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	PREFETCHT0   4096(DX)
@@ -20281,9 +21625,9 @@ k183one:
 	ADDQ         $0x04, R9
 	ADDQ         $+256, DX
 	DECQ         CX
-	JNZ          k183one
+	JNZ          k255one
 
-k183done:
+k255done:
 	MOVQ   c+32(FP), DI
 	MOVQ   ldc+40(FP), R8
 	SHLQ   $0x02, R8
@@ -20338,9 +21682,9 @@ TEXT ·band3x4AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	SUBQ   $0x02, CX
-	JL     k184rest
+	JL     k256rest
 
-k184many:
+k256many:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -20392,13 +21736,13 @@ k184many:
 	ADDQ         $0x08, R10
 	ADDQ         $+512, DX
 	SUBQ         $0x02, CX
-	JGE          k184many
+	JGE          k256many
 
-k184rest:
+k256rest:
 	ADDQ $0x02, CX
-	JZ   k184done
+	JZ   k256done
 
-k184one:
+k256one:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -20427,9 +21771,9 @@ k184one:
 	ADDQ         $0x04, R10
 	ADDQ         $+256, DX
 	DECQ         CX
-	JNZ          k184one
+	JNZ          k256one
 
-k184done:
+k256done:
 	MOVQ   c+32(FP), DI
 	MOVQ   ldc+40(FP), R8
 	SHLQ   $0x02, R8
@@ -20499,9 +21843,9 @@ TEXT ·band4x4AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
 	SUBQ   $0x02, CX
-	JL     k185rest
+	JL     k257rest
 
-k185many:
+k257many:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -20564,13 +21908,13 @@ k185many:
 	ADDQ         $0x08, R11
 	ADDQ         $+512, DX
 	SUBQ         $0x02, CX
-	JGE          k185many
+	JGE          k257many
 
-k185rest:
+k257rest:
 	ADDQ $0x02, CX
-	JZ   k185done
+	JZ   k257done
 
-k185one:
+k257one:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -20605,9 +21949,9 @@ k185one:
 	ADDQ         $0x04, R11
 	ADDQ         $+256, DX
 	DECQ         CX
-	JNZ          k185one
+	JNZ          k257one
 
-k185done:
+k257done:
 	MOVQ   c+32(FP), DI
 	MOVQ   ldc+40(FP), R8
 	SHLQ   $0x02, R8
@@ -20671,9 +22015,9 @@ TEXT ·narrow1AVX512(SB), NOSPLIT, $0-32
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	SUBQ   $0x04, CX
-	JL     k186rest
+	JL     k258rest
 
-k186many:
+k258many:
 	PREFETCHT0   4096(SI)
 	VBROADCASTSS (DX), Y5
 	VFMADD231PS  (SI), Y5, Y0
@@ -20687,22 +22031,22 @@ k186many:
 	ADDQ         $+128, SI
 	ADDQ         $+768, DX
 	SUBQ         $0x04, CX
-	JGE          k186many
+	JGE          k258many
 
-k186rest:
+k258rest:
 	ADDQ $0x04, CX
-	JZ   k186done
+	JZ   k258done
 
-k186one:
+k258one:
 	PREFETCHT0   4096(SI)
 	VBROADCASTSS (DX), Y5
 	VFMADD231PS  (SI), Y5, Y0
 	ADDQ         $0x20, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k186one
+	JNZ          k258one
 
-k186done:
+k258done:
 	VADDPS  Y2, Y0, Y0
 	VADDPS  Y3, Y1, Y1
 	VADDPS  Y1, Y0, Y0
@@ -20826,9 +22170,9 @@ TEXT ·narrow2AVX512(SB), NOSPLIT, $0-32
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 	SUBQ   $0x04, CX
-	JL     k187rest
+	JL     k259rest
 
-k187many:
+k259many:
 	PREFETCHT0   4096(SI)
 	VMOVUPS      (SI), Y8
 	VBROADCASTSS (DX), Y9
@@ -20854,13 +22198,13 @@ k187many:
 	ADDQ         $+128, SI
 	ADDQ         $+768, DX
 	SUBQ         $0x04, CX
-	JGE          k187many
+	JGE          k259many
 
-k187rest:
+k259rest:
 	ADDQ $0x04, CX
-	JZ   k187done
+	JZ   k259done
 
-k187one:
+k259one:
 	PREFETCHT0   4096(SI)
 	VMOVUPS      (SI), Y8
 	VBROADCASTSS (DX), Y9
@@ -20870,9 +22214,9 @@ k187one:
 	ADDQ         $0x20, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k187one
+	JNZ          k259one
 
-k187done:
+k259done:
 	VADDPS  Y4, Y0, Y0
 	VADDPS  Y5, Y1, Y1
 	VADDPS  Y6, Y2, Y2
@@ -21050,9 +22394,9 @@ TEXT ·narrow3AVX512(SB), NOSPLIT, $0-32
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 	SUBQ   $0x04, CX
-	JL     k188rest
+	JL     k260rest
 
-k188many:
+k260many:
 	PREFETCHT0   4096(SI)
 	VMOVUPS      (SI), Y6
 	VBROADCASTSS (DX), Y7
@@ -21086,13 +22430,13 @@ k188many:
 	ADDQ         $+128, SI
 	ADDQ         $+768, DX
 	SUBQ         $0x04, CX
-	JGE          k188many
+	JGE          k260many
 
-k188rest:
+k260rest:
 	ADDQ $0x04, CX
-	JZ   k188done
+	JZ   k260done
 
-k188one:
+k260one:
 	PREFETCHT0   4096(SI)
 	VMOVUPS      (SI), Y6
 	VBROADCASTSS (DX), Y7
@@ -21104,9 +22448,9 @@ k188one:
 	ADDQ         $0x20, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k188one
+	JNZ          k260one
 
-k188done:
+k260done:
 	VADDPS  Y3, Y0, Y0
 	VADDPS  Y4, Y1, Y1
 	VADDPS  Y5, Y2, Y2
@@ -21336,9 +22680,9 @@ TEXT ·narrow4AVX512(SB), NOSPLIT, $0-32
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 	SUBQ   $0x04, CX
-	JL     k189rest
+	JL     k261rest
 
-k189many:
+k261many:
 	PREFETCHT0   4096(SI)
 	VMOVUPS      (SI), Y8
 	VBROADCASTSS (DX), Y9
@@ -21380,13 +22724,13 @@ k189many:
 	ADDQ         $+128, SI
 	ADDQ         $+768, DX
 	SUBQ         $0x04, CX
-	JGE          k189many
+	JGE          k261many
 
-k189rest:
+k261rest:
 	ADDQ $0x04, CX
-	JZ   k189done
+	JZ   k261done
 
-k189one:
+k261one:
 	PREFETCHT0   4096(SI)
 	VMOVUPS      (SI), Y8
 	VBROADCASTSS (DX), Y9
@@ -21400,9 +22744,9 @@ k189one:
 	ADDQ         $0x20, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k189one
+	JNZ          k261one
 
-k189done:
+k261done:
 	VADDPS  Y4, Y0, Y0
 	VADDPS  Y5, Y1, Y1
 	VADDPS  Y6, Y2, Y2

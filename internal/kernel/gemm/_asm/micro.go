@@ -19,6 +19,10 @@ func microName(l *level, rows, vecs int, direct bool) string {
 
 func mem(base reg.Register, disp int) operand.Mem { return operand.Mem{Base: base, Disp: disp} }
 
+// soon is how far before its use a value of A is fetched: weights of large
+// layers come from a cache that all cores share.
+const soon = 2048
+
 // micro writes the kernel of a tile of rows×vecs vectors, the last of which
 // may be partial. If direct, the values of B are not in a panel but where a
 // table of rows says.
@@ -59,6 +63,21 @@ func micro(l *level, rows, vecs int, direct bool) {
 		}
 		ADDQ(ldc, c)
 	}
+	// So is what will be added to it: both come from afar, row by row.
+	none := fmt.Sprintf("p%d", labels)
+	labels++
+	MOVQ(tile("add"), c)
+	TESTQ(c, c)
+	JZ(operand.LabelRef(none))
+	MOVQ(tile("ldadd"), ldc)
+	SHLQ(imm(2), ldc)
+	for range rows {
+		for v := range vecs {
+			PREFETCHT0(mem(c, v*l.bytes))
+		}
+		ADDQ(ldc, c)
+	}
+	Label(none)
 	lastMask(l, vecs, tile, mask)
 	MOVQ(tile("k"), k)
 	MOVQ(tile("a"), a)
@@ -111,6 +130,9 @@ func micro(l *level, rows, vecs int, direct bool) {
 		}
 	}
 	loop(k, unroll, func() {
+		if rows == l.rows {
+			PREFETCHT0(mem(a, soon)) // packed rows, two of which are a line
+		}
 		for u := range unroll {
 			at := mem(a, 0)
 			switch u % 2 {
