@@ -19,14 +19,16 @@ type winogradCost struct {
 
 var winogradCosts = [cpu.Levels]winogradCost{
 	cpu.Generic: {product: [4]float64{0, 1.1}, transform: 500, call: 20},
-	cpu.AVX2:    {product: [4]float64{0, 1.65, 2.45, 3.1}, transform: 550, call: 80, near: 0.05, far: 0.4},
-	cpu.AVX512:  {product: [4]float64{0, 1.65, 2.45, 3.1}, transform: 550, call: 80, near: 0.05, far: 0.4},
+	cpu.AVX2:    {product: [4]float64{0, 1.65, 2.45, 3.1}, transform: 550, call: 80, near: 0.05, far: 0.1},
+	cpu.AVX512:  {product: [4]float64{0, 1.65, 2.45, 3.1}, transform: 550, call: 80, near: 0.05, far: 0.1},
 }
 
 const (
 	// farBytes is how many bytes of weights do not stay in a core's own cache
 	// from one prediction to the next, while the other layers pass through.
-	farBytes = 1 << 20
+	farBytes = 2 << 20
+	// mostBytes is how many bytes of transformed weights are worth their memory.
+	mostBytes = 32 << 20
 	// worthGain is how much faster tiles must be than windows, for the four times
 	// as many weights that they keep.
 	worthGain = 1.1
@@ -49,6 +51,9 @@ func winogradGain(l cpu.Level, s *Shape) float64 {
 	c, f := &winogradCosts[l], win.For(l)
 	lanes, out := f.Lanes(), s.Windows()
 	weights := float64(s.Channels) * float64(s.Filters)
+	if win.Points*4*weights > mostBytes {
+		return 0
+	}
 	windows := 9 * weights * float64(ceilDiv(out[1]*out[2], lanes))
 
 	vecs := ceilDiv(ceilDiv(out[1], win.Tile)*ceilDiv(out[2], win.Tile), lanes)
