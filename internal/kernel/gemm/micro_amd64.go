@@ -24,6 +24,7 @@ var (
 	_ = [1]int{}[unsafe.Offsetof(tile{}.lo)-216]
 	_ = [1]int{}[unsafe.Offsetof(tile{}.hi)-220]
 	_ = [1]int{}[unsafe.Offsetof(tile{}.brows)-224]
+	_ = [1]int{}[unsafe.Offsetof(tile{}.ahead)-256]
 	_ = [1]int{}[unsafe.Offsetof(strip{}.src)-0]
 	_ = [1]int{}[unsafe.Offsetof(strip{}.rows)-24]
 	_ = [1]int{}[unsafe.Offsetof(strip{}.count)-56]

@@ -22,6 +22,7 @@ type tile struct {
 	lo, hi  float32
 	brows   []int // if direct, where in b the values of each inner index are
 	rows    int
+	ahead   []float32 // what a later tile reads, to be fetched into the cache
 }
 
 // job is a Product under way: a grid of rectangles of C for each member of a
@@ -48,6 +49,7 @@ type work struct {
 	feed     feeder
 	tile     tile
 	slopes   [maxRows]float32 // of the same value, for Leaky
+	next     []float32        // the panel of B after this one, where it is packed
 }
 
 // Strides are the distances in elements between the members of a batch of
@@ -102,12 +104,6 @@ func (kn *Kernel) MulBatch(p *par.Pool, batch int, s Strides, q *Product) {
 		w.feed.forget()
 	}
 	kn.jobs.Put(j)
-}
-
-// leftInPlace tells whether A is read where it is: a single row, or a few whose
-// values of one inner index lie together.
-func (j *job) leftInPlace() bool {
-	return j.M == 1 || j.A.RowStride == 1 && j.M <= transposedRows
 }
 
 // member sets w to the product of member i of the batch.
@@ -251,28 +247,6 @@ const (
 	directPanels = 16
 )
 
-// transposedRows is the most rows of a product that may be better transposed.
-const transposedRows = 64
-
-// FavorsTransposed tells whether the product of a constant m×k with a k×n is
-// better computed as that of the transposed: the columns are few, and fill the
-// vectors worse than rows fill panels. A single column is read where it is.
-func (kn *Kernel) FavorsTransposed(m, n int) bool {
-	if kn.direct == nil || n > transposedRows || m < kn.lanes {
-		return n == 1
-	}
-	cost := kn.vectorCost(ceilDiv(n, kn.lanes)) * float64(kn.lanes) / float64(n)
-	turned := kn.vectorCost(ceilDiv(m, kn.lanes)) * float64(kn.lanes) / float64(m)
-	return n == 1 || cost > 1.1*turned
-}
-
-// vectorCost is how long a row of a panel's tiles takes that has so many
-// vectors, where one in the middle of a large product takes 1.
-func (kn *Kernel) vectorCost(vecs int) float64 {
-	narrow := [vectors]float64{0, 1.3, 2.1}
-	return float64(vecs/vectors*vectors) + narrow[vecs%vectors]
-}
-
 // isDirect says whether B is better read where it is than packed, for a
 // rectangle of that many rows. Packing costs about as much as multiplying 7
 // rows; but there are partial vectors at the end of each run of columns, and
@@ -285,7 +259,9 @@ func (kn *Kernel) isDirect(q *Product, rows int) bool {
 	if q.Indirect != nil {
 		run = min(q.N, max(1, len(q.Indirect.Table.cols)/q.Indirect.Table.runs))
 	}
-	cost := kn.vectorCost(ceilDiv(run, kn.lanes))
+	narrow := [vectors]float64{0, 1.3, 2.1}
+	vecs := ceilDiv(run, kn.lanes)
+	cost := float64(vecs/vectors*vectors) + narrow[vecs%vectors]
 	return float64(rows)*(cost*float64(kn.lanes)/float64(run)-1) < 7
 }
 
@@ -330,6 +306,7 @@ func (kn *Kernel) rectPacked(q *work, r rect, scratch []float32) {
 				t.cols = min(kn.nr, j1-j)
 				if q.PackedB != nil {
 					t.b = q.PackedB.panel(j, k0, n)
+					q.next = q.PackedB.after(rect{n0: j0, n1: j1}, j, k0, n)
 				} else {
 					t.b = scratch[(j-j0)*n:][:kn.nr*n]
 				}
@@ -369,6 +346,30 @@ func (kn *Kernel) rectDirect(q *work, r rect) {
 	}
 }
 
+// A micro-kernel fetches one line of what a later tile reads for so many inner
+// indices: packed weights come from memory, and each panel of them would
+// otherwise be waited for by the first tile that needs it.
+const (
+	aheadStep = 2
+	line      = 64 / 4
+)
+
+// after is the panel of B that rectPacked multiplies with after the one for the
+// columns from j and the n inner indices from k0 on, nil for none in its group
+// of columns.
+func (p *PackedB) after(group rect, j, k0, n int) []float32 {
+	if j += p.nr; j >= group.n1 {
+		j, k0 = group.n0, k0+n
+		if k0 >= p.k {
+			j, k0 = group.n1, 0
+		}
+	}
+	if j >= p.n {
+		return nil
+	}
+	return p.panel(j, k0, min(blockLen(p.k), p.k-k0))
+}
+
 // begin sets what the tiles of a block of n inner indices from k0 on share.
 func (kn *Kernel) begin(q *work, k0, n int) *tile {
 	t := &q.tile
@@ -392,6 +393,8 @@ func (kn *Kernel) begin(q *work, k0, n int) *tile {
 // the tile has, for the columns from j on and the inner indices from k0 on.
 func (kn *Kernel) column(q *work, micro func(t *tile), r rect, j, k0 int) {
 	t := &q.tile
+	next := q.next
+	q.next = nil
 	first, last := k0 == 0, k0+t.k == q.K
 	if first && q.ColBias != nil {
 		t.colBias = q.ColBias[j : j+t.cols]
@@ -401,7 +404,11 @@ func (kn *Kernel) column(q *work, micro func(t *tile), r rect, j, k0 int) {
 		if q.PackedA != nil {
 			t.a = q.PackedA.panel(i, k0, t.k)
 		} else {
-			t.a, t.astep = at(q.A.Data, i+k0*q.A.ColStride), q.A.ColStride
+			t.a, t.astep = at(q.A.Data, k0*q.A.ColStride), q.A.ColStride
+		}
+		if t.ahead = t.b; len(next) > 0 {
+			t.ahead = next
+			next = next[min(len(next), t.k/aheadStep*line):]
 		}
 		t.c = q.C[i*q.LDC+j : (i+t.rows-1)*q.LDC+j+t.cols]
 		switch {

@@ -40,6 +40,7 @@ var offsets = []struct {
 	{"tile", "lo", 216},
 	{"tile", "hi", 220},
 	{"tile", "brows", 224},
+	{"tile", "ahead", 256},
 	{"strip", "src", 0},
 	{"strip", "rows", 24},
 	{"strip", "count", 56},

@@ -90,6 +90,8 @@ func micro(l *level, rows, vecs int, direct bool) {
 
 	if direct {
 		MOVQ(tile("brows"), table)
+	} else {
+		MOVQ(tile("ahead"), table)
 	}
 	// step multiplies the values of A at at with number u of the next rows of B.
 	step := func(set int, at operand.Mem, u int) {
@@ -130,6 +132,10 @@ func micro(l *level, rows, vecs int, direct bool) {
 		}
 	}
 	loop(k, unroll, func() {
+		if !direct { // see aheadStep
+			PREFETCHT1(mem(table, 0))
+			ADDQ(imm(64), table)
+		}
 		if rows == l.rows {
 			PREFETCHT0(mem(a, soon)) // packed rows, two of which are a line
 		}
