@@ -34,6 +34,11 @@ func TestRunDoesNotAllocate(t *testing.T) {
 				t.Errorf("transposed, groups %d: %v allocations a run", groups, a)
 			}
 		}
+		whole := New(l, Shape{Channels: 64, Filters: 64, Groups: 1, Shape: window.Flat(1, 1, 1, 1)}, make([]float32, 64*64), nil, gemm.Relu)
+		one := make([]float32, 2*64)
+		if a := testing.AllocsPerRun(50, func() { whole.Run(p, 1, one[:64], one[64:], nil) }); a >= 1 {
+			t.Errorf("one window: %v allocations a run", a)
+		}
 		s := Shape{Channels: 16, Filters: 8, Groups: 1, Shape: window.Flat(100, 100, 3, 3)} // in bands
 		s.Pad = [3][2]int{{}, {1, 1}, {1, 1}}
 		c := New(l, s, make([]float32, 16*8*9), nil, gemm.Relu)

@@ -44,6 +44,7 @@ type Conv struct {
 	out       [3]int
 	plan      *plan      // as matrix products, or
 	depthwise *depthwise // channel by channel, or
+	dense     *dense     // as one product of the images and the weights, or
 	winograd  *winograd  // by tiles
 }
 
@@ -62,6 +63,10 @@ func New(l cpu.Level, s Shape, weights, bias []float32, act gemm.Act) *Conv {
 	c := &Conv{shape: s, out: s.Windows()}
 	if s.Groups == s.Channels && s.Channels > 1 {
 		c.depthwise = newDepthwise(l, s, weights, bias, act)
+		return c
+	}
+	if isDense(&s) {
+		c.dense = newDense(l, &s, weights, bias, act)
 		return c
 	}
 	if favorsWinograd(l, &s) {
@@ -114,6 +119,8 @@ func (c *Conv) Run(p *par.Pool, batch int, dst, src, add []float32) {
 	case batch*out == 0:
 	case c.plan != nil:
 		c.plan.run(p, batch, dst, src, add)
+	case c.dense != nil:
+		c.dense.run(p, batch, dst, src, add)
 	case c.winograd != nil:
 		c.winograd.run(p, batch, dst, src, add)
 	default:

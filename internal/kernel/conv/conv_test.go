@@ -173,6 +173,9 @@ func randomShape(r *rand.Rand, n int) Shape {
 		s.Kernel = [3]int{1, 1, 1}
 		s.Pad = [3][2]int{}
 	}
+	if n%7 == 0 { // one window, the image
+		s.In, s.Dilation, s.Pad = s.Kernel, [3]int{1, 1, 1}, [3][2]int{}
+	}
 	return s
 }
 
@@ -211,26 +214,32 @@ func TestConv(t *testing.T) {
 	}
 }
 
-// TestPRelu holds that each filter has its slope, in a product of groups and
-// channel by channel.
+// TestPRelu holds that each filter has its slope, in a product of groups,
+// channel by channel and in a product with the images.
 func TestPRelu(t *testing.T) {
 	levels(t, func(t *testing.T, l cpu.Level) {
 		p := par.New(2)
 		defer p.Close()
 		r := rand.New(rand.NewPCG(3, 4))
-		for _, groups := range []int{1, 2, 6} {
-			s := Shape{Channels: 6, Filters: 12, Groups: groups, Shape: window.Flat(9, 20, 3, 3)}
-			weights, slopes := random(r, 12*6/groups*9), random(r, 12)
-			src := random(r, 6*9*20)
-			plain, got := make([]float32, 12*7*18), make([]float32, 12*7*18)
-			New(l, s, weights, nil, gemm.Act{}).Run(p, 1, plain, src, nil)
-			New(l, s, weights, nil, gemm.PRelu(slopes)).Run(p, 1, got, src, nil)
+		for _, s := range []Shape{
+			{Channels: 6, Filters: 12, Groups: 1, Shape: window.Flat(9, 20, 3, 3)},
+			{Channels: 6, Filters: 12, Groups: 2, Shape: window.Flat(9, 20, 3, 3)},
+			{Channels: 6, Filters: 12, Groups: 6, Shape: window.Flat(9, 20, 3, 3)},
+			{Channels: 6, Filters: 12, Groups: 1, Shape: window.Flat(3, 3, 3, 3)},
+		} {
+			const batch = 2
+			weights, slopes := random(r, 12*6/s.Groups*9), random(r, 12)
+			src := random(r, batch*6*window.Size(s.In))
+			size := window.Size(s.Windows())
+			plain, got := make([]float32, batch*12*size), make([]float32, batch*12*size)
+			New(l, s, weights, nil, gemm.Act{}).Run(p, batch, plain, src, nil)
+			New(l, s, weights, nil, gemm.PRelu(slopes)).Run(p, batch, got, src, nil)
 			for i, v := range plain {
 				if v < 0 {
-					v *= slopes[i/(7*18)]
+					v *= slopes[i/size%12]
 				}
 				if got[i] != v {
-					t.Fatalf("groups %d: [%d] = %v, want %v", groups, i, got[i], v)
+					t.Fatalf("%+v: [%d] = %v, want %v", s, i, got[i], v)
 				}
 			}
 		}
