@@ -26,6 +26,7 @@ func (kn *Kernel) MulPanel(s *Panel, a *PackedA, member int, b []float32, cols i
 		n := min(step, a.k-k0)
 		t := &s.tile
 		*t = tile{k: n, astep: kn.mr, ldc: ldc, b: b[k0*kn.nr : (k0+n)*kn.nr], cols: cols}
+		t.ahead = t.b
 		for i := 0; i < a.m; i += kn.mr {
 			t.rows = min(kn.mr, a.m-i)
 			t.a = one.panel(i, k0, n)
