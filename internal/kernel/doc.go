@@ -2,7 +2,7 @@
 // Its rooms know lengths, strides and CPU instructions. They know neither
 // models nor tensors, and import nothing of this module but each other.
 //
-//	cpu     which instructions may be used: Generic, AVX2, AVX512
+//	cpu     which instructions may be used: Generic, AVX2, AVX512, NEON
 //	par     Pool: persistent workers, static partition, per-worker scratch
 //	gemm    matrix products with a fused epilogue
 //	window  geometry of sliding windows; padded, phase-split copies of an image;
@@ -12,10 +12,12 @@
 //	pool    max and average pooling
 //	vec     element-wise functions, reductions, softmax, normalization, permutes
 //
-// gemm, window, winograd and vec have assembly, written by the generator in their folder
-// _asm (a module of its own, for avo); "go generate" in a room's folder writes
-// it anew. With the build tag noasm, and on other processors, there is only the
-// Generic level. Tests run each level that the machine has.
+// gemm, window, winograd and vec have assembly. That of amd64 is written by the
+// generator in their folder _asm (a module of its own, for avo); "go generate" in a
+// room's folder writes it anew. That of arm64, in all but winograd, is written by
+// hand; the instructions without a name in Go's assembler are macros in its .h.
+// With the build tag noasm, and on other processors, there is only the Generic
+// level. Tests run each level that the machine has.
 //
 // # How an engine uses it
 //

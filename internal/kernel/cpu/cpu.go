@@ -4,11 +4,12 @@ package cpu
 import (
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 )
 
 // Level is a set of instructions that a family of kernels is written for.
-// A higher level includes the lower ones.
 type Level uint8
 
 const (
@@ -18,12 +19,14 @@ const (
 	AVX2
 	// AVX512 is amd64 with AVX-512 F, BW, DQ and VL, besides AVX2.
 	AVX512
+	// NEON is arm64, all of which have it.
+	NEON
 
 	// Levels is how many levels there are, to size tables indexed by Level.
 	Levels
 )
 
-var names = [Levels]string{"generic", "avx2", "avx512"}
+var names = [Levels]string{"generic", "avx2", "avx512", "neon"}
 
 func (l Level) String() string {
 	if l < Levels {
@@ -36,16 +39,11 @@ func (l Level) String() string {
 const Variable = "SMELT_CPU"
 
 // Best is the highest level of this machine and this build.
-func Best() Level { return best }
+func Best() Level { return available[len(available)-1] }
 
-// Available lists the levels of this machine and this build, lowest first.
-func Available() []Level {
-	var ls []Level
-	for l := Generic; l <= best; l++ {
-		ls = append(ls, l)
-	}
-	return ls
-}
+// Available lists the levels of this machine and this build, lowest first. A
+// higher one includes the lower ones.
+func Available() []Level { return slices.Clone(available) }
 
 // Active is the level to use: the one that the environment variable SMELT_CPU
 // names when the process first asks, else Best. It is an error to name a level
@@ -57,16 +55,14 @@ var active = sync.OnceValues(func() (Level, error) { return Parse(os.Getenv(Vari
 // Parse returns the level with the given name, and Best for the empty name.
 func Parse(name string) (Level, error) {
 	if name == "" {
-		return best, nil
+		return Best(), nil
 	}
-	for l, s := range names {
-		if s != name {
-			continue
-		}
-		if Level(l) > best {
-			return Generic, fmt.Errorf("%s=%s: this machine or build has no level above %q", Variable, name, best)
-		}
-		return Level(l), nil
+	l := Level(slices.Index(names[:], name))
+	switch {
+	case l >= Levels:
+		return Generic, fmt.Errorf("%s=%s: unknown level (want one of %s)", Variable, name, strings.Join(names[:], ", "))
+	case !slices.Contains(available, l):
+		return Generic, fmt.Errorf("%s=%s: this machine or build has only %v", Variable, name, available)
 	}
-	return Generic, fmt.Errorf("%s=%s: unknown level (want generic, avx2 or avx512)", Variable, name)
+	return l, nil
 }

@@ -4,15 +4,15 @@ package cpu
 
 import "golang.org/x/sys/cpu"
 
-var best = detect()
+var available = detect()
 
-func detect() Level {
+func detect() []Level {
 	x := cpu.X86
 	switch {
 	case !x.HasAVX2 || !x.HasFMA:
-		return Generic
+		return []Level{Generic}
 	case x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL:
-		return AVX512
+		return []Level{Generic, AVX2, AVX512}
 	}
-	return AVX2
+	return []Level{Generic, AVX2}
 }

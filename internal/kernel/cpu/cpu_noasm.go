@@ -1,5 +1,5 @@
-//go:build noasm || !amd64
+//go:build noasm || !(amd64 || arm64)
 
 package cpu
 
-const best = Generic
+var available = []Level{Generic}

@@ -3,12 +3,17 @@ package winograd
 import "math"
 
 // The portable transforms take tiles one by one; panels are as wide as those of
-// the portable product.
+// the product that they are for.
 const genericLanes = 4
 
-var generic = Funcs{
-	lanes: genericLanes, panel: 1,
-	rows: rowsGeneric, cols: colsGeneric, outputs: outputsGeneric, finish: finishGeneric, peak: peakGeneric,
+var generic = portable(1)
+
+// portable is the portable transforms for panels of that many vectors of 4.
+func portable(panel int) *Funcs {
+	return &Funcs{
+		lanes: genericLanes, panel: panel,
+		rows: rowsGeneric, cols: colsGeneric, outputs: outputsGeneric(panel * genericLanes), finish: finishGeneric, peak: peakGeneric,
+	}
 }
 
 // forward is the values at the points of the transform of six inputs.
@@ -59,18 +64,21 @@ func colsGeneric(dst []float32, dstStep int, half []float32, halfStep, across, v
 	}
 }
 
-func outputsGeneric(dst []float32, dstStep int, src []float32, vecs int, bias float32) {
-	for t := range vecs * genericLanes {
-		var half [Tile][Size]float32
-		for j := range Size {
-			at := func(i int) float32 { return src[(i*Size+j)*genericLanes+t] }
-			half[0][j], half[1][j], half[2][j], half[3][j] = backward(at(0), at(1), at(2), at(3), at(4), at(5))
-		}
-		for r := range half {
-			h := &half[r]
-			y0, y1, y2, y3 := backward(h[0], h[1], h[2], h[3], h[4], h[5])
-			d := dst[r*dstStep+t*Tile:][:Tile]
-			d[0], d[1], d[2], d[3] = y0+bias, y1+bias, y2+bias, y3+bias
+// outputsGeneric transforms the points in panels of that many tiles.
+func outputsGeneric(width int) func(dst []float32, dstStep int, src []float32, vecs int, bias float32) {
+	return func(dst []float32, dstStep int, src []float32, vecs int, bias float32) {
+		for t := range vecs * genericLanes {
+			var half [Tile][Size]float32
+			for j := range Size {
+				at := func(i int) float32 { return src[(i*Size+j)*width+t] }
+				half[0][j], half[1][j], half[2][j], half[3][j] = backward(at(0), at(1), at(2), at(3), at(4), at(5))
+			}
+			for r := range half {
+				h := &half[r]
+				y0, y1, y2, y3 := backward(h[0], h[1], h[2], h[3], h[4], h[5])
+				d := dst[r*dstStep+t*Tile:][:Tile]
+				d[0], d[1], d[2], d[3] = y0+bias, y1+bias, y2+bias, y3+bias
+			}
 		}
 	}
 }

@@ -1,0 +1,5 @@
+//go:build !noasm
+
+package cpu
+
+var available = []Level{Generic, NEON}
