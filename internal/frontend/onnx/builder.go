@@ -347,8 +347,7 @@ func (b *Builder) matmul(x, y *mil.Value) *mil.Value {
 	return op.Matmul.Add(b.Builder, op.MatmulArgs{X: x, Y: y})
 }
 
-// sel is elementwise choice. The operator does not broadcast everything: the
-// arguments are brought to one shape first.
+// sel chooses element by element; its arguments broadcast.
 func (b *Builder) sel(cond, x, y *mil.Value) *mil.Value {
 	return op.Select.Add(b.Builder, op.SelectArgs{Cond: cond, A: x, B: y})
 }

@@ -100,7 +100,7 @@ var elementwiseRules = table{
 	"Shrink": always(shrink),
 	"Clip":   always(clip),
 	"Where": always(func(b *Builder, n *Node) []*mil.Value {
-		return one(b.as(b.where(n.In[0], n.In[1], n.In[2]), n.In[1]))
+		return one(b.as(b.sel(n.In[0], n.In[1], n.In[2]), n.In[1]))
 	}),
 	"And": always(logical(op.LogicalAnd)),
 	"Or":  always(logical(op.LogicalOr)),
@@ -318,7 +318,7 @@ func prelu(b *Builder, n *Node) []*mil.Value {
 func thresholded(b *Builder, n *Node) []*mil.Value {
 	x := n.In[0]
 	on := op.Greater.Add(b.Builder, op.Binary{X: x, Y: b.number(float64(n.Float("alpha", 1)), x)})
-	return one(b.where(on, x, b.number(0, x)))
+	return one(b.sel(on, x, b.number(0, x)))
 }
 
 func shrink(b *Builder, n *Node) []*mil.Value {
@@ -331,7 +331,7 @@ func shrink(b *Builder, n *Node) []*mil.Value {
 	zero := b.number(0, x)
 	low := op.Less.Add(b.Builder, op.Binary{X: x, Y: b.number(-lambd, x)})
 	high := op.Greater.Add(b.Builder, op.Binary{X: x, Y: b.number(lambd, x)})
-	v := b.where(low, b.add(x, b.number(bias, x)), b.where(high, b.sub(x, b.number(bias, x)), zero))
+	v := b.sel(low, b.add(x, b.number(bias, x)), b.sel(high, b.sub(x, b.number(bias, x)), zero))
 	return one(b.as(b.cast(v, in.Type.DType), in))
 }
 
@@ -372,21 +372,6 @@ func clip(b *Builder, n *Node) []*mil.Value {
 		v = op.Minimum.Add(b.Builder, op.Binary{X: v, Y: hi})
 	}
 	return one(b.as(v, x))
-}
-
-// where chooses element by element; select itself broadcasts only scalars and
-// equal shapes for certain, so that the arguments meet in one shape first.
-func (b *Builder) where(cond, x, y *mil.Value) *mil.Value {
-	if b.Err() != nil {
-		return x
-	}
-	if x.Type.DType == tensor.Bool { // x on cond, y elsewhere
-		not := op.LogicalNot.Add(b.Builder, op.LogicalNotArgs{X: cond})
-		return op.LogicalOr.Add(b.Builder, op.Binary{
-			X: op.LogicalAnd.Add(b.Builder, op.Binary{X: cond, Y: x}), Y: op.LogicalAnd.Add(b.Builder, op.Binary{X: not, Y: y}),
-		})
-	}
-	return b.sel(cond, x, y)
 }
 
 func isInf(b *Builder, n *Node) []*mil.Value {

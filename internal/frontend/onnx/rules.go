@@ -26,7 +26,7 @@ func always(f lowerFunc) []rule { return []rule{{since: 1, lower: f}} }
 
 // rules are all families' rows.
 var rules = merged(
-	elementwiseRules, integerRules, shapeRules,
+	elementwiseRules, integerRules, shapeRules, constantRules, padRules, reduceRules, matrixRules, convRules, poolRules,
 )
 
 func merged(families ...table) table {
