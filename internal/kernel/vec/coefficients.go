@@ -31,6 +31,10 @@ var coef = [...]float32{
 	least:  -math.MaxFloat32,
 	sign:   math.Float32frombits(1 << 31),
 	negInf: float32(math.Inf(-1)),
+	// x·sigmoid(x): below, it is 0 but for 2e-36; above, x.
+	siluMin: -87,
+	siluMax: 87,
+	magic:   3 << 22, // which, added and subtracted again, rounds
 }
 
 const (
@@ -55,4 +59,7 @@ const (
 	least      = 39
 	sign       = 40
 	negInf     = 41
+	siluMin    = 42
+	siluMax    = 43
+	magic      = 44
 )

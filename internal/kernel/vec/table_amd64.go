@@ -27,6 +27,9 @@ var (
 	_ = [1]int{}[least-39]
 	_ = [1]int{}[sign-40]
 	_ = [1]int{}[negInf-41]
+	_ = [1]int{}[siluMin-42]
+	_ = [1]int{}[siluMax-43]
+	_ = [1]int{}[magic-44]
 )
 
 var vecAVX2 = Funcs{

@@ -135,7 +135,8 @@ func (f *Funcs) Relu(dst, x []float32) { f.maxS(dst, same(dst, x), 0) }
 // Leaky is x for x ≥ 0 and slope·x below.
 func (f *Funcs) Leaky(dst, x []float32, slope float32) { f.leaky(dst, same(dst, x), slope) }
 
-// Silu is x·sigmoid(x), also called swish. At -Inf it is 0, as its limit is.
+// Silu is x·sigmoid(x), also called swish. At -Inf it is 0, as its limit is, and
+// it may be 0 below -87, where it is so in all but name.
 func (f *Funcs) Silu(dst, x []float32) { f.silu(dst, same(dst, x)) }
 
 // Gelu is x·Φ(x) = x/2·(1+erf(x/√2)), 0 at -Inf.

@@ -26,7 +26,7 @@ var coefs = []string{
 	10: "tanhBound", "tanhPoly",
 	16: "erfBound", "erfMax", "erfPoly",
 	25: "erfcPoly",
-	33: "halfRoot", "tanhLinear", "tanhCubic", "one", "two", "half", "least", "sign", "negInf",
+	33: "halfRoot", "tanhLinear", "tanhCubic", "one", "two", "half", "least", "sign", "negInf", "siluMin", "siluMax", "magic",
 }
 
 // coef is the address of the constant i after the named one.

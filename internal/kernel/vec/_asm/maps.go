@@ -248,7 +248,36 @@ func (l *level) gate(x vreg, g func(x vreg) vreg) vreg {
 	return y
 }
 
-func (l *level) silu(x vreg) vreg { return l.gate(x, l.sigmoid) }
+func (l *level) silu(x vreg) vreg {
+	if !l.wide {
+		return l.gate(x, l.sigmoid)
+	}
+	// x/(1 + e^-x), with e^-x as in exp. A division would take as long as all the
+	// rest; the reciprocal is one of 14 bits and a step of Newton's.
+	n, r, p := l.v(), l.v(), l.v()
+	l.with("siluMin", 0, func(c operand.Op) { VCMPPS(imm(notLess), c, x, reg.K6) })
+	l.atMost(x, "siluMax", r)
+	VBROADCASTSS(coef("magic", 0), n)
+	VFNMADD231PS_BCST(coef("log2e", 0), r, n)
+	VSUBPS_BCST(coef("magic", 0), n, n)
+	VFNMSUB231PS_BCST(coef("ln2Hi", 0), n, r)
+	VFNMADD231PS_BCST(coef("ln2Lo", 0), n, r)
+	VBROADCASTSS(coef("expPoly", 4), p)
+	for i := 3; i >= 0; i-- {
+		VFMADD213PS_BCST(coef("expPoly", i), r, p)
+	}
+	one := l.constant("one", 0)
+	VFMADD213PS(one, r, p)
+	VFMADD213PS(one, r, p)
+	VSCALEFPS(n, p, p)
+	VADDPS(one, p, p)
+	VRCP14PS(p, r)
+	VFNMADD213PS(one, r, p)
+	VFMADD213PS(r, r, p)
+	VMULPS_Z(p, x, reg.K6, x)
+	l.put(n, r, p, one)
+	return x
+}
 
 func (l *level) gelu(x vreg) vreg {
 	return l.gate(x, func(x vreg) vreg {
