@@ -276,9 +276,14 @@ func (kn *Kernel) rect(q *work, r rect, scratch []float32) {
 			kn.rectPacked(q, part, scratch)
 		}
 	}
+}
+
+// activate applies a function that micro-kernels do not know to some columns of
+// a rectangle, while these are in a cache.
+func (kn *Kernel) activate(q *work, r rect, j0, j1 int) {
 	if q.Act.kind == actFunc {
 		for i := r.m0; i < r.m1; i++ {
-			q.Act.Apply(kn.vec, q.C[i*q.LDC+r.n0:i*q.LDC+r.n1], i)
+			q.Act.Apply(kn.vec, q.C[i*q.LDC+j0:i*q.LDC+j1], i)
 		}
 	}
 }
@@ -313,6 +318,7 @@ func (kn *Kernel) rectPacked(q *work, r rect, scratch []float32) {
 				kn.column(q, kn.micro, r, j, k0)
 			}
 		}
+		kn.activate(q, r, j0, j1)
 	}
 }
 
@@ -343,6 +349,7 @@ func (kn *Kernel) rectDirect(q *work, r rect) {
 				kn.column(q, kn.direct, r, j, k0)
 			}
 		}
+		kn.activate(q, r, j0, j1)
 	}
 }
 
