@@ -188,6 +188,7 @@ func arithmeticOf(v *vec.Funcs, name string) arithmetic {
 
 var binaryKernels = map[string]kernel{
 	"add": binary, "mul": binary, "sub": binary, "real_div": binary, "maximum": binary, "minimum": binary,
+	"pow": power,
 }
 
 // binary computes broadcasting arithmetic. The shapes are first brought to
@@ -234,6 +235,28 @@ func (f *arithmetic) apply(dst, a, b []float32, lo, hi, as, bs int) {
 	default:
 		f.left(dst, a[0], b[lo:hi])
 	}
+}
+
+// power computes x to a power that is one known number.
+func power(c *compiler, n *mil.Node, args any) (stepFunc, bool) {
+	a := args.(*op.Binary)
+	if a.Y.Const == nil || a.Y.Const.Len() != 1 || !inArena(a.Y.Type) || !inArena(a.X.Type) || !a.X.Type.Equal(n.Outputs[0].Type) {
+		return nil, false
+	}
+	y := a.Y.Const.F32()[0]
+	v := c.vec
+	f := each(func(x float32) float32 { return float32(math.Pow(float64(x), float64(y))) })
+	switch y { // these round once more than a power does, at most
+	case 1:
+		f = func(dst, src []float32) { copy(dst, src) }
+	case 2:
+		f = func(dst, src []float32) { v.Mul(dst, src, src) }
+	case -1:
+		f = func(dst, src []float32) { v.ScalarDiv(dst, 1, src) }
+	}
+	x := c.in(a.X)
+	z := c.out(n.Outputs[0], a.X)
+	return over(tensor.Size(a.X.Type.Shape), func(r *Run, lo, hi int) { f(r.at(z)[lo:hi], r.at(x)[lo:hi]) }), true
 }
 
 // fold merges neighbouring axes in which each operand either has all elements

@@ -181,6 +181,10 @@ func (r *Run) Do(ctx context.Context, inputs []*tensor.Tensor, state State) ([]*
 	}
 	outputs := make([]*tensor.Tensor, len(p.Outputs))
 	for i, v := range p.Outputs {
+		if at, there := p.places[v]; there && at.buffer >= 0 {
+			outputs[i] = tensor.New(v.Type.DType, v.Type.Shape, slices.Clone(r.buffers[at.buffer][:tensor.Size(v.Type.Shape)]))
+			continue
+		}
 		t := r.object(v).tensor
 		if t == nil {
 			return nil, fault.New(fault.Unsupported, fmt.Sprintf("output %q", v.Name), "a %s cannot be returned", v.Type)
@@ -229,5 +233,5 @@ func clone(t *tensor.Tensor) *tensor.Tensor {
 	if !t.DType().IsFloat() || t.DType() == tensor.Float64 {
 		return t
 	}
-	return tensor.New(t.DType(), t.Shape(), append([]float32(nil), t.F32()...))
+	return tensor.New(t.DType(), t.Shape(), slices.Clone(t.F32()))
 }

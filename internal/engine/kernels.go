@@ -13,7 +13,7 @@ var kernels map[string]kernel
 func init() {
 	kernels = map[string]kernel{}
 	for _, family := range []map[string]kernel{
-		unaryKernels, binaryKernels, viewKernels, convKernels, linearKernels, poolKernels, normKernels, reduceKernels, moveKernels, gatherKernels, attentionKernels, resizeKernels,
+		unaryKernels, binaryKernels, viewKernels, convKernels, linearKernels, poolKernels, normKernels, reduceKernels, moveKernels, sliceKernels, gatherKernels, attentionKernels, resizeKernels,
 		recurrentKernels,
 	} {
 		for name, k := range family {

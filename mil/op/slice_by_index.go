@@ -3,6 +3,7 @@ package op
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/smelt-ml/smelt/mil"
 	"github.com/smelt-ml/smelt/tensor"
@@ -145,6 +146,39 @@ func sliceMove(cs []cut, shape []int) move {
 		m.fromAt += s * cs[i].begin
 	}
 	return m
+}
+
+// Block says where the elements of a slice lie in X: along dimension i, shape[i]
+// of them with that stride, the first at offset. It fails where that is not
+// known before the program runs.
+func (a *SliceByIndexArgs) Block() (shape, strides []int, offset int, ok bool) {
+	if _, known := knownInts(a.Begin); !known && (a.BeginMask == nil || slices.Contains(a.BeginMask, false)) {
+		return nil, nil, 0, false
+	}
+	cs, err := cuts(a, dims(a.X))
+	return blockOf(cs, err, a.X)
+}
+
+// Block says where the elements of a slice lie in X; see SliceByIndexArgs.Block.
+func (a *SliceBySizeArgs) Block() (shape, strides []int, offset int, ok bool) {
+	cs, err := sizeCuts(a)
+	if _, known := knownInts(a.Begin); !known {
+		return nil, nil, 0, false
+	}
+	return blockOf(cs, err, a.X)
+}
+
+func blockOf(cs []cut, err error, x *mil.Value) (shape, strides []int, offset int, ok bool) {
+	if err != nil || !x.Type.IsStatic() {
+		return nil, nil, 0, false
+	}
+	for _, c := range cs {
+		if c.size < 0 {
+			return nil, nil, 0, false
+		}
+	}
+	m := sliceMove(cs, dims(x))
+	return m.shape, m.from, m.fromAt, true
 }
 
 func evalSliceByIndex(a *SliceByIndexArgs) ([]*tensor.Tensor, error) {

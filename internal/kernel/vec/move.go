@@ -173,3 +173,29 @@ func walk(dst, src []float32, size, step []int, run int, f func(d, s []float32))
 		}
 	}
 }
+
+// CopyStrided copies the elements of src that lie, along each dimension of
+// shape, so many places apart, the first at offset, to dst, where they lie
+// together.
+func CopyStrided(dst, src []float32, shape, strides []int, offset int) {
+	switch len(shape) {
+	case 0:
+		dst[0] = src[offset]
+	case 1:
+		if dst = dst[:shape[0]]; strides[0] == 1 {
+			copy(dst, src[offset:offset+len(dst)])
+			return
+		}
+		for i := range dst {
+			dst[i] = src[offset+i*strides[0]]
+		}
+	default:
+		size := 1
+		for _, n := range shape[1:] {
+			size *= n
+		}
+		for i := range shape[0] {
+			CopyStrided(dst[i*size:(i+1)*size], src, shape[1:], strides[1:], offset+i*strides[0])
+		}
+	}
+}
