@@ -27,6 +27,7 @@ func always(f lowerFunc) []rule { return []rule{{since: 1, lower: f}} }
 // rules are all families' rows.
 var rules = merged(
 	elementwiseRules, integerRules, shapeRules, constantRules, padRules, reduceRules, matrixRules, convRules, poolRules,
+	indexRules, normalizationRules, quantizeRules, sequenceRules,
 )
 
 func merged(families ...table) table {

@@ -1,0 +1,269 @@
+package onnx
+
+import (
+	"github.com/smelt-ml/smelt/mil"
+	"github.com/smelt-ml/smelt/mil/op"
+	"github.com/smelt-ml/smelt/tensor"
+)
+
+// Quantized numbers are held in int32; arithmetic on them is that of floats,
+// exact as long as sums stay within 24 bits, but for products of integer
+// matrices, which are computed in integers where they could leave them.
+var quantizeRules = table{
+	"QuantizeLinear":        always(quantizeLinear),
+	"DequantizeLinear":      {{since: 1, lower: dequantizeLinear, narrow: true}},
+	"DynamicQuantizeLinear": always(dynamicQuantize),
+	"MatMulInteger":         always(matMulInteger),
+	"ConvInteger":           always(convInteger),
+	"QLinearMatMul":         always(qLinearMatMul),
+	"QLinearConv":           always(qLinearConv),
+}
+
+// along brings a scale or zero point to the shape that it broadcasts in: one
+// number, a vector along an axis, or blocks along it.
+func (b *Builder) along(v, x *mil.Value, axis, block int) *mil.Value {
+	if v == nil || b.Err() != nil {
+		return v
+	}
+	r := b.rank(x)
+	switch n := v.Type.Rank(); {
+	case n == 0:
+		return v
+	case n == 1 && v.Type.Shape[0] == 1:
+		return b.reshape(v)
+	case n == 1 && r > 0:
+		shape := repeat(1, r)
+		shape[axis] = -1
+		return b.reshape(v, shape...)
+	case n == r && block > 0:
+		size := x.Type.Shape[axis]
+		at := make([]int, max(size, 0))
+		for i := range at {
+			at[i] = i / block
+		}
+		g := op.GatherIOS17.Defaults()
+		g.X, g.Indices, g.Axis = v, b.ints(at...), axis
+		return b.gather(g)
+	}
+	return v
+}
+
+// quantized is round(x / scale) + zero within the range of a type; zero may be
+// nil.
+func (b *Builder) quantized(x, scale, zero *mil.Value, d tensor.DType) *mil.Value {
+	if !d.IsInt() || d.Bits() > 16 {
+		b.refuse("a quantization to %s", d)
+		return x
+	}
+	lo, hi := d.IntRange()
+	v := op.Round.Add(b.Builder, op.Unary{X: b.div(x, scale)})
+	if zero != nil {
+		v = b.add(v, b.cast(zero, v.Type.DType))
+	}
+	v = op.ClipIOS17.Add(b.Builder, op.AlphaBeta{X: v, Alpha: float32(lo), Beta: float32(hi)})
+	return b.SetDType(b.cast(v, tensor.Int32), d)
+}
+
+func quantizeLinear(b *Builder, n *Node) []*mil.Value {
+	if len(n.In) < 2 {
+		return b.fail("want a scale")
+	}
+	x, scale, zero := b.float(n.In[0]), n.In[1], n.input(2)
+	d := tensor.Uint8
+	if zero != nil {
+		d = b.DType(zero)
+	} else if n.Int("output_dtype", 0) != 0 {
+		var err error
+		if d, err = dtype(int32(n.Int("output_dtype", 0))); err != nil {
+			return b.refuse("%v", err)
+		}
+	}
+	axis := 0
+	if r := b.rank(x); r > 0 {
+		if axis = n.Int("axis", 1); axis >= -r && axis < r {
+			axis = b.axis(axis, r)
+		} else if scale.Type.Rank() > 0 && scale.Type.Shape[0] != 1 {
+			return b.fail("axis %d of %s", axis, x.Type)
+		}
+	}
+	block := n.Int("block_size", 0)
+	scale = b.cast(scale, x.Type.DType)
+	return one(b.quantized(x, b.along(scale, x, axis, block), b.along(zero, x, axis, block), d))
+}
+
+func (b *Builder) dequantized(x, scale, zero *mil.Value) *mil.Value {
+	if zero != nil {
+		x = b.sub(x, zero)
+	}
+	return b.mul(b.cast(x, scale.Type.DType), scale)
+}
+
+// kept is the number of elements from which on weights stay compressed in the
+// program.
+const kept = 1 << 10
+
+func dequantizeLinear(b *Builder, n *Node) []*mil.Value {
+	if len(n.In) < 2 {
+		return b.fail("want a scale")
+	}
+	x, scale, zero := n.In[0], n.In[1], n.input(2)
+	r := b.rank(x)
+	axis, block := 0, n.Int("block_size", 0)
+	if axis = n.Int("axis", 1); axis >= -r && axis < r {
+		axis = b.axis(axis, r)
+	} else if scale.Type.Rank() > 0 && scale.Type.Shape[0] != 1 {
+		return b.fail("axis %d of %s", axis, x.Type)
+	}
+	if v := b.compressed(x, scale, zero, axis, block); v != nil {
+		return one(v)
+	}
+	x, zero = b.l.widened(x), b.l.widened(zero)
+	if x.Type.DType != tensor.Int32 {
+		return b.refuse("a dequantization of %s", x.Type)
+	}
+	return one(b.dequantized(x, b.along(scale, x, axis, block), b.along(zero, x, axis, block)))
+}
+
+// compressed keeps known weights as they are stored, nil where these are not
+// of that kind.
+func (b *Builder) compressed(x, scale, zero *mil.Value, axis, block int) *mil.Value {
+	if b.Err() != nil || x.Const == nil || scale.Const == nil || x.Const.Len() < kept || zero != nil && zero.Const == nil {
+		return nil
+	}
+	d := x.Const.DType()
+	if d != tensor.Int8 && d != tensor.Uint8 && d != tensor.Int4 && d != tensor.Uint4 {
+		return nil
+	}
+	shape := repeat(1, x.Const.Rank())
+	switch n := scale.Const.Len(); {
+	case block > 0:
+		shape = scale.Const.Shape()
+		if len(shape) != x.Const.Rank() {
+			return nil
+		}
+		for i, s := range shape {
+			if s == 0 || x.Const.Shape()[i]%s != 0 || i != axis && s != x.Const.Shape()[i] || i == axis && x.Const.Shape()[i]/s != block {
+				return nil
+			}
+		}
+	case n > 1:
+		shape[axis] = n
+	}
+	if tensor.Size(shape) != scale.Const.Len() || zero != nil && (zero.Const.Len() != scale.Const.Len() || zero.Const.DType() != d) {
+		return nil
+	}
+	a := op.ConstexprBlockwiseShiftScaleArgs{Data: x.Const, Scale: scale.Const.Reshape(shape)}
+	if zero != nil {
+		a.Offset = zero.Const.Reshape(shape)
+	}
+	fold := b.Fold
+	b.Builder.Fold = nil
+	v := op.ConstexprBlockwiseShiftScale.Add(b.Builder, a)
+	b.Builder.Fold = fold
+	return v
+}
+
+// dynamicQuantize takes the range of its input, 0 included, as that of uint8.
+func dynamicQuantize(b *Builder, n *Node) []*mil.Value {
+	x := n.In[0]
+	zero := b.number(0, x)
+	axes := iota(b.rank(x))
+	hi := op.Maximum.Add(b.Builder, op.Binary{X: b.reduce(op.ReduceMax, x, axes, false), Y: zero})
+	lo := op.Minimum.Add(b.Builder, op.Binary{X: b.reduce(op.ReduceMin, x, axes, false), Y: zero})
+	scale := b.div(b.sub(hi, lo), b.number(255, x))
+	none := op.Equal.Add(b.Builder, op.Binary{X: scale, Y: zero})
+	divisor := b.sel(none, b.number(1, x), scale)
+	point := op.Round.Add(b.Builder, op.Unary{X: b.div(b.sub(zero, lo), divisor)})
+	point = op.ClipIOS17.Add(b.Builder, op.AlphaBeta{X: point, Alpha: 0, Beta: 255})
+	return []*mil.Value{
+		b.quantized(x, divisor, point, tensor.Uint8), b.SetDType(scale, tensor.Float32), b.SetDType(b.cast(point, tensor.Int32), tensor.Uint8),
+	}
+}
+
+// row brings the zero point of a left factor, one for each row perhaps, to a
+// column.
+func (b *Builder) row(v *mil.Value) *mil.Value {
+	if v != nil && v.Type.Rank() == 1 && v.Type.Shape[0] != 1 {
+		return b.expandDims(v, -1)
+	}
+	return v
+}
+
+// minus subtracts a zero point, which may be nil.
+func (b *Builder) minus(x, zero *mil.Value) *mil.Value {
+	if zero == nil {
+		return x
+	}
+	return b.sub(x, zero)
+}
+
+// exact is the number of products of bytes whose sum a float holds exactly.
+const exact = 1 << 24 / (255 * 255)
+
+func (b *Builder) integerProduct(x, y *mil.Value) *mil.Value {
+	if k := y.Type.Shape; len(k) > 1 && k[len(k)-2] >= 0 && k[len(k)-2] <= exact {
+		return b.cast(b.matmul(b.cast(x, tensor.Float32), b.cast(y, tensor.Float32)), tensor.Int32)
+	}
+	return b.matmul(x, y)
+}
+
+func matMulInteger(b *Builder, n *Node) []*mil.Value {
+	if len(n.In) < 2 || b.rank(n.In[1]) == 0 {
+		return b.fail("want two matrices")
+	}
+	x, y := b.minus(n.In[0], b.row(n.input(2))), b.minus(n.In[1], n.input(3))
+	return one(b.SetDType(b.integerProduct(x, y), tensor.Int32))
+}
+
+func convInteger(b *Builder, n *Node) []*mil.Value {
+	if len(n.In) < 2 {
+		return b.fail("want a weight")
+	}
+	w := n.In[1]
+	x, wz := b.minus(n.In[0], n.input(2)), n.input(3)
+	if wz != nil && wz.Type.Rank() == 1 && wz.Type.Shape[0] != 1 {
+		wz = b.reshape(wz, append([]int{-1}, repeat(1, b.rank(w)-1)...)...)
+	}
+	v := b.conv(n, b.cast(x, tensor.Float32), b.cast(b.minus(w, wz), tensor.Float32), nil)
+	return one(b.SetDType(b.cast(v, tensor.Int32), tensor.Int32))
+}
+
+func qLinearMatMul(b *Builder, n *Node) []*mil.Value {
+	if len(n.In) != 8 || b.rank(n.In[3]) == 0 {
+		return b.fail("want eight inputs")
+	}
+	x, y := b.minus(n.In[0], b.row(n.In[2])), b.minus(n.In[3], n.In[5])
+	scale := func(i int) *mil.Value { return b.cast(n.In[i], tensor.Float32) }
+	v := b.cast(b.integerProduct(x, y), tensor.Float32)
+	v = b.mul(v, b.mul(b.row(scale(1)), scale(4)))
+	return one(b.quantized(v, b.row(scale(6)), b.row(n.In[7]), b.DType(n.In[7])))
+}
+
+func qLinearConv(b *Builder, n *Node) []*mil.Value {
+	if len(n.In) < 8 {
+		return b.fail("want eight inputs")
+	}
+	for i, v := range n.In[:8] {
+		if v == nil {
+			return b.fail("input %d is missing", i)
+		}
+	}
+	r := b.rank(n.In[3])
+	channels := func(v *mil.Value, shape []int) *mil.Value {
+		if v.Type.Rank() == 1 && v.Type.Shape[0] != 1 {
+			return b.reshape(v, shape...)
+		}
+		return b.reshape(v)
+	}
+	filters := append([]int{-1}, repeat(1, max(r-1, 0))...)
+	out := append([]int{-1}, repeat(1, max(r-2, 0))...)
+	x := b.sub(n.In[0], b.reshape(n.In[2]))
+	w := b.sub(n.In[3], channels(n.In[5], filters))
+	var bias *mil.Value
+	if n.input(8) != nil {
+		bias = b.cast(n.In[8], tensor.Float32)
+	}
+	v := b.conv(n, b.cast(x, tensor.Float32), b.cast(w, tensor.Float32), bias)
+	v = b.mul(v, b.mul(b.reshape(n.In[1]), channels(n.In[4], out)))
+	return one(b.quantized(v, b.reshape(n.In[6]), b.reshape(n.In[7]), b.DType(n.In[7])))
+}
