@@ -66,9 +66,9 @@ func oneLine(err error) string {
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "smelt",
-		Short: "Look at, shrink, compare and run Core ML models",
-		Long: `smelt looks at Core ML models (.mlmodel, .mlpackage), shrinks, compares and
-runs them, on any machine.
+		Short: "Look at, convert, shrink, compare and run Core ML models",
+		Long: `smelt looks at Core ML models (.mlmodel, .mlpackage), makes them of others,
+shrinks, compares and runs them, on any machine.
 
 Every command takes --json and then prints one JSON object. It exits with 0 if
 all went well, 1 if not (one line on standard error says why), and 2 if it was
@@ -84,7 +84,7 @@ called wrongly.`,
 		RunE: func(*cobra.Command, []string) error { return nil },
 	}
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print one JSON object")
-	root.AddCommand(a.info(), a.quantize(), a.compare(), a.predict(), a.bench(), a.test(), a.demo(), a.version())
+	root.AddCommand(a.info(), a.convert(), a.quantize(), a.compare(), a.predict(), a.bench(), a.test(), a.demo(), a.version())
 	return root
 }
 

@@ -2,6 +2,9 @@ package mlprogram
 
 import (
 	"errors"
+	"fmt"
+	"math/bits"
+	"slices"
 
 	"github.com/smelt-ml/smelt/mil"
 	"github.com/smelt-ml/smelt/mil/op"
@@ -135,4 +138,58 @@ func update(b *mil.Builder, n *mil.Node) ([]*mil.Value, error) {
 		Inputs: []mil.Input{{Name: "input", Values: state}, {Name: "data", Values: one(n.Input("value"))}},
 	})
 	return again(b, n, "read_state", []mil.Input{{Name: "input", Values: state}}), nil
+}
+
+// restatements say operators of iOS 16 that expand constants as those of
+// iOS 18, which take codes as tensors of their own types.
+var restatements = map[string]func(n *mil.Node) error{
+	"constexpr_lut_to_dense":    lookUp,
+	"constexpr_sparse_to_dense": sparse,
+}
+
+// codes reads packed bits as a tensor of a type of so few bits.
+func codes(n *mil.Node, name string, d tensor.DType) (*mil.Value, []int, error) {
+	packed, shape := n.Input(name), n.Input("shape")
+	if packed == nil || shape == nil || packed.Const == nil || shape.Const == nil {
+		return nil, nil, errors.New("its arguments are not known")
+	}
+	var dims []int
+	for _, x := range shape.Const.Float64s() {
+		dims = append(dims, int(x))
+	}
+	t, err := tensor.FromPacked(d, dims, packed.Const.Packed())
+	if err != nil {
+		return nil, nil, fmt.Errorf("its argument %s: %w", name, err)
+	}
+	return mil.NewConst(packed.Name, t), dims, nil
+}
+
+func lookUp(n *mil.Node) error {
+	types := map[int]tensor.DType{1: tensor.Uint1, 2: tensor.Uint2, 4: tensor.Uint4, 6: tensor.Uint6, 8: tensor.Uint8}
+	lut := n.Input("lut")
+	if lut == nil || lut.Const == nil || lut.Const.Len() == 0 {
+		return errors.New("its table is not known")
+	}
+	entries := lut.Const.Len()
+	indices, dims, err := codes(n, "indices", types[bits.Len(uint(entries-1))])
+	if err != nil {
+		return err
+	}
+	// One table for everything: [1, …, 1, entries, 1].
+	shape := append(slices.Repeat([]int{1}, len(dims)), entries, 1)
+	n.Inputs = []mil.Input{
+		{Name: "indices", Values: one(indices)},
+		{Name: "lut", Values: one(mil.NewConst(lut.Name, lut.Const.Reshape(shape)))},
+	}
+	return nil
+}
+
+func sparse(n *mil.Node) error {
+	mask, _, err := codes(n, "mask", tensor.Uint1)
+	if err != nil {
+		return err
+	}
+	data := n.Input("nonzero_data")
+	n.Inputs = []mil.Input{{Name: "nonzero_data", Values: one(data)}, {Name: "mask", Values: one(mask)}}
+	return nil
 }

@@ -113,6 +113,14 @@ func (t *fitter) node(n *mil.Node) error {
 			return err
 		}
 	}
+	return typed(n, def)
+}
+
+// typed checks arguments and results against the declaration.
+func typed(n *mil.Node, def *op.Op) error {
+	if slices.ContainsFunc(n.Values(), expanded) {
+		return nil // its constants are only known when they are expanded
+	}
 	args, err := def.Bind(n, nil)
 	if err != nil {
 		return err
@@ -135,10 +143,18 @@ func (t *fitter) node(n *mil.Node) error {
 	return nil
 }
 
+// expanded tells the result of an operator that expands compressed constants.
+func expanded(v *mil.Value) bool {
+	return v.Node != nil && strings.HasPrefix(v.Node.Op, "constexpr_")
+}
+
 // restate says in one version of an operator what was said in another: an
 // argument that only one of them has must have its default value, and a
 // default that differs is spelt out.
 func restate(n *mil.Node, from, to *op.Op) error {
+	if rule := restatements[n.Op]; rule != nil && to.Since >= mil.IOS18 && from.Since < mil.IOS18 {
+		return rule(n)
+	}
 	kept := make([]mil.Input, 0, len(n.Inputs))
 	for _, in := range n.Inputs {
 		if param(to, in.Name) != nil {
@@ -147,14 +163,17 @@ func restate(n *mil.Node, from, to *op.Op) error {
 		}
 		p := param(from, in.Name)
 		if p == nil || !p.Optional || len(in.Values) != 1 || !isDefault(p, in.Values[0]) {
-			return fmt.Errorf("its argument %s exists since %s", in.Name, TargetName(since(n.Op, in.Name)))
+			if first := since(n.Op, in.Name); first > to.Since {
+				return fmt.Errorf("its argument %s exists since %s", in.Name, TargetName(first))
+			}
+			return fmt.Errorf("its argument %s is gone since %s", in.Name, TargetName(to.Since))
 		}
 	}
 	n.Inputs = kept
 	for i := range from.Params {
 		p := &from.Params[i]
 		q := param(to, p.Name)
-		if q == nil || !p.Optional || !p.Const || n.Input(p.Name) != nil || reflect.DeepEqual(p.Default, q.Default) {
+		if q == nil || !p.Optional || n.Input(p.Name) != nil || reflect.DeepEqual(p.Default, q.Default) || absent(p) && absent(q) {
 			continue
 		}
 		t := constant(p.Default, tensor.Float32)
@@ -165,6 +184,9 @@ func restate(n *mil.Node, from, to *op.Op) error {
 	}
 	return nil
 }
+
+// absent tells a parameter that has no default value.
+func absent(p *op.Param) bool { return constant(p.Default, tensor.Float32) == nil }
 
 func param(o *op.Op, name string) *op.Param {
 	for i := range o.Params {

@@ -218,13 +218,10 @@ func (c *Classifier) check(f *mil.Func) error {
 	return nil
 }
 
-// separate makes sure that each output is the result of an operation of its
-// own: neither an input nor another output. Probabilities become float32.
+// separate makes sure that each output is a value of its own: neither a
+// constant nor another output. An input that is an output keeps its name.
 func separate(f *mil.Func) {
 	seen := map[*mil.Value]bool{}
-	for _, v := range f.Inputs {
-		seen[v] = true
-	}
 	for i, v := range f.Body.Outputs {
 		if seen[v] || v.Const != nil {
 			out := &mil.Value{Name: v.Name, Type: v.Type}
@@ -261,7 +258,7 @@ func complete(b *mil.Block, opset mil.Opset) error {
 				}
 			}
 		}
-		if _, err := def.Bind(n, nil); err != nil {
+		if err := typed(n, def); err != nil {
 			return fmt.Errorf("%s: %w", n, err)
 		}
 	}

@@ -17,7 +17,7 @@ import (
 // stay what they are: casts stand between them and the operations, and
 // wherever else both types meet.
 func convert(f *mil.Func, from, to tensor.DType, keep func(*mil.Node) bool) {
-	c := &converter{from: from, to: to, keep: keep, opset: f.Opset, consts: map[*mil.Value]*mil.Value{}}
+	c := &converter{from: from, to: to, keep: keep, opset: f.Opset, consts: map[*mil.Value]*mil.Value{}, was: map[*mil.Value]origin{}}
 	known := forms{}
 	for _, v := range f.Inputs {
 		c.define(known, v)
@@ -37,7 +37,8 @@ type converter struct {
 	keep     func(*mil.Node) bool
 	opset    mil.Opset
 	consts   map[*mil.Value]*mil.Value
-	out      []*mil.Node // of the block that is being made
+	was      map[*mil.Value]origin // of values that changed
+	out      []*mil.Node           // of the block that is being made
 }
 
 // carriers hand values on without looking at them: these keep their types.
@@ -65,12 +66,11 @@ func (c *converter) block(b *mil.Block, known forms) {
 	for _, v := range b.Inputs {
 		c.define(known, v)
 	}
-	was := origins{}
 	for _, n := range b.Nodes {
-		c.node(n, known, was)
+		c.node(n, known)
 	}
 	for i, v := range b.Outputs {
-		b.Outputs[i] = c.final(b, i, v, known, was)
+		b.Outputs[i] = c.final(b, i, v, known)
 	}
 	b.Nodes, c.out = c.out, outer
 }
@@ -81,16 +81,14 @@ type origin struct {
 	name  string
 }
 
-type origins map[*mil.Value]origin
-
 // final is a block's output in the type that it had, under its name.
-func (c *converter) final(b *mil.Block, i int, v *mil.Value, known forms, was origins) *mil.Value {
-	o, changed := was[v]
+func (c *converter) final(b *mil.Block, i int, v *mil.Value, known forms) *mil.Value {
+	o, changed := c.was[v]
 	if !changed {
 		return v
 	}
 	out := c.want(v, o.dtype, known)
-	if out.Node == nil || slices.Contains(b.Outputs[:i], out) || slices.Contains(b.Outputs[i+1:], out) {
+	if !slices.Contains(c.out, out.Node) || slices.Contains(b.Outputs[:i], out) || slices.Contains(b.Outputs[i+1:], out) {
 		x := out
 		out = &mil.Value{Name: o.name, Type: x.Type}
 		out.Node = &mil.Node{Op: "identity", Name: o.name, Inputs: []mil.Input{{Name: "x", Values: []*mil.Value{x}}}, Outputs: []*mil.Value{out}}
@@ -100,7 +98,7 @@ func (c *converter) final(b *mil.Block, i int, v *mil.Value, known forms, was or
 	return out
 }
 
-func (c *converter) node(n *mil.Node, known forms, was origins) {
+func (c *converter) node(n *mil.Node, known forms) {
 	for _, nested := range n.Blocks {
 		c.block(nested, maps.Clone(known))
 	}
@@ -109,7 +107,7 @@ func (c *converter) node(n *mil.Node, known forms, was origins) {
 		c.out = append(c.out, n) // fit reports what does not exist
 		return
 	}
-	if c.through(n, known, was) {
+	if c.through(n, known) {
 		return
 	}
 	target := map[string]tensor.DType{} // by the letter of the argument types
@@ -121,7 +119,7 @@ func (c *converter) node(n *mil.Node, known forms, was origins) {
 		p := param(def, in.Name)
 		for j, v := range in.Values {
 			switch {
-			case p != nil && target[p.Type] == c.to && !c.spared(n, p, def):
+			case p != nil && target[letter(p)] == c.to && !c.spared(n, p, def):
 				in.Values[j] = c.want(v, c.to, known)
 			case p != nil && p.Type == "any" && !carriers[n.Op]:
 				if k := known[v]; k.from == nil && k.to != nil {
@@ -130,7 +128,7 @@ func (c *converter) node(n *mil.Node, known forms, was origins) {
 					in.Values[j] = k.from
 				}
 			case v.Type.Kind == mil.Tensor && v.Const == nil:
-				if o, changed := was[v]; changed {
+				if o, changed := c.was[v]; changed {
 					in.Values[j] = c.want(v, o.dtype, known)
 				} else {
 					in.Values[j] = c.want(v, v.Type.DType, known)
@@ -139,12 +137,12 @@ func (c *converter) node(n *mil.Node, known forms, was origins) {
 		}
 	}
 	c.out = append(c.out, n)
-	c.results(n, def, len(target) > 0, known, was)
+	c.results(n, def, len(target) > 0, known)
 }
 
-// through lets casts between the two types, and constants of one stored in the
-// other, vanish: whoever reads the result reads what was cast.
-func (c *converter) through(n *mil.Node, known forms, was origins) bool {
+// through lets casts between the two types, copies, and constants of one type
+// stored in the other vanish: whoever reads the result reads what was cast.
+func (c *converter) through(n *mil.Node, known forms) bool {
 	if len(n.Outputs) != 1 {
 		return false
 	}
@@ -156,12 +154,18 @@ func (c *converter) through(n *mil.Node, known forms, was origins) bool {
 		if !ok || out.Type.DType != c.from && out.Type.DType != c.to || x.Const != nil {
 			return false
 		}
-		was[out] = origin{out.Type.DType, out.Name}
+		c.was[out] = origin{out.Type.DType, out.Name}
 		known[out] = k
 		return true
+	case "identity":
+		if k, ok := known[n.Input("x")]; ok {
+			c.was[out] = origin{out.Type.DType, out.Name}
+			known[out] = k
+			return true
+		}
 	case "constexpr_cast":
 		if half := n.Input("source_val"); c.to == tensor.Float16 && half != nil && half.Const != nil {
-			was[out] = origin{out.Type.DType, out.Name}
+			c.was[out] = origin{out.Type.DType, out.Name}
 			known[out] = form{to: mil.NewConst(out.Name+"_to_fp16", half.Const)}
 			return true
 		}
@@ -169,16 +173,35 @@ func (c *converter) through(n *mil.Node, known forms, was origins) bool {
 	return false
 }
 
+// values is the name of the lists whose elements have one type that no letter
+// stands for: those of concat, stack and einsum.
+const values = "values"
+
+func letter(p *op.Param) string {
+	if p.List && p.Name == values {
+		return values
+	}
+	return p.Type
+}
+
+// allowed returns the types that the arguments of a parameter may have.
+func allowed(def *op.Op, p *op.Param) []tensor.DType {
+	if letter(p) == values {
+		return op.Float
+	}
+	return def.Types[p.Type]
+}
+
 // targets finds the letters whose arguments change their type.
 func (c *converter) targets(n *mil.Node, def *op.Op, known forms, target map[string]tensor.DType) {
 	for _, in := range n.Inputs {
 		p := param(def, in.Name)
-		if p == nil || !slices.Contains(def.Types[p.Type], c.to) {
+		if p == nil || !slices.Contains(allowed(def, p), c.to) {
 			continue
 		}
 		for _, v := range in.Values {
 			if _, ok := known[v]; ok || v.Type.Kind == mil.Tensor && v.Type.DType == c.from {
-				target[p.Type] = c.to
+				target[letter(p)] = c.to
 			}
 		}
 	}
@@ -205,7 +228,7 @@ func (c *converter) overflows(n *mil.Node, def *op.Op, known forms) bool {
 	}
 	for _, in := range n.Inputs {
 		p := param(def, in.Name)
-		if p == nil || !slices.Contains(def.Types[p.Type], c.to) {
+		if p == nil || !slices.Contains(allowed(def, p), c.to) {
 			continue
 		}
 		for _, v := range in.Values {
@@ -226,7 +249,7 @@ func (c *converter) overflows(n *mil.Node, def *op.Op, known forms) bool {
 }
 
 // results gives a node's outputs the types that follow from its arguments.
-func (c *converter) results(n *mil.Node, def *op.Op, changed bool, known forms, was origins) {
+func (c *converter) results(n *mil.Node, def *op.Op, changed bool, known forms) {
 	types := make([]mil.Type, 0, len(n.Outputs))
 	if args, err := def.Bind(n, nil); changed && err == nil {
 		types, _ = def.Infer(args)
@@ -242,7 +265,7 @@ func (c *converter) results(n *mil.Node, def *op.Op, changed bool, known forms, 
 			}
 		}
 		if d != v.Type.DType {
-			was[v] = origin{v.Type.DType, v.Name}
+			c.was[v] = origin{v.Type.DType, v.Name}
 			v.Type.DType = d
 			v.Name = c.named(v.Name)
 		}

@@ -1,0 +1,292 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/smelt-ml/smelt"
+	"github.com/smelt-ml/smelt/compare"
+	"github.com/smelt-ml/smelt/internal/convert"
+	"github.com/smelt-ml/smelt/mil"
+	"github.com/smelt-ml/smelt/mlmodel"
+	"github.com/smelt-ml/smelt/mlmodel/spec"
+	"github.com/smelt-ml/smelt/tensor"
+)
+
+// convertFlags are the flags of convert as they are given.
+type convertFlags struct {
+	out, to, target, precision string
+	keep                       []string
+	shapes                     []string
+	imageInputs, imageOutputs  []string
+	color                      string
+	scale                      float32
+	bias                       []float32
+	labels                     string
+	rename                     map[string]string
+	user                       map[string]string
+	meta                       mlmodel.Metadata
+	noVerify                   bool
+	inputs                     string
+	seed                       uint64
+}
+
+func (a *app) convert() *cobra.Command {
+	var c convertFlags
+	cmd := &cobra.Command{
+		Use:   "convert IN -o OUT",
+		Short: "Make an ML Program of a neural network, an ONNX model or another ML Program",
+		Long: `Make an ML Program (.mlpackage) of a neural network (.mlmodel), an ONNX model
+(.onnx) or another ML Program.
+
+Floats are computed in float16 unless --precision says fp32; an ML Program keeps
+its own. The target is the oldest system that has all operators, unless --target
+names one. Inputs and outputs stay float32.
+
+Afterwards source and result answer the same input, made by chance or given with
+--inputs, and the largest errors are told: max_rel_error is the largest error over
+the largest value.
+
+A shape is 1x3x224x224; with a range 1x3x64..512x64..512, the first being the
+default; or several that are allowed, 1x3x224x224,1x3x512x512.`,
+		Example: `  smelt convert SqueezeNet.mlmodel -o SqueezeNet.mlpackage
+  smelt convert resnet50.onnx -o resnet50.mlpackage --target ios16 --image-input input --color RGB --scale 0.0078431 --bias -1
+  smelt convert net.mlpackage -o net32.mlpackage --precision fp32
+  smelt convert bert.onnx -o bert.mlpackage --shape input_ids=1x128 --keep-fp32 layer_norm --labels classes.txt`,
+		Args: wants(1, 1, "one IN"),
+	}
+	f := cmd.Flags()
+	f.StringVarP(&c.out, "output", "o", "", "package to write")
+	f.StringVar(&c.to, "to", convert.MLProgram, "format to write: mlprogram")
+	f.StringVar(&c.target, "target", "", "oldest system that must run it: ios15, ios16, ios17 or ios18")
+	f.StringVar(&c.precision, "precision", "", "type that floats are computed in: fp16 or fp32")
+	f.StringSliceVar(&c.keep, "keep-fp32", nil, "operators, by type or name, that stay in float32: `OP,…`")
+	f.StringArrayVar(&c.shapes, "shape", nil, "shapes of an input, `NAME=SHAPES`; may be repeated")
+	f.StringArrayVar(&c.imageInputs, "image-input", nil, "input `NAME` that becomes a picture; may be repeated")
+	f.StringArrayVar(&c.imageOutputs, "image-output", nil, "output `NAME` that becomes a picture; may be repeated")
+	f.StringVar(&c.color, "color", "RGB", "colours of these pictures: RGB, BGR or GRAY")
+	f.Float32Var(&c.scale, "scale", 1, "factor of pixels from 0 to 255")
+	f.Float32SliceVar(&c.bias, "bias", nil, "added to scaled pixels: one `NUMBER`, or one for each channel")
+	f.StringVar(&c.labels, "labels", "", "`FILE` of class labels, one a line: makes a classifier")
+	f.StringToStringVar(&c.rename, "rename", nil, "new names of inputs and outputs: `OLD=NEW,…`")
+	f.StringVar(&c.meta.Author, "author", "", "author of the model")
+	f.StringVar(&c.meta.License, "license", "", "licence of the model")
+	f.StringVar(&c.meta.Version, "model-version", "", "version of the model")
+	f.StringVar(&c.meta.ShortDescription, "description", "", "what the model does")
+	f.StringToStringVar(&c.user, "user-defined", nil, "other metadata: `KEY=VALUE,…`")
+	f.BoolVar(&c.noVerify, "no-verify", false, "do not run source and result to compare them")
+	f.StringVar(&c.inputs, "inputs", "", ".npy or .npz `FILE` or folder of inputs to compare them on")
+	f.Uint64Var(&c.seed, "seed", 1, "of the input made by chance")
+	cmd.MarkFlagsMutuallyExclusive("no-verify", "inputs")
+	if err := cmd.MarkFlagRequired("output"); err != nil {
+		panic(err) // there is such a flag, some lines above
+	}
+	cmd.RunE = a.verb(func(ctx context.Context, args []string) error {
+		o, err := c.options()
+		if err != nil {
+			return err
+		}
+		if err := needFolder(c.out); err != nil {
+			return err
+		}
+		r, err := smelt.Convert(ctx, args[0], c.out, o)
+		if err != nil {
+			if len(r.Unsupported) > 0 && a.json { // others want the list
+				return errors.Join(a.print(r, nil), err)
+			}
+			return err
+		}
+		return a.print(r, func(w io.Writer) { writeConversion(w, r, args[0], c.out) })
+	})
+	return cmd
+}
+
+// options checks the flags.
+func (c *convertFlags) options() (smelt.ConvertOptions, error) {
+	o := smelt.ConvertOptions{Keep: c.keep, Rename: c.rename, Metadata: c.meta}
+	o.Metadata.UserDefined = c.user
+	if c.to != convert.MLProgram {
+		return o, misuse("--to %q: want mlprogram", c.to)
+	}
+	if c.target != "" {
+		targets := map[string]mil.Opset{"ios15": mil.IOS15, "ios16": mil.IOS16, "ios17": mil.IOS17, "ios18": mil.IOS18}
+		if o.Target = targets[strings.ToLower(c.target)]; o.Target == 0 {
+			return o, misuse("--target %q: want ios15, ios16, ios17 or ios18", c.target)
+		}
+	}
+	switch c.precision {
+	case "":
+	case "fp16":
+		o.Float = tensor.Float16
+	case "fp32":
+		o.Float = tensor.Float32
+	default:
+		return o, misuse("--precision %q: want fp16 or fp32", c.precision)
+	}
+	o.Shapes = map[string]smelt.InputShapes{}
+	for _, s := range c.shapes {
+		name, text, ok := strings.Cut(s, "=")
+		if !ok || name == "" {
+			return o, misuse("--shape %s: want NAME=SHAPES", s)
+		}
+		shapes, err := parseAllowed(text)
+		if err != nil {
+			return o, misuse("--shape %s: %w", s, err)
+		}
+		o.Shapes[name] = shapes
+	}
+	colors := map[string]convert.Color{
+		"RGB": spec.ImageFeatureType_RGB, "BGR": spec.ImageFeatureType_BGR, "GRAY": spec.ImageFeatureType_GRAYSCALE,
+	}
+	color, ok := colors[strings.ToUpper(c.color)]
+	if !ok {
+		return o, misuse("--color %q: want RGB, BGR or GRAY", c.color)
+	}
+	if len(c.imageInputs) == 0 && (c.scale != 1 || len(c.bias) > 0) {
+		return o, misuse("--scale and --bias go with --image-input")
+	}
+	o.ImageInputs = map[string]smelt.ImageInput{}
+	for _, name := range c.imageInputs {
+		o.ImageInputs[name] = smelt.ImageInput{Color: color, Scale: c.scale, Bias: c.bias}
+	}
+	o.ImageOutputs = map[string]convert.Color{}
+	for _, name := range c.imageOutputs {
+		o.ImageOutputs[name] = color
+	}
+	var err error
+	if c.labels != "" {
+		if o.Labels, err = readLines(c.labels); err != nil {
+			return o, err
+		}
+	}
+	if !c.noVerify {
+		o.Verify = &smelt.ConvertVerify{Seed: c.seed}
+		if c.inputs != "" {
+			o.Verify.Inputs = func(face mlmodel.Interface) ([]map[string]any, error) { return someInputs(c.inputs, face) }
+		}
+	}
+	return o, err
+}
+
+// readLines reads labels, one a line.
+func readLines(path string) ([]string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var lines []string
+	s := bufio.NewScanner(f)
+	for s.Scan() {
+		lines = append(lines, strings.TrimSuffix(s.Text(), "\r"))
+	}
+	if err := s.Err(); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if len(lines) == 0 {
+		return nil, fmt.Errorf("%s: there are no labels", path)
+	}
+	return lines, nil
+}
+
+// someInputs reads the inputs that a conversion is checked on.
+func someInputs(path string, face mlmodel.Interface) ([]map[string]any, error) {
+	const most = 100
+	source, err := compare.Arrays(path, face)
+	if err != nil {
+		return nil, err
+	}
+	var out []map[string]any
+	for in := range source.All {
+		if len(out) == most {
+			break
+		}
+		features, err := in.Open()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, compare.Bind(features, face))
+	}
+	return out, nil
+}
+
+// parseAllowed reads 1x3x224x224, 1x3x64..512x64..512, or several with commas.
+func parseAllowed(text string) (smelt.InputShapes, error) {
+	var s smelt.InputShapes
+	all := strings.Split(text, ",")
+	for _, one := range all {
+		var shape []int
+		ranged := false
+		var ranges []mlmodel.Range
+		for part := range strings.SplitSeq(one, "x") {
+			low, high, isRange := strings.Cut(part, "..")
+			a, err := strconv.Atoi(low)
+			b := a
+			if err == nil && isRange {
+				ranged = true
+				b, err = strconv.Atoi(high)
+			}
+			if err != nil || a < 1 || b < a {
+				return s, fmt.Errorf("%q is no size", part)
+			}
+			shape = append(shape, a)
+			ranges = append(ranges, mlmodel.Range{Min: int64(a), Max: int64(b)})
+		}
+		if _, err := tensor.CheckShape(shape); err != nil {
+			return s, err
+		}
+		switch {
+		case ranged && len(all) > 1:
+			return s, errors.New("want a range of sizes or several shapes, not both")
+		case ranged:
+			s.Ranges = ranges
+		case len(all) > 1:
+			if len(s.Enumerated) > 0 && len(s.Enumerated[0]) != len(shape) {
+				return s, errors.New("the shapes have different ranks")
+			}
+			s.Enumerated = append(s.Enumerated, shape)
+		}
+		if s.Default == nil {
+			s.Default = shape
+		}
+	}
+	return s, nil
+}
+
+// writeConversion tells people what was done.
+func writeConversion(w io.Writer, r *smelt.ConvertReport, in, out string) {
+	for _, name := range slices.SortedFunc(maps.Keys(r.Ops), func(a, b string) int {
+		return cmp.Or(r.Ops[b]-r.Ops[a], strings.Compare(a, b))
+	}) {
+		fmt.Fprintf(w, "%s\t%d\n", name, r.Ops[name])
+	}
+	fmt.Fprintln(w)
+	for _, n := range r.Notes {
+		fmt.Fprintf(w, "note: %s\n", plain(n))
+	}
+	if c := r.Check; c != nil {
+		for _, name := range slices.Sorted(maps.Keys(c.Outputs)) {
+			d := c.Outputs[name]
+			snr := "∞"
+			if d.SNR != nil {
+				snr = fmt.Sprintf("%.1f dB", *d.SNR)
+			}
+			fmt.Fprintf(w, "%s: largest error %.3g (%.3g of the largest value), SNR %s\n", plain(name), d.MaxAbs, d.MaxRel, snr)
+		}
+		if c.Skipped != "" {
+			fmt.Fprintf(w, "not compared: %s\n", plain(c.Skipped))
+		}
+	}
+	fmt.Fprintf(w, "%s: ML Program for %s, %s, from %s (%s), in %.2f s\n", plain(out), r.System, bytesText(r.SizeAfter), bytesText(r.SizeBefore), plain(r.Source), r.Seconds)
+}

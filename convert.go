@@ -1,0 +1,26 @@
+package smelt
+
+import (
+	"context"
+
+	"github.com/smelt-ml/smelt/internal/backend/mlprogram"
+	"github.com/smelt-ml/smelt/internal/convert"
+)
+
+// What Convert is told and tells.
+type (
+	ConvertOptions = convert.Options
+	ConvertReport  = convert.Report
+	ConvertVerify  = convert.Verify
+	// InputShapes are those that an input of a converted model may have.
+	InputShapes = mlprogram.Shapes
+	// ImageInput makes a picture of an array input.
+	ImageInput = mlprogram.Image
+)
+
+// Convert writes a model of another format or of other types: a neural network
+// (.mlmodel), an ML Program or an ONNX model as an ML Program (.mlpackage). If it
+// fails nothing is written, and the report lists what could not be expressed.
+func Convert(ctx context.Context, in, out string, o ConvertOptions) (*ConvertReport, error) {
+	return convert.File(ctx, in, out, o)
+}

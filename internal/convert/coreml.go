@@ -1,0 +1,171 @@
+package convert
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/smelt-ml/smelt/fault"
+	"github.com/smelt-ml/smelt/internal/backend/mlprogram"
+	"github.com/smelt-ml/smelt/internal/frontend/coreml"
+	"github.com/smelt-ml/smelt/internal/predict"
+	"github.com/smelt-ml/smelt/mil"
+	"github.com/smelt-ml/smelt/mlmodel"
+	"github.com/smelt-ml/smelt/mlmodel/spec"
+	"github.com/smelt-ml/smelt/tensor"
+)
+
+// openCoreML reads an ML Program or a neural network.
+func openCoreML(path string, o Options) (*source, error) {
+	doc, err := mlmodel.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	s, err := fromDocument(doc, o)
+	if err != nil {
+		doc.Close()
+		return nil, fault.InFile(err, path)
+	}
+	s.close = func() { doc.Close() }
+	return s, nil
+}
+
+func fromDocument(doc *mlmodel.Model, o Options) (*source, error) {
+	size, err := doc.Size()
+	if err != nil {
+		return nil, err
+	}
+	m := doc.Spec()
+	s := &source{
+		kind: doc.Kind(), size: size, meta: doc.Metadata(), close: func() {},
+		program: &mlprogram.Program{Description: proto.CloneOf(m.GetDescription())},
+		run: func(ctx context.Context, in predict.Features) (predict.Features, error) {
+			p, err := predict.Load(doc, predict.Options{})
+			if err != nil {
+				return nil, err
+			}
+			defer p.Close()
+			return p.Predict(ctx, in, nil)
+		},
+	}
+	switch m.WhichType() {
+	case spec.Model_MlProgram_case:
+		return s, s.readProgram(doc)
+	case spec.Model_NeuralNetwork_case, spec.Model_NeuralNetworkClassifier_case, spec.Model_NeuralNetworkRegressor_case:
+		return s, s.lowerNetwork(doc, o)
+	}
+	return nil, fault.New(fault.Unsupported, "", "a model of type %s does not become an ML Program: only networks do", doc.Kind())
+}
+
+// readProgram reads every function, the default one first.
+func (s *source) readProgram(doc *mlmodel.Model) error {
+	m := doc.Spec()
+	first := m.GetDescription().GetDefaultFunctionName()
+	var names []string
+	for _, f := range m.GetDescription().GetFunctions() {
+		if f.GetName() == first {
+			names = append([]string{first}, names...)
+		} else {
+			names = append(names, f.GetName())
+		}
+	}
+	if len(names) == 0 {
+		names = []string{"main"}
+	}
+	for _, name := range names {
+		net, err := coreml.ReadProgram(m.GetMlProgram(), name, doc.Blob)
+		if err != nil {
+			return err
+		}
+		s.least = max(s.least, net.Func.Opset)
+		s.program.Funcs = append(s.program.Funcs, net.Func)
+		if net.Classifier != nil {
+			if len(names) > 1 {
+				return fault.New(fault.Unsupported, "", "a classifier with several functions")
+			}
+			s.program.Classifier = (*mlprogram.Classifier)(net.Classifier)
+		}
+	}
+	return nil
+}
+
+// lowerNetwork lowers a neural network for the shapes that are asked for, or
+// declared.
+func (s *source) lowerNetwork(doc *mlmodel.Model, o Options) error {
+	s.float = tensor.Float16
+	m := doc.Spec()
+	var inputs []coreml.Input
+	for _, d := range m.GetDescription().GetInput() {
+		in, err := s.input(d, o)
+		if err != nil {
+			return fault.New(fault.BadShape, fmt.Sprintf("input %q", d.GetName()), "%w", err)
+		}
+		inputs = append(inputs, in)
+	}
+	net, err := coreml.LowerNetwork(m, inputs, doc.Weights)
+	if err != nil {
+		return err
+	}
+	s.program.Funcs = []*mil.Func{net.Func}
+	if c := net.Classifier; c != nil {
+		s.program.Classifier = (*mlprogram.Classifier)(c)
+	}
+	// Numbers that the source gives as integers stay such.
+	for _, d := range m.GetDescription().GetOutput() {
+		if d.GetType().GetMultiArrayType().GetDataType() != spec.ArrayFeatureType_INT32 {
+			continue
+		}
+		for i, v := range net.Func.Body.Outputs {
+			if v.Name == d.GetName() && v.Type.DType != tensor.Int32 {
+				net.Func.Body.Outputs[i] = cast(net.Func, v, tensor.Int32)
+			}
+		}
+	}
+	return nil
+}
+
+// input is one input of a network at the shape that it is going to have.
+func (s *source) input(d *spec.FeatureDescription, o Options) (coreml.Input, error) {
+	in := coreml.Input{Name: d.GetName()}
+	f := mlmodel.DescribeFeature(d)
+	var shape []int
+	dtype := tensor.Float32
+	flexible := false
+	switch {
+	case f.Image != nil:
+		in.Image, in.BGR = true, f.Image.ColorSpace == "BGR"
+		c := 3
+		if f.Image.ColorSpace == "GRAYSCALE" || f.Image.ColorSpace == "GRAYSCALE_FLOAT16" {
+			c = 1
+		}
+		shape = []int{1, c, int(f.Image.Height), int(f.Image.Width)}
+		flexible = f.Image.Flexible()
+	case f.Array != nil:
+		for _, n := range f.Array.Shape {
+			shape = append(shape, int(n))
+		}
+		flexible = f.Array.Flexible()
+		if f.Array.DType == tensor.Int32 {
+			dtype = tensor.Int32
+		}
+	case f.Kind == mlmodel.Double || f.Kind == mlmodel.Int64:
+		shape = []int{1}
+	default:
+		return in, fmt.Errorf("is of type %s", f.Type())
+	}
+	if given, ok := o.Shapes[in.Name]; ok {
+		if len(given.Ranges) > 0 || len(given.Enumerated) > 0 {
+			return in, errors.New("a neural network is converted for one shape: give one")
+		}
+		shape = given.Default
+	} else if flexible {
+		s.notes = append(s.notes, fmt.Sprintf("input %q had flexible shapes and has %s now", in.Name, tensor.FormatShape(shape)))
+	}
+	if _, err := tensor.CheckShape(shape); err != nil {
+		return in, err
+	}
+	in.Type = mil.TensorType(dtype, shape...)
+	return in, nil
+}

@@ -1,0 +1,109 @@
+package convert
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/smelt-ml/smelt/internal/backend/mlprogram"
+	"github.com/smelt-ml/smelt/internal/engine"
+	"github.com/smelt-ml/smelt/internal/frontend/onnx"
+	"github.com/smelt-ml/smelt/internal/kernel/cpu"
+	"github.com/smelt-ml/smelt/internal/kernel/par"
+	"github.com/smelt-ml/smelt/internal/predict"
+	"github.com/smelt-ml/smelt/mil"
+	"github.com/smelt-ml/smelt/mlmodel"
+	"github.com/smelt-ml/smelt/tensor"
+)
+
+// openONNX reads an ONNX model.
+func openONNX(path string, o Options) (*source, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	m, err := onnx.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	wanted := onnx.Options{Shapes: map[string][]int{}}
+	for name, s := range o.Shapes {
+		wanted.Shapes[name] = openShape(s)
+	}
+	p, err := m.Program(wanted)
+	if err != nil {
+		return nil, err
+	}
+	f := p.Func
+	s := &source{
+		kind: "onnx", size: info.Size(), float: tensor.Float16, notes: p.Notes,
+		meta:    mlmodel.Metadata{ShortDescription: m.Doc(), UserDefined: m.Metadata()},
+		program: &mlprogram.Program{Funcs: []*mil.Func{f}},
+		close:   func() {},
+	}
+	if o.Verify != nil {
+		kept := f.Clone()
+		s.run = func(ctx context.Context, in predict.Features) (predict.Features, error) {
+			return runFunc(ctx, kept, in)
+		}
+	}
+	return s, nil
+}
+
+// runFunc computes what a function gives for arrays.
+func runFunc(ctx context.Context, f *mil.Func, in predict.Features) (predict.Features, error) {
+	args := make([]*tensor.Tensor, len(f.Inputs))
+	types := make([]mil.Type, len(f.Inputs))
+	for i, v := range f.Inputs {
+		t, ok := in[v.Name].(*tensor.Tensor)
+		if !ok {
+			return nil, fmt.Errorf("input %q: want an array, have a %T", v.Name, in[v.Name])
+		}
+		if len(v.Type.Shape) == 0 && !v.Type.AnyRank && t.Len() == 1 {
+			t = t.Reshape(nil)
+		}
+		t, err := t.ConvertTo(v.Type.DType)
+		if err != nil {
+			return nil, err
+		}
+		args[i], types[i] = t, mil.TypeOf(t)
+	}
+	level, err := cpu.Active()
+	if err != nil {
+		return nil, err
+	}
+	plan, err := engine.Compile(f, types, engine.Options{Level: level})
+	if err != nil {
+		return nil, err
+	}
+	pool := par.New(0)
+	defer pool.Close()
+	outs, err := plan.NewRun(pool).Do(ctx, args, nil)
+	if err != nil {
+		return nil, err
+	}
+	result := predict.Features{}
+	for i, v := range f.Body.Outputs {
+		result[v.Name] = outs[i]
+	}
+	return result, nil
+}
+
+// openShape is a shape with -1 where several sizes are allowed.
+func openShape(s mlprogram.Shapes) []int {
+	shape := append([]int(nil), s.Default...)
+	for i, r := range s.Ranges {
+		if r.Min != r.Max {
+			shape[i] = -1
+		}
+	}
+	for _, e := range s.Enumerated {
+		for i, n := range e {
+			if n != s.Default[i] {
+				shape[i] = -1
+			}
+		}
+	}
+	return shape
+}

@@ -1,0 +1,303 @@
+package convert
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"github.com/smelt-ml/smelt/internal/backend/mlprogram"
+	"github.com/smelt-ml/smelt/internal/media"
+	"github.com/smelt-ml/smelt/internal/predict"
+	"github.com/smelt-ml/smelt/mlmodel"
+	"github.com/smelt-ml/smelt/tensor"
+)
+
+// Verify says how a result is checked: source and result answer the same
+// inputs, those given or one that is made by chance.
+type Verify struct {
+	// Inputs returns inputs for a model of that interface; nil makes one.
+	Inputs func(mlmodel.Interface) ([]map[string]any, error)
+	Seed   uint64
+}
+
+// Check is how far the result's answers are from the source's.
+type Check struct {
+	Samples int `json:"samples"`
+	// Outputs has the errors by the names in the result.
+	Outputs map[string]*Difference `json:"outputs"`
+	// Skipped tells why nothing was compared.
+	Skipped string `json:"skipped,omitempty"`
+}
+
+// Difference is how far an output is from the source's, over all samples.
+type Difference struct {
+	MaxAbs float64 `json:"max_abs_error"`
+	// MaxRel is MaxAbs over the largest absolute value of the source's.
+	MaxRel float64 `json:"max_rel_error"`
+	// SNR is the ratio of the source's power to that of the error in dB; absent
+	// where there is no error.
+	SNR *float64 `json:"snr_db"`
+
+	most, power, noise float64
+}
+
+// verify runs source and result.
+func verify(ctx context.Context, s *source, m *mlmodel.Model, names map[string]string, o Options) (*Check, error) {
+	c := &Check{Outputs: map[string]*Difference{}}
+	for op := range mlmodel.Operations(m.Spec()) {
+		if t := op.GetType(); len(t) > 7 && t[:7] == "random_" {
+			c.Skipped = fmt.Sprintf("%s gives other numbers each time", t)
+			return c, nil
+		}
+	}
+	result, err := predict.Load(m, predict.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer result.Close()
+	give := o.Verify.Inputs
+	if give == nil {
+		give = func(mlmodel.Interface) ([]map[string]any, error) { return generated(result, o.Verify.Seed) }
+	}
+	inputs, err := give(mlmodel.Describe(m.Spec().GetDescription())[0])
+	if err != nil {
+		return nil, err
+	}
+	for _, in := range inputs {
+		asked := predict.Features{}
+		for name, v := range in {
+			if image, ok := o.ImageInputs[name]; ok {
+				if v, err = scaled(v, image); err != nil {
+					return nil, fmt.Errorf("input %q: %w", name, err)
+				}
+			}
+			asked[sourceName(names, name)] = v
+		}
+		want, err := s.run(ctx, asked)
+		if err != nil {
+			// By chance, perhaps: an index out of range, for example.
+			c.Skipped = "the source cannot be run: " + err.Error()
+			return c, nil
+		}
+		have, err := result.Predict(ctx, in, nil)
+		if err != nil {
+			return nil, err
+		}
+		c.Samples++
+		for name, h := range have {
+			w, ok := want[sourceName(names, name)]
+			if !ok {
+				continue // labels that the source did not have
+			}
+			d := c.Outputs[name]
+			if d == nil {
+				d = &Difference{}
+				c.Outputs[name] = d
+			}
+			if err := d.add(w, h); err != nil {
+				return nil, fmt.Errorf("output %q: %w", name, err)
+			}
+		}
+	}
+	for _, d := range c.Outputs {
+		d.finish()
+	}
+	return c, nil
+}
+
+func sourceName(names map[string]string, name string) string {
+	if old, ok := names[name]; ok {
+		return old
+	}
+	return name
+}
+
+// scaled is what the program sees of a picture that the model takes now.
+func scaled(v any, image mlprogram.Image) (any, error) {
+	m, ok := v.(*media.Image)
+	if !ok {
+		return v, nil // arrays are taken as they are
+	}
+	order := media.RGB
+	switch image.Color.String() {
+	case "BGR":
+		order = media.BGR
+	case "GRAYSCALE", "GRAYSCALE_FLOAT16":
+		order = media.Gray
+	}
+	c := order.Channels()
+	data := make([]float32, c*m.W*m.H)
+	if err := media.ToPlanar(m, order, data); err != nil {
+		return nil, err
+	}
+	for i := range data {
+		if image.Scale != 0 {
+			data[i] *= image.Scale
+		}
+		switch at := i / (m.W * m.H); {
+		case len(image.Bias) == 1:
+			data[i] += image.Bias[0]
+		case at < len(image.Bias):
+			data[i] += image.Bias[at]
+		}
+	}
+	return tensor.Floats([]int{1, c, m.H, m.W}, data), nil
+}
+
+// generated makes inputs by chance: pictures of noise, floats within ±1,
+// integers 0 and 1, which most tables of numbers have.
+func generated(m *predict.Model, seed uint64) ([]map[string]any, error) {
+	r := rand.New(rand.NewPCG(seed, 0))
+	in := predict.Features{}
+	for _, d := range m.Inputs() {
+		f := mlmodel.DescribeFeature(d)
+		switch {
+		case f.Image != nil:
+			c := 3
+			if f.Image.ColorSpace == "GRAYSCALE" || f.Image.ColorSpace == "GRAYSCALE_FLOAT16" {
+				c = 1
+			}
+			if _, err := tensor.CheckShape([]int{c, int(f.Image.Height), int(f.Image.Width)}); err != nil {
+				return nil, err
+			}
+			p := media.New(int(f.Image.Width), int(f.Image.Height), c)
+			for i := range p.Pix {
+				p.Pix[i] = uint8(r.UintN(256))
+			}
+			in[f.Name] = p
+		case f.Array != nil:
+			var shape []int
+			for _, n := range f.Array.Shape {
+				shape = append(shape, int(n))
+			}
+			n, err := tensor.CheckShape(shape)
+			if err != nil {
+				return nil, err
+			}
+			data := make([]float32, n)
+			for i := range data {
+				if f.Array.DType.IsInt() {
+					data[i] = float32(r.IntN(2))
+				} else {
+					data[i] = 2*r.Float32() - 1
+				}
+			}
+			in[f.Name] = tensor.Floats(shape, data)
+		default:
+			return nil, fmt.Errorf("input %q: is of type %s", f.Name, f.Type())
+		}
+	}
+	return []map[string]any{in}, nil
+}
+
+// add takes one sample's output.
+func (d *Difference) add(want, have any) error {
+	switch w := want.(type) {
+	case *tensor.Tensor:
+		h, ok := have.(*tensor.Tensor)
+		if !ok || h.Len() != w.Len() {
+			return fmt.Errorf("was %v, is %v", w, have)
+		}
+		a, b := w.Float64s(), h.Float64s()
+		for i := range a {
+			d.pair(a[i], b[i])
+		}
+	case *media.Image:
+		h, ok := have.(*media.Image)
+		if !ok || len(h.Pix) != len(w.Pix) {
+			return fmt.Errorf("was a picture of %d×%d, is another", w.W, w.H)
+		}
+		for i := range w.Pix {
+			d.pair(float64(w.Pix[i]), float64(h.Pix[i]))
+		}
+	case map[string]float64:
+		return each(d, w, have)
+	case map[int64]float64:
+		return each(d, w, have)
+	case float64:
+		return d.numbers(w, have)
+	case int64:
+		return d.numbers(float64(w), have)
+	case string:
+		d.pair(0, truth(have != want))
+	default:
+		return fmt.Errorf("is a %T", want)
+	}
+	return nil
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// numbers compares a number with one that may have become an array.
+func (d *Difference) numbers(want float64, have any) error {
+	switch h := have.(type) {
+	case float64:
+		d.pair(want, h)
+	case int64:
+		d.pair(want, float64(h))
+	case *tensor.Tensor:
+		if h.Len() != 1 {
+			return fmt.Errorf("was a number, is %v", h)
+		}
+		d.pair(want, h.Float64s()[0])
+	default:
+		return fmt.Errorf("was a number, is a %T", have)
+	}
+	return nil
+}
+
+func each[K comparable](d *Difference, want map[K]float64, have any) error {
+	h, ok := have.(map[K]float64)
+	if !ok || len(h) != len(want) {
+		return fmt.Errorf("was %d probabilities, is %T", len(want), have)
+	}
+	for k, w := range want {
+		x, ok := h[k]
+		if !ok {
+			return fmt.Errorf("has no label %v", k)
+		}
+		d.pair(w, x)
+	}
+	return nil
+}
+
+// pair takes one number of both. NaN equals NaN, an infinity itself.
+func (d *Difference) pair(want, have float64) {
+	if want == have || math.IsNaN(want) && math.IsNaN(have) {
+		if !math.IsNaN(want) && !math.IsInf(want, 0) {
+			d.most = max(d.most, math.Abs(want))
+			d.power += want * want
+		}
+		return
+	}
+	e := math.Abs(want - have)
+	if math.IsNaN(e) || math.IsInf(e, 0) {
+		e = math.MaxFloat64 // which JSON can hold
+	}
+	d.MaxAbs = max(d.MaxAbs, e)
+	d.noise += min(e*e, math.MaxFloat64)
+	if !math.IsNaN(want) && !math.IsInf(want, 0) {
+		d.most = max(d.most, math.Abs(want))
+		d.power += want * want
+	}
+}
+
+func (d *Difference) finish() {
+	d.MaxRel = d.MaxAbs
+	if d.most > 0 {
+		d.MaxRel = min(d.MaxAbs/d.most, math.MaxFloat64)
+	}
+	if d.noise > 0 {
+		snr := -300.0
+		if d.power > 0 {
+			snr = max(10*math.Log10(d.power/min(d.noise, math.MaxFloat64)), -300)
+		}
+		d.SNR = &snr
+	}
+}
