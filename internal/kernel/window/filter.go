@@ -72,7 +72,13 @@ func NewFilter(l cpu.Level, s Shape) *Filter {
 	if f.run == nil || f.out[0] != 1 || s.In[2] == 0 {
 		return nil
 	}
-	f.makeMasks(l)
+	if l != cpu.NEON {
+		f.makeMasks(l)
+	} else if f.hasPlaces() {
+		f.makePlaces()
+	} else {
+		return nil
+	}
 	f.makeRows()
 	f.zeros = make([]float32, s.In[2])
 	return f
