@@ -27,7 +27,7 @@ func always(f lowerFunc) []rule { return []rule{{since: 1, lower: f}} }
 // rules are all families' rows.
 var rules = merged(
 	elementwiseRules, integerRules, shapeRules, constantRules, padRules, reduceRules, matrixRules, convRules, poolRules,
-	indexRules, normalizationRules, quantizeRules, sequenceRules,
+	indexRules, normalizationRules, quantizeRules, sequenceRules, resizeRules, recurrentRules, randomRules,
 )
 
 func merged(families ...table) table {
