@@ -28,6 +28,7 @@ func always(f lowerFunc) []rule { return []rule{{since: 1, lower: f}} }
 var rules = merged(
 	elementwiseRules, integerRules, shapeRules, constantRules, padRules, reduceRules, matrixRules, convRules, poolRules,
 	indexRules, normalizationRules, quantizeRules, sequenceRules, resizeRules, recurrentRules, randomRules,
+	attentionRules, lossRules, samplingRules, signalRules,
 )
 
 func merged(families ...table) table {
