@@ -27,7 +27,7 @@ var kernels = [cpu.Levels]*Kernel{
 		direct: func(t *tile) { tileNEON(t, true) },
 		pack:   packNEON,
 		vec:    vec.For(cpu.NEON),
-		band:   bandGeneric, bandRows: genericRows,
+		band:   mulBandNEON, bandRows: len(bandNEON[0]),
 	},
 }
 
