@@ -11,8 +11,8 @@ import (
 	"github.com/smelt-ml/smelt/tensor"
 )
 
-// composition says an operator that no ML Program has in such as it has. It
-// returns the values of the operator's outputs.
+// composition says an operator that no ML Program has, or not in that way, in
+// such as it has. It returns the values of the operator's outputs.
 type composition func(b *mil.Builder, n *mil.Node) ([]*mil.Value, error)
 
 var compositions = map[string]composition{
@@ -24,6 +24,7 @@ var compositions = map[string]composition{
 	"network_nms":         suppression,
 	"network_slice":       slice,
 	"coreml_update_state": update,
+	"select":              choose,
 }
 
 // composed applies a rule: the nodes that it makes give the results of n.

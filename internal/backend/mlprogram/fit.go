@@ -113,6 +113,11 @@ func (t *fitter) node(n *mil.Node) error {
 			return err
 		}
 	}
+	if rule := adjustments[n.Op]; rule != nil {
+		if err := rule(n, t.target); err != nil {
+			return err
+		}
+	}
 	return typed(n, def)
 }
 

@@ -154,9 +154,10 @@ func describedVersion(s *spec.Model) int32 {
 
 // precision converts the float operations of a function.
 func precision(f *mil.Func, o Options, kept map[*mil.Node]bool) {
-	from := tensor.Float32
-	if o.Float == tensor.Float32 {
-		from = tensor.Float16
+	from := tensor.Float16
+	if o.Float == tensor.Float16 {
+		from = tensor.Float32
+		whole(f, kept)
 	}
 	convert(f, from, o.Float, func(n *mil.Node) bool {
 		return kept[n] || o.Keep != nil && o.Keep(n.Op, n.Name)

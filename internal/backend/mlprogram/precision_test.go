@@ -139,3 +139,33 @@ func TestNoZero(t *testing.T) {
 		}
 	}
 }
+
+// Numbers that stand for places are not rounded to what float16 has.
+func TestWholeNumbers(t *testing.T) {
+	b := mil.NewBuilder(mil.IOS17)
+	x := &mil.Value{Name: "x", Type: mil.TensorType(tensor.Float32, 1, 4)}
+	table := &mil.Value{Name: "table", Type: mil.TensorType(tensor.Float32, 5000, 2)}
+	b.SetPlace("places")
+	places := op.ReshapeIOS17.Add(b, op.ReshapeArgs{X: x, Shape: mil.NewConst("", tensor.Ints([]int{1}, []int32{4}))})
+	b.SetPlace("index")
+	index := op.CastIOS17.Add(b, op.CastIOS17Args{X: places, DType: "int32"})
+	b.SetPlace("taken")
+	g := op.GatherIOS17.Defaults()
+	g.X, g.Indices = table, index
+	taken := op.GatherIOS17.Add(b, g)
+	b.SetPlace("count")
+	shape := op.Shape.Add(b, op.Unary{X: taken})
+	floats := op.CastIOS17.Add(b, op.CastIOS17Args{X: shape, DType: "fp32"})
+	sum := op.Mul.Add(b, op.Binary{X: floats, Y: mil.NewConst("", tensor.Scalar(tensor.Float32, float32(3)))})
+	if b.Err() != nil {
+		t.Fatal(b.Err())
+	}
+	b.Block.Outputs = []*mil.Value{taken, sum}
+	f := &mil.Func{Name: "main", Opset: mil.IOS17, Inputs: []*mil.Value{x, table}, Body: b.Block}
+	_, f = write(t, f, mlprogram.Options{Float: tensor.Float16})
+	for _, n := range f.Body.Nodes {
+		if v := n.Outputs[0]; v.Type.DType == tensor.Float16 && n.Op != "gather" && n.Op != "cast" {
+			t.Errorf("%s gives %s", n, v.Type)
+		}
+	}
+}
