@@ -14,8 +14,8 @@
 //
 // gemm, window, winograd and vec have assembly. That of amd64 is written by the
 // generator in their folder _asm (a module of its own, for avo); "go generate" in a
-// room's folder writes it anew. That of arm64, in all but winograd, is written by
-// hand; the instructions without a name in Go's assembler are macros in its .h.
+// room's folder writes it anew. That of arm64 is written by hand; the instructions
+// without a name in Go's assembler are macros in its .h.
 // With the build tag noasm, and on other processors, there is only the Generic
 // level. Tests run each level that the machine has.
 //

@@ -11,7 +11,7 @@ import (
 //go:generate sh -c "cd _asm && go run . -out ../winograd_amd64.s -table ../table_amd64.go"
 
 var funcs = [cpu.Levels]*Funcs{
-	cpu.Generic: generic,
+	cpu.Generic: &generic,
 	cpu.AVX2: {
 		lanes: 8, panel: 3,
 		rows:    rowsAVX2,

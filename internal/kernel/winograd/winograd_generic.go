@@ -3,17 +3,12 @@ package winograd
 import "math"
 
 // The portable transforms take tiles one by one; panels are as wide as those of
-// the product that they are for.
+// the portable product.
 const genericLanes = 4
 
-var generic = portable(1)
-
-// portable is the portable transforms for panels of that many vectors of 4.
-func portable(panel int) *Funcs {
-	return &Funcs{
-		lanes: genericLanes, panel: panel,
-		rows: rowsGeneric, cols: colsGeneric, outputs: outputsGeneric(panel * genericLanes), finish: finishGeneric, peak: peakGeneric,
-	}
+var generic = Funcs{
+	lanes: genericLanes, panel: 1,
+	rows: rowsGeneric, cols: colsGeneric, outputs: outputsGeneric, finish: finishGeneric, peak: peakGeneric,
 }
 
 // forward is the values at the points of the transform of six inputs.
@@ -36,18 +31,22 @@ func rowsGeneric(q *Channel) {
 		if y := q.Top + r; y >= 0 && y < q.Height {
 			row = q.Src[y*q.Width:][:q.Width]
 		}
-		half := q.Half[r%Tile*Size*q.Step+r/Tile*q.across:]
-		for t := range q.across {
-			var d [Size]float32
-			for i := range d {
-				if x := t*Tile + q.start/4 + i; x >= 0 && x < len(row) {
-					d[i] = row[x]
-				}
+		tilesGeneric(q, q.Half[r%Tile*Size*q.Step+r/Tile*q.across:], row, 0, q.across)
+	}
+}
+
+// tilesGeneric transforms some tiles of a row, which is zeros beyond its ends.
+func tilesGeneric(q *Channel, half, row []float32, from, to int) {
+	for t := from; t < to; t++ {
+		var d [Size]float32
+		for i := range d {
+			if x := t*Tile + q.start/4 + i; x >= 0 && x < len(row) {
+				d[i] = row[x]
 			}
-			p0, p1, p2, p3, p4, p5 := forward(d[0], d[1], d[2], d[3], d[4], d[5])
-			for i, v := range [Size]float32{p0, p1, p2, p3, p4, p5} {
-				half[i*q.Step+t] = v
-			}
+		}
+		p0, p1, p2, p3, p4, p5 := forward(d[0], d[1], d[2], d[3], d[4], d[5])
+		for i, v := range [Size]float32{p0, p1, p2, p3, p4, p5} {
+			half[i*q.Step+t] = v
 		}
 	}
 }
@@ -64,21 +63,18 @@ func colsGeneric(dst []float32, dstStep int, half []float32, halfStep, across, v
 	}
 }
 
-// outputsGeneric transforms the points in panels of that many tiles.
-func outputsGeneric(width int) func(dst []float32, dstStep int, src []float32, vecs int, bias float32) {
-	return func(dst []float32, dstStep int, src []float32, vecs int, bias float32) {
-		for t := range vecs * genericLanes {
-			var half [Tile][Size]float32
-			for j := range Size {
-				at := func(i int) float32 { return src[(i*Size+j)*width+t] }
-				half[0][j], half[1][j], half[2][j], half[3][j] = backward(at(0), at(1), at(2), at(3), at(4), at(5))
-			}
-			for r := range half {
-				h := &half[r]
-				y0, y1, y2, y3 := backward(h[0], h[1], h[2], h[3], h[4], h[5])
-				d := dst[r*dstStep+t*Tile:][:Tile]
-				d[0], d[1], d[2], d[3] = y0+bias, y1+bias, y2+bias, y3+bias
-			}
+func outputsGeneric(dst []float32, dstStep int, src []float32, vecs int, bias float32) {
+	for t := range vecs * genericLanes {
+		var half [Tile][Size]float32
+		for j := range Size {
+			at := func(i int) float32 { return src[(i*Size+j)*genericLanes+t] }
+			half[0][j], half[1][j], half[2][j], half[3][j] = backward(at(0), at(1), at(2), at(3), at(4), at(5))
+		}
+		for r := range half {
+			h := &half[r]
+			y0, y1, y2, y3 := backward(h[0], h[1], h[2], h[3], h[4], h[5])
+			d := dst[r*dstStep+t*Tile:][:Tile]
+			d[0], d[1], d[2], d[3] = y0+bias, y1+bias, y2+bias, y3+bias
 		}
 	}
 }

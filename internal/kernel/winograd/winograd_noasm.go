@@ -4,4 +4,4 @@ package winograd
 
 import "github.com/smelt-ml/smelt/internal/kernel/cpu"
 
-var funcs = [cpu.Levels]*Funcs{cpu.Generic: generic}
+var funcs = [cpu.Levels]*Funcs{cpu.Generic: &generic}
