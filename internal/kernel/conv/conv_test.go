@@ -225,6 +225,7 @@ func TestPRelu(t *testing.T) {
 			{Channels: 6, Filters: 12, Groups: 1, Shape: window.Flat(9, 20, 3, 3)},
 			{Channels: 6, Filters: 12, Groups: 2, Shape: window.Flat(9, 20, 3, 3)},
 			{Channels: 6, Filters: 12, Groups: 6, Shape: window.Flat(9, 20, 3, 3)},
+			{Channels: 6, Filters: 12, Groups: 6, Shape: window.Flat(90, 30, 3, 3)}, // whose rows are shared out
 			{Channels: 6, Filters: 12, Groups: 1, Shape: window.Flat(3, 3, 3, 3)},
 		} {
 			const batch = 2
@@ -244,6 +245,32 @@ func TestPRelu(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestDepthwise has images whose rows are shared out.
+func TestDepthwise(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 10))
+	pools := []*par.Pool{par.New(1), par.New(2), par.New(3)}
+	for n := range 12 {
+		s := Shape{Channels: 5, Filters: 5 * (1 + n%2), Groups: 5, Shape: window.Flat(30+r.IntN(60), 20+r.IntN(40), 3+n/2%2*2, 3+n/2%2*2)}
+		s.Stride[1], s.Stride[2] = 1+n/4%2, 1+n/4%2
+		s.Pad = [3][2]int{{}, {r.IntN(3), r.IntN(3)}, {2, 2}}
+		weights, bias := random(r, s.Filters*s.Kernel[1]*s.Kernel[2]), random(r, s.Filters)
+		src, add := random(r, 2*s.Channels*window.Size(s.In)), random(r, 2*s.Filters*window.Size(s.Windows()))
+		act := []gemm.Act{gemm.Relu, gemm.Leaky(0.1), gemm.Func(vec.For(cpu.Generic).Relu)}[n%3]
+		levels(t, func(t *testing.T, l cpu.Level) {
+			c := New(l, s, weights, bias, act)
+			for i, p := range append(pools, pools...) {
+				got, also := slices.Clone(add), []float32(nil)
+				if i >= len(pools) {
+					also = got
+				}
+				sum, abs := naive(&s, 2, src, weights, bias, also)
+				c.Run(p, 2, got, src, also)
+				compare(t, fmt.Sprintf("%+v", s), got, sum, abs, len(weights)/s.Filters, act)
+			}
+		})
+	}
 }
 
 func TestTransposed(t *testing.T) {

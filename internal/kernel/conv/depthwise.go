@@ -44,6 +44,7 @@ type depthwiseJob struct {
 	pool          *par.Pool
 	dst, src, add []float32
 	work          []depthwiseWork // by worker
+	byRows        bool            // items are groups of rows
 }
 
 type depthwiseWork struct {
@@ -61,7 +62,12 @@ func (d *depthwise) run(pool *par.Pool, batch int, dst, src, add []float32) {
 	}
 	j.pool, j.dst, j.src, j.add = pool, dst, src, add
 	if d.filter != nil {
-		pool.Run(batch*d.Channels, j)
+		j.byRows = d.filter.Groups() >= 2*pool.Threads() && window.Size(d.In) >= gemm.Wide
+		if j.byRows {
+			pool.Run(batch*d.filter.Groups(), j)
+		} else {
+			pool.Run(batch*d.Channels, j)
+		}
 	} else {
 		pool.Run(batch*d.Filters, j)
 	}
@@ -73,10 +79,24 @@ func (d *depthwise) run(pool *par.Pool, batch int, dst, src, add []float32) {
 }
 
 // Run computes some filters, counted through the batch; with a window.Filter
-// all filters of some channels.
+// all filters of some channels, or some groups of rows of all, as the products
+// before and after share their work, too.
 func (j *depthwiseJob) Run(worker, lo, hi int) {
 	if j.filter != nil {
-		j.filterChannels(worker, lo, hi)
+		per := j.Channels
+		if j.byRows {
+			per = j.filter.Groups()
+		}
+		for lo < hi {
+			image, first := lo/per, lo%per
+			last := min(first+hi-lo, per)
+			if j.byRows {
+				j.filterChannels(worker, image, 0, j.Channels, first, last)
+			} else {
+				j.filterChannels(worker, image, first, last, 0, j.filter.Groups())
+			}
+			lo += last - first
+		}
 		return
 	}
 	l := j.layout
@@ -131,25 +151,24 @@ func (j *depthwiseJob) bounds(add []float32) (low, high float32, ok bool) {
 // is to be done with them.
 const chunk = 1 << 12
 
-// filterChannels computes all filters of some channels, counted through the
-// batch.
-func (j *depthwiseJob) filterChannels(worker, lo, hi int) {
+// filterChannels computes some groups of rows of all filters of the channels
+// from lo to hi of an image.
+func (j *depthwiseJob) filterChannels(worker, image, lo, hi, first, last int) {
 	in, taps, per := window.Size(j.In), len(j.layout.Taps), j.Filters/j.Channels
 	low, high, done := j.bounds(j.add)
-	for lo < hi {
-		// Up to the end of an image; with several filters a channel it is one
-		// image to them all.
-		ch := lo % j.Channels
-		n := min(hi-lo, j.Channels-ch)
+	from, to := j.filter.Rows(first, last)
+	width := j.layout.Out[2]
+	for n := 0; lo < hi; lo += n {
+		n = hi - lo
 		step := in
-		if per > 1 {
+		if per > 1 { // one channel to several filters
 			n, step = 1, 0
 		}
 		if !done {
-			n = min(n, max(1, chunk/max(1, j.out)))
+			n = min(n, max(1, chunk/max(1, (to-from)*width)))
 		}
-		filter, filters := ch*per, n*per
-		at := lo * per * j.out
+		filter, filters := lo*per, n*per
+		at := (image*j.Filters + filter) * j.out
 		dst := j.dst[at : at+filters*j.out]
 		var add []float32
 		if j.add != nil {
@@ -159,14 +178,23 @@ func (j *depthwiseJob) filterChannels(worker, lo, hi int) {
 				copy(add, dst)
 			}
 		}
-		j.filter.Run(&j.work[worker].filter, filters, dst, j.src[lo*in:(lo+n)*in], step, j.weights[filter*taps:], j.bias[filter:], low, high)
-		if !done {
+		src := j.src[(image*j.Channels+lo)*in:][:n*in]
+		j.filter.Run(&j.work[worker].filter, first, last, filters, dst, src, step, j.weights[filter*taps:], j.bias[filter:], low, high)
+		if done {
+			continue
+		}
+		for f := range filters {
+			rows := dst[f*j.out:][from*width : to*width]
 			if add != nil {
-				j.vec.Add(dst, dst, add)
+				j.vec.Add(rows, rows, add[f*j.out:][from*width:to*width])
 			}
+			if to-from < j.layout.Out[1] {
+				j.act.Apply(j.vec, rows, filter+f)
+			}
+		}
+		if to-from == j.layout.Out[1] {
 			j.act.ApplyRows(j.vec, dst, filter, j.out)
 		}
-		lo += n
 	}
 }
 

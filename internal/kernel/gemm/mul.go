@@ -159,16 +159,30 @@ func (j *job) packLeft() {
 	j.packA = false
 }
 
+// Wide is the columns from which on a convolution's work had better be shared
+// out along them, as what a worker reads is in its own cache where it has made
+// it: parts of large images have little to do with each other. Smaller ones are
+// better shared out by channels, where a product makes more than it reads.
+const Wide = 1 << 11
+
 // grid cuts C into about n rectangles, evenly in panels, along the columns
 // rather than the rows where that is no worse: each part of the rows packs
-// all of B for itself.
+// all of B for itself. A constant A belongs to a convolution, see Wide.
 func (j *job) grid(n int) [2]int {
 	rows, cols := ceilDiv(j.M, j.kn.mr), ceilDiv(j.N, j.kn.nr)
-	vecs := ceilDiv(j.N, j.kn.lanes) // the last panel may have less than others
-	best, cost := [2]int{1, 1}, rows*vecs
+	vecs, perPanel := ceilDiv(j.N, j.kn.lanes), j.kn.nr/j.kn.lanes
+	best, cost := [2]int{1, 1}, 20*rows*vecs
 	for r := 1; r <= min(n, rows); r++ {
 		c := min(n/r, cols)
-		if t := ceilDiv(rows, r) * min(ceilDiv(cols, c)*j.kn.nr/j.kn.lanes, vecs); t < cost {
+		widest := 0 // in vectors, of which the last panel may have less than others
+		for i := range c {
+			widest = max(widest, min(cols*(i+1)/c*perPanel, vecs)-cols*i/c*perPanel)
+		}
+		t := 20 * ceilDiv(rows, r) * widest
+		if byRows := j.M > j.K && j.N < Wide; j.A.Data == nil && byRows != (c == 1) {
+			t += t / 10
+		}
+		if t < cost {
 			best, cost = [2]int{r, c}, t
 		}
 	}

@@ -153,14 +153,27 @@ func (f *Filter) makeRows() {
 	}
 }
 
-// Run computes that many images, each with weights and a bias of its own: the
-// sums plus bias, clamped to lo..hi; NaN stays NaN. Images of src are step
-// elements apart, results follow each other.
-func (f *Filter) Run(scratch *FilterScratch, images int, dst, src []float32, step int, weights, bias []float32, lo, hi float32) {
+// Groups is how many groups of rows a result has, the unit that work is shared
+// out in.
+func (f *Filter) Groups() int { return f.groups }
+
+// Rows is where groups from first to last begin and end among the rows.
+func (f *Filter) Rows(first, last int) (from, to int) {
+	return min(first*filterRows, f.out[1]), min(last*filterRows, f.out[1])
+}
+
+// Run computes some groups of rows, from first up to but without last, of that
+// many images, each with weights and a bias of its own: the sums plus bias,
+// clamped to lo..hi; NaN stays NaN. Images of src are step elements apart,
+// results follow each other.
+func (f *Filter) Run(scratch *FilterScratch, first, last, images int, dst, src []float32, step int, weights, bias []float32, lo, hi float32) {
 	s := &f.shape
 	in, out, taps := s.In[1]*s.In[2], f.out[1]*f.out[2], s.Kernel[1]*s.Kernel[2]
-	if images <= 0 || out == 0 {
+	if images <= 0 || out == 0 || first >= last {
 		return
+	}
+	if first < 0 || last > f.groups {
+		panic(fmt.Sprintf("window: groups %d to %d of %d", first, last, f.groups))
 	}
 	if len(dst) < images*out || step < 0 || len(src) < (images-1)*step+in || len(weights) < images*taps || len(bias) < images {
 		panic(fmt.Sprintf("window: %d images, %d apart: %d outputs, %d inputs, %d weights and %d biases; want %d, %d, %d of each",
@@ -169,13 +182,13 @@ func (f *Filter) Run(scratch *FilterScratch, images int, dst, src []float32, ste
 	if len(scratch.spare) < f.out[2] {
 		scratch.spare = make([]float32, f.out[2])
 	}
-	first := &f.zeros[0] // of src; an image without rows has padding only
+	from := &f.zeros[0] // an image without rows has padding only
 	if len(src) > 0 {
-		first = &src[0]
+		from = &src[0]
 	}
 	scratch.call = filterCall{
-		src: first, srcStep: 4 * step, dst: &dst[0], dstStep: 4 * out, planes: images, weights: &weights[0], bias: &bias[0],
-		rows: &f.rows[0], groups: f.groups, masks: f.masks, blocks: f.width, start: -4 * s.Pad[2][0],
+		src: from, srcStep: 4 * step, dst: &dst[0], dstStep: 4 * out, planes: images, weights: &weights[0], bias: &bias[0],
+		rows: &f.rows[first*(len(f.rows)/f.groups)], groups: last - first, masks: f.masks, blocks: f.width, start: -4 * s.Pad[2][0],
 		zeros: &f.zeros[0], spare: &scratch.spare[0], lo: lo, hi: hi,
 	}
 	f.run(&scratch.call)

@@ -188,7 +188,9 @@ func TestFilter(t *testing.T) {
 				src[r.IntN(len(src))] = inf
 			}
 			dst[len(dst)-1] = 12345
-			f.Run(&scratch, images, dst, src, step, weights, bias, -2, 3)
+			some := r.IntN(f.Groups() + 1)
+			f.Run(&scratch, 0, some, images, dst, src, step, weights, bias, -2, 3)
+			f.Run(&scratch, some, f.Groups(), images, dst, src, step, weights, bias, -2, 3)
 			if dst[len(dst)-1] != 12345 {
 				t.Fatalf("%+v: wrote beyond", s)
 			}
