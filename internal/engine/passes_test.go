@@ -86,6 +86,9 @@ func TestPasses(t *testing.T) {
 			y := op.Mul.Add(b, op.Binary{X: op.Relu.Add(b, op.Unary{X: x}), Y: scalar(-1)})
 			return op.Maximum.Add(b, op.Binary{X: y, Y: scalar(-6)})
 		}, []string{"relu", "mul", "maximum"}},
+		{"clamped to one number", func(b *mil.Builder, x *mil.Value) *mil.Value {
+			return op.Minimum.Add(b, op.Binary{X: op.Relu.Add(b, op.Unary{X: x}), Y: scalar(-1)})
+		}, []string{"relu", "minimum"}},
 		{"read in between", func(b *mil.Builder, x *mil.Value) *mil.Value {
 			y := op.Mul.Add(b, op.Binary{X: op.Relu.Add(b, op.Unary{X: x}), Y: scalar(-1)})
 			return op.Add.Add(b, op.Binary{X: y, Y: op.Mul.Add(b, op.Binary{X: y, Y: scalar(-1)})})

@@ -29,7 +29,7 @@ func clamps(f *mil.Func) {
 				last, whole, best = at, c, length
 			}
 		}
-		if best < 2 || !(whole.lo <= whole.hi) {
+		if best < 2 || !(whole.lo < whole.hi) { // clip wants room between its bounds
 			continue
 		}
 		if whole.lo == 0 && math.IsInf(float64(whole.hi), 1) {
