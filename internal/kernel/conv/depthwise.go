@@ -2,6 +2,7 @@ package conv
 
 import (
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/smelt-ml/smelt/internal/kernel/cpu"
@@ -28,9 +29,11 @@ type depthwise struct {
 
 func newDepthwise(l cpu.Level, s Shape, weights, bias []float32, act gemm.Act) *depthwise {
 	d := &depthwise{
-		Shape: s, layout: window.NewLayout(l, s.Shape), weights: weights, bias: bias, act: act,
+		Shape: s, layout: window.NewLayout(l, s.Shape), bias: bias, act: act,
 		slide: window.For(l), vec: vec.For(l),
 	}
+	// Its own, since the caller's may be part of a whole file in memory.
+	d.weights = slices.Clone(weights[:s.Filters*window.Size(s.Kernel)])
 	d.filter = window.NewFilter(l, s.Shape)
 	d.out = window.Size(d.layout.Out)
 	if d.filter != nil && bias == nil {
