@@ -84,6 +84,10 @@ func rowsNEON(t *tile, direct bool) {
 		microNEON[how][(t.cols-1)/neonLanes][rows](t, nil)
 		return
 	}
+	if !direct && t.cols <= 2 && t.isNarrow(neonRows) {
+		lanesNEON(t)
+		return
+	}
 	var sums neonSums
 	switch 3*how + rows { // not by the table, for the sums to stay on the stack
 	case 0:
@@ -101,6 +105,21 @@ func rowsNEON(t *tile, direct bool) {
 	}
 	for i := range t.rows {
 		for j, v := range sums[i*neonLanes:][:t.cols] {
+			t.finish(i, j, v)
+		}
+	}
+}
+
+// lanesNEON computes a narrow tile of one or two columns, whose lanes are the rows.
+func lanesNEON(t *tile) {
+	var sums neonSums
+	if t.cols == 1 {
+		lanes1(t.k, &t.a[0], &t.b[0], &sums)
+	} else {
+		lanes2(t.k, &t.a[0], &t.b[0], &sums)
+	}
+	for j := range t.cols {
+		for i, v := range sums[j*neonRows:][:t.rows] {
 			t.finish(i, j, v)
 		}
 	}
@@ -177,6 +196,15 @@ func narrow4(t *tile, sums *neonSums)
 
 //go:noescape
 func narrow1(t *tile, sums *neonSums)
+
+// lanes1 and lanes2 store the sums of 8 rows of one or two columns, column by
+// column.
+//
+//go:noescape
+func lanes1(k int, a, b *float32, sums *neonSums)
+
+//go:noescape
+func lanes2(k int, a, b *float32, sums *neonSums)
 
 // packNEON packs a strip: columns that are all one run by vectors, others one by
 // one.

@@ -13,6 +13,8 @@ const (
 var _ = [1]int{}[neonPanel*neonLanes-12]
 
 // powers is what the assembly multiplies by.
+//
+//nolint:unused // but there
 var powers = [8]float32{a, b, a * a, b * b, a*a + b*b, a * a * b * b, a * a * a, b * b * b}
 
 var funcs = [cpu.Levels]*Funcs{
