@@ -9,11 +9,14 @@ import (
 	"slices"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/smelt-ml/smelt/internal/backend/mlprogram"
 	"github.com/smelt-ml/smelt/internal/frontend/coreml"
 	"github.com/smelt-ml/smelt/mil"
 	"github.com/smelt-ml/smelt/mil/op"
 	"github.com/smelt-ml/smelt/mlmodel"
+	"github.com/smelt-ml/smelt/mlmodel/spec"
 	"github.com/smelt-ml/smelt/tensor"
 )
 
@@ -35,19 +38,28 @@ func written(t *testing.T, m *mlmodel.Model) *mlmodel.Model {
 	return doc
 }
 
-// write writes a function and reads it from the bytes.
+// write writes a function and reads it from the bytes: those of the program,
+// and those of the weight file.
 func write(t *testing.T, f *mil.Func, o mlprogram.Options) (*mlmodel.Model, *mil.Func) {
 	t.Helper()
 	m, err := mlprogram.Write(&mlprogram.Program{Funcs: []*mil.Func{f}}, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	doc := written(t, m)
-	net, err := coreml.ReadProgram(doc.Spec().GetMlProgram(), f.Name, doc.Blob)
+	t.Cleanup(func() { m.Close() })
+	b, err := proto.Marshal(m.Spec().GetMlProgram())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return doc, net.Func
+	p := new(spec.Program)
+	if err := proto.Unmarshal(b, p); err != nil {
+		t.Fatal(err)
+	}
+	net, err := coreml.ReadProgram(p, f.Name, m.Blob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m, net.Func
 }
 
 // notWritten are operators that cannot be the only one of a program.
