@@ -77,6 +77,7 @@ type source struct {
 	meta    mlmodel.Metadata
 	size    int64
 	notes   []string
+	labeled string       // the output that became a classifier's probabilities
 	// run answers as the source does. It is nil where that cannot be told.
 	run   func(ctx context.Context, in predict.Features) (predict.Features, error)
 	close func()
@@ -143,7 +144,8 @@ func (s *source) write(ctx context.Context, o Options, r *Report) (*mlmodel.Mode
 	r.Notes = append(r.Notes, s.notes...)
 	for i, f := range p.Funcs {
 		if i == 0 && o.Labels != nil {
-			if err := label(p, o.Labels); err != nil {
+			var err error
+			if s.labeled, err = label(p, o.Labels); err != nil {
 				return nil, nil, err
 			}
 		}
@@ -233,14 +235,15 @@ func merged(a, b mlmodel.Metadata) mlmodel.Metadata {
 }
 
 // label makes a classifier of a program, by the only output with as many
-// elements as there are labels, or replaces the labels of one.
-func label(p *mlprogram.Program, labels []string) error {
+// elements as there are labels, or replaces the labels of one. It returns the
+// name of that output.
+func label(p *mlprogram.Program, labels []string) (string, error) {
 	if c := p.Classifier; c != nil {
 		if n := max(len(c.Strings), len(c.Ints)); n != len(labels) {
-			return fault.New(fault.BadValue, "", "%d labels, the model has %d", len(labels), n)
+			return "", fault.New(fault.BadValue, "", "%d labels, the model has %d", len(labels), n)
 		}
 		c.Strings, c.Ints = labels, nil
-		return nil
+		return "", nil
 	}
 	f := p.Funcs[0]
 	var fit []int
@@ -250,14 +253,15 @@ func label(p *mlprogram.Program, labels []string) error {
 		}
 	}
 	if len(fit) != 1 {
-		return fault.New(fault.BadValue, "", "%d labels: %d outputs have so many elements, want one", len(labels), len(fit))
+		return "", fault.New(fault.BadValue, "", "%d labels: %d outputs have so many elements, want one", len(labels), len(fit))
 	}
 	v := f.Body.Outputs[fit[0]]
+	name := v.Name
 	if v.Type.DType != tensor.Float32 {
 		f.Body.Outputs[fit[0]] = cast(f, v, tensor.Float32)
 	}
 	p.Classifier = &mlprogram.Classifier{Strings: labels, Probabilities: fit[0]}
-	return nil
+	return name, nil
 }
 
 // cast appends a cast of an output, which keeps its name.

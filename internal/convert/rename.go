@@ -87,6 +87,11 @@ func rename(p *mlprogram.Program, o *Options) (source map[string]string, notes [
 			r.err = fault.New(fault.BadValue, "", "rename %s: there is no such input or output", old)
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(o.Shapes)) {
+		if !slices.ContainsFunc(p.Funcs[0].Inputs, func(v *mil.Value) bool { return v.Name == to[name] }) && r.err == nil {
+			r.err = fault.New(fault.BadValue, fmt.Sprintf("input %q", name), "the model has no such input to give a shape to")
+		}
+	}
 	o.ImageInputs, o.ImageOutputs, o.Shapes = renamed(o.ImageInputs, to), renamed(o.ImageOutputs, to), renamed(o.Shapes, to)
 	p.Description = describedAs(p.Description, to)
 	slices.Sort(r.notes)

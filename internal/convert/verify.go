@@ -67,7 +67,7 @@ func verify(ctx context.Context, s *source, m *mlmodel.Model, names map[string]s
 	for _, in := range inputs {
 		asked := predict.Features{}
 		for name, v := range in {
-			if image, ok := o.ImageInputs[name]; ok {
+			if image, ok := o.ImageInputs[sourceName(names, name)]; ok {
 				if v, err = scaled(v, image); err != nil {
 					return nil, fmt.Errorf("input %q: %w", name, err)
 				}
@@ -87,8 +87,11 @@ func verify(ctx context.Context, s *source, m *mlmodel.Model, names map[string]s
 		c.Samples++
 		for name, h := range have {
 			w, ok := want[sourceName(names, name)]
+			if c := s.program.Classifier; s.labeled != "" && c != nil && name == c.ProbabilitiesName {
+				w, ok = byLabel(want[s.labeled], c.Strings)
+			}
 			if !ok {
-				continue // labels that the source did not have
+				continue // a label that the source did not have
 			}
 			d := c.Outputs[name]
 			if d == nil {
@@ -104,6 +107,19 @@ func verify(ctx context.Context, s *source, m *mlmodel.Model, names map[string]s
 		d.finish()
 	}
 	return c, nil
+}
+
+// byLabel is an array of probabilities as a dictionary.
+func byLabel(v any, labels []string) (any, bool) {
+	t, ok := v.(*tensor.Tensor)
+	if !ok || t.Len() != len(labels) {
+		return nil, false
+	}
+	out := make(map[string]float64, len(labels))
+	for i, p := range t.Float64s() {
+		out[labels[i]] = p
+	}
+	return out, true
 }
 
 func sourceName(names map[string]string, name string) string {
