@@ -80,6 +80,9 @@ func attention(b *Builder, n *Node) []*mil.Value {
 	}
 	past := 0
 	if pastK != nil && pastV != nil {
+		if b.rank(pastK) != 4 || b.rank(pastV) != 4 {
+			return b.fail("want a cache of rank 4, have %s and %s", pastK.Type, pastV.Type)
+		}
 		if past = pastK.Type.Shape[2]; past < 0 {
 			return b.refuse("a cache whose length is only known when it is run")
 		}
@@ -147,9 +150,6 @@ func attention(b *Builder, n *Node) []*mil.Value {
 	scores := op.Matmul.Add(b.Builder, op.MatmulArgs{X: b.mul(q, root), Y: b.mul(k, root), TransposeY: true})
 	shown := scores
 	mode := n.Int("qk_matmul_output_mode", 0)
-	if n.Version < 24 { // the second and third were the other way round
-		mode = map[int]int{0: 0, 1: 2, 2: 1, 3: 3}[mode]
-	}
 	if c := float64(n.Float("softcap", 0)); c > 0 {
 		scores = b.mul(op.Tanh.Add(b.Builder, op.Unary{X: b.div(scores, b.number(c, q))}), b.number(c, q))
 	}
@@ -165,7 +165,10 @@ func attention(b *Builder, n *Node) []*mil.Value {
 	weights := op.Softmax.Add(b.Builder, op.SoftmaxArgs{X: scores, Axis: -1})
 	if guard && bias != nil {
 		r := b.rank(bias)
-		best := b.reduce(op.ReduceMax, bias, []int{max(r-1, 0)}, true)
+		if r == 0 {
+			return b.fail("a mask of rank 0")
+		}
+		best := b.reduce(op.ReduceMax, bias, []int{r - 1}, true)
 		none := op.Equal.Add(b.Builder, op.Binary{X: best, Y: b.number(math.Inf(-1), q)})
 		weights = b.sel(none, b.number(0, q), weights)
 	}
@@ -192,11 +195,15 @@ func rotaryEmbedding(b *Builder, n *Node) []*mil.Value {
 func (b *Builder) rotary(n *Node, in, cos, sin, at *mil.Value) *mil.Value {
 	x := in
 	flat := b.rank(x) == 3
+	if b.rank(cos) < 2 || b.rank(sin) < 2 {
+		b.fail("want cosines and sines of rank 2 or 3, have %s and %s", cos.Type, sin.Type)
+		return in
+	}
 	dim := n.Int("rotary_embedding_dim", 0)
 	if flat {
 		heads := n.Int("num_heads", 0)
 		if heads == 0 && dim == 0 && b.Err() == nil { // each head has twice the angles
-			heads = x.Type.Shape[2] / max(1, 2*cos.Type.Shape[len(cos.Type.Shape)-1])
+			heads = x.Type.Shape[2] / max(1, 2*cos.Type.Shape[cos.Type.Rank()-1])
 		}
 		x = b.heads(x, heads)
 	}

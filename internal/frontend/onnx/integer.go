@@ -22,14 +22,30 @@ var integerRules = table{
 	})),
 }
 
-// bitShift multiplies with or divides by a power of two.
+// bitShift multiplies with or divides by a power of two. A shift by as many
+// places as there are, or by a negative number, leaves only the sign.
 func bitShift(b *Builder, n *Node) []*mil.Value {
 	x, y := b.operands(n)
-	p := op.Pow.Add(b.Builder, op.Binary{X: b.int(2), Y: y})
-	if n.Text("direction", "") == "LEFT" {
-		return one(b.wrap(b.mul(x, p), x))
+	bits := min(b.DType(x).Bits(), 32)
+	binary := func(o *op.Def[op.Binary], x, y *mil.Value) *mil.Value { return o.Add(b.Builder, op.Binary{X: x, Y: y}) }
+	beyond := binary(op.LogicalOr, binary(op.Less, y, b.int(0)), binary(op.GreaterEqual, y, b.int(bits)))
+	left := n.Text("direction", "") == "LEFT"
+	// A power of 2 fits in 30 bits; the last place, if it takes one more, is a
+	// second step.
+	first := binary(op.Minimum, b.sel(beyond, b.int(31), y), b.int(30))
+	second := b.sub(b.sel(beyond, b.int(31), y), first)
+	for _, by := range []*mil.Value{first, second} {
+		p := binary(op.Pow, b.int(2), by)
+		if left {
+			x = b.mul(x, p)
+		} else {
+			x = binary(op.FloorDiv, x, p)
+		}
 	}
-	return one(b.as(op.FloorDiv.Add(b.Builder, op.Binary{X: x, Y: p}), x))
+	if left {
+		x = b.sel(beyond, b.int(0), x)
+	}
+	return one(b.wrap(x, n.In[0]))
 }
 
 // bitwise takes numbers apart into bits along a new last axis, combines these

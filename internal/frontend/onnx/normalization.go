@@ -114,6 +114,10 @@ func layerNormalization(b *Builder, n *Node) []*mil.Value {
 // layerNorm normalizes along trailing axes. The mean and the inverse deviation
 // are only made where they are wanted.
 func (b *Builder) layerNorm(x, scale, bias *mil.Value, axes []int, epsilon float32, stats bool) (y, mean, inv *mil.Value) {
+	if r := b.rank(x); b.Err() != nil || slices.Max(axes) >= r {
+		b.fail("axes %v of %s", axes, x.Type)
+		return x, nil, nil
+	}
 	known := func(v *mil.Value) (*tensor.Tensor, bool) {
 		if v == nil {
 			return nil, true

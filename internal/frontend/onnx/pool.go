@@ -135,31 +135,60 @@ func (s sliding) simple() bool {
 // shifted returns, for each element of the window, the elements of x it lies on
 // in all windows.
 func (b *Builder) shifted(x *mil.Value, s sliding, out []int, value float64) []*mil.Value {
-	k := len(s.kernel)
 	if out == nil {
 		b.refuse("such windows on sizes that are only known when it is run")
 		return nil
 	}
-	if known(s.kernel) > 1<<12 {
+	if known(s.kernel) > maxTaps {
 		b.refuse("windows of %v", s.kernel)
 		return nil
 	}
-	x = b.pad(x, append([]int{0, 0}, s.before...), append([]int{0, 0}, s.after...), "constant", value)
-	var parts []*mil.Value
-	for i := range known(s.kernel) {
-		begin, end, stride := repeat(0, k+2), repeat(0, k+2), repeat(1, k+2)
-		mask := slices.Repeat([]bool{true}, k+2)
-		rest := i
-		for a := k - 1; a >= 0; a-- {
-			at := rest % s.kernel[a] * s.dilations[a]
-			rest /= s.kernel[a]
-			begin[a+2], end[a+2], stride[a+2], mask[a+2] = at, at+(out[a]-1)*s.strides[a]+1, s.strides[a], false
+	parts := one(b.pad(x, append([]int{0, 0}, s.before...), append([]int{0, 0}, s.after...), "constant", value))
+	for a := range s.kernel {
+		var next []*mil.Value
+		for _, p := range parts {
+			next = append(next, b.shiftedAlong(p, s, out, a)...)
 		}
+		parts = next
+	}
+	return parts
+}
+
+// maxTaps bounds the elements of a window that are taken one by one.
+const maxTaps = 1 << 10
+
+// shiftedAlong does so along one axis.
+func (b *Builder) shiftedAlong(x *mil.Value, s sliding, out []int, axis int) []*mil.Value {
+	r := len(s.kernel) + 2
+	var parts []*mil.Value
+	for k := range min(s.kernel[axis], maxTaps) {
+		begin, end, stride := repeat(0, r), repeat(0, r), repeat(1, r)
+		mask := slices.Repeat([]bool{true}, r)
+		at := k * s.dilations[axis]
+		begin[axis+2], end[axis+2], mask[axis+2] = at, at+(out[axis]-1)*s.strides[axis]+1, false
+		stride[axis+2] = s.strides[axis]
 		parts = append(parts, op.SliceByIndexIOS17.Add(b.Builder, op.SliceByIndexArgs{
 			X: x, Begin: b.ints(begin...), End: b.ints(end...), Stride: stride, BeginMask: mask, EndMask: slices.Clone(mask),
 		}))
 	}
 	return parts
+}
+
+// overWindows combines the elements of each window, axis by axis.
+func (b *Builder) overWindows(x *mil.Value, s sliding, out []int, value float64, f func(x, y *mil.Value) *mil.Value) *mil.Value {
+	if out == nil || slices.Max(s.kernel) > maxTaps {
+		b.refuse("windows of %v on sizes that are only known when it is run, or too large", s.kernel)
+		return x
+	}
+	x = b.pad(x, append([]int{0, 0}, s.before...), append([]int{0, 0}, s.after...), "constant", value)
+	for a := range s.kernel {
+		parts := b.shiftedAlong(x, s, out, a)
+		x = parts[0]
+		for _, p := range parts[1:] {
+			x = f(x, p)
+		}
+	}
+	return x
 }
 
 func maxPool(b *Builder, n *Node) []*mil.Value {
@@ -181,13 +210,9 @@ func maxPool(b *Builder, n *Node) []*mil.Value {
 		}
 		v = op.MaxPool.Add(b.Builder, a)
 	} else {
-		for i, p := range b.shifted(x, s, out, math.Inf(-1)) {
-			if i == 0 {
-				v = p
-			} else {
-				v = op.Maximum.Add(b.Builder, op.Binary{X: v, Y: p})
-			}
-		}
+		v = b.overWindows(x, s, out, math.Inf(-1), func(x, y *mil.Value) *mil.Value {
+			return op.Maximum.Add(b.Builder, op.Binary{X: x, Y: y})
+		})
 	}
 	if b.Err() != nil {
 		return nil
@@ -303,15 +328,7 @@ func (b *Builder) windowSum(x *mil.Value, s sliding, out []int) *mil.Value {
 		v := op.AvgPool.Add(b.Builder, a)
 		return b.mul(v, b.number(float64(known(s.kernel)), v))
 	}
-	var v *mil.Value
-	for i, p := range b.shifted(x, s, out, 0) {
-		if i == 0 {
-			v = p
-		} else {
-			v = b.add(v, p)
-		}
-	}
-	return v
+	return b.overWindows(x, s, out, 0, b.add)
 }
 
 func lpPool(b *Builder, n *Node) []*mil.Value {

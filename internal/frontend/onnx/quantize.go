@@ -31,11 +31,13 @@ func (b *Builder) along(v, x *mil.Value, axis, block int) *mil.Value {
 		return v
 	case n == 1 && v.Type.Shape[0] == 1:
 		return b.reshape(v)
-	case n == 1 && r > 0:
+	case n == 1 && (axis < 0 || axis >= r):
+		b.fail("a vector of %s along axis %d of %s", v.Type, axis, x.Type)
+	case n == 1:
 		shape := repeat(1, r)
 		shape[axis] = -1
 		return b.reshape(v, shape...)
-	case n == r && block > 0:
+	case n == r && block > 0 && axis >= 0 && axis < r:
 		size := x.Type.Shape[axis]
 		at := make([]int, max(size, 0))
 		for i := range at {
@@ -220,6 +222,9 @@ func convInteger(b *Builder, n *Node) []*mil.Value {
 		return b.fail("want a weight")
 	}
 	w := n.In[1]
+	if b.rank(w) < 3 {
+		return b.fail("want spatial axes, have %s", w.Type)
+	}
 	x, wz := b.minus(n.In[0], n.input(2)), n.input(3)
 	if wz != nil && wz.Type.Rank() == 1 && wz.Type.Shape[0] != 1 {
 		wz = b.reshape(wz, append([]int{-1}, repeat(1, b.rank(w)-1)...)...)

@@ -62,16 +62,27 @@ func reduction(o *op.Def[op.Reduction], since int) lowerFunc {
 		in := x
 		if x.Type.DType == tensor.Bool {
 			x = b.cast(x, tensor.Int32)
+			if x.Type.IsStatic() && tensorSize(x.Type.Shape) == 0 { // the least of the truth values is false
+				x = b.cast(x, tensor.Float32)
+			}
 		}
 		if r == 0 {
 			x, axes, keep = b.expandDims(x, 0), []int{0}, false
 		}
 		axes = b.axes(axes, max(r, 1))
-		return one(b.as(b.cast(b.reduce(o, x, axes, keep), in.Type.DType), in))
+		v := b.reduce(o, x, axes, keep)
+		if in.Type.DType == tensor.Bool && v.Type.DType.IsFloat() {
+			return one(b.as(op.Greater.Add(b.Builder, op.Binary{X: v, Y: b.number(0, v)}), in))
+		}
+		return one(b.as(b.cast(v, in.Type.DType), in))
 	}
 }
 
 func (b *Builder) reduce(o *op.Def[op.Reduction], x *mil.Value, axes []int, keep bool) *mil.Value {
+	r := b.rank(x)
+	if b.Err() == nil && slices.ContainsFunc(axes, func(a int) bool { return a < 0 || a >= r }) {
+		b.fail("axes %v of %s", axes, x.Type)
+	}
 	if b.Err() != nil {
 		return x
 	}

@@ -159,6 +159,9 @@ func gridSample(b *Builder, n *Node) []*mil.Value {
 		return b.fail("want an input and a grid")
 	}
 	x, grid := n.In[0], n.In[1]
+	if !x.Type.DType.IsFloat() {
+		return b.refuse("pictures of %s", b.DType(x))
+	}
 	mode := map[string]string{"bilinear": "linear", "linear": "linear", "nearest": "nearest", "bicubic": "cubic", "cubic": "cubic"}[n.Text("mode", "bilinear")]
 	padding, aligned := n.Text("padding_mode", "zeros"), n.Bool("align_corners")
 	if b.rank(x) == 4 && mode == "linear" && padding != "reflection" {
@@ -194,7 +197,7 @@ func gridSample(b *Builder, n *Node) []*mil.Value {
 func affineGrid(b *Builder, n *Node) []*mil.Value {
 	theta := n.In[0]
 	size := b.knownInts("the size", n.input(1))
-	if b.Err() != nil || len(size) < 3 || len(size) > 5 || b.rank(theta) != 3 || known(size[2:]) > maxSparse {
+	if b.Err() != nil || len(size) < 3 || len(size) > 5 || b.rank(theta) != 3 || slices.Min(size) < 1 || known(size[2:]) > maxSparse {
 		return b.fail("a size of %v", size)
 	}
 	dims := size[2:]

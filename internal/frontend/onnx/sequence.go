@@ -21,7 +21,7 @@ var sequenceRules = table{
 	"SequenceEmpty":     always(func(b *Builder, n *Node) []*mil.Value { return one(b.list(nil, false)) }),
 	"SequenceInsert": always(func(b *Builder, n *Node) []*mil.Value {
 		l := b.listOf(n.input(0))
-		at := b.place(n.input(2), len(l)+1, len(l))
+		at := b.place(n.input(2), len(l), len(l), true)
 		if b.Err() != nil || n.input(1) == nil {
 			return b.fail("want a value to insert")
 		}
@@ -29,7 +29,7 @@ var sequenceRules = table{
 	}),
 	"SequenceErase": always(func(b *Builder, n *Node) []*mil.Value {
 		l := b.listOf(n.input(0))
-		at := b.place(n.input(1), len(l), len(l)-1)
+		at := b.place(n.input(1), len(l), len(l)-1, false)
 		if b.Err() != nil {
 			return nil
 		}
@@ -37,7 +37,7 @@ var sequenceRules = table{
 	}),
 	"SequenceAt": always(func(b *Builder, n *Node) []*mil.Value {
 		l := b.listOf(n.input(0))
-		at := b.place(n.input(1), len(l), 0)
+		at := b.place(n.input(1), len(l), 0, false)
 		if b.Err() != nil {
 			return nil
 		}
@@ -98,8 +98,9 @@ func (b *Builder) listOf(v *mil.Value) []*mil.Value {
 	return l.values
 }
 
-// place reads a place in a sequence, which must be known.
-func (b *Builder) place(v *mil.Value, n, otherwise int) int {
+// place reads a place in a sequence of n, which must be known. Something is
+// inserted at its end, too.
+func (b *Builder) place(v *mil.Value, n, otherwise int, insert bool) int {
 	if v == nil {
 		if otherwise < 0 && b.Err() == nil {
 			b.fail("the sequence is empty")
@@ -112,9 +113,9 @@ func (b *Builder) place(v *mil.Value, n, otherwise int) int {
 	}
 	if len(at) == 1 && at[0] < 0 {
 		at[0] += n
-		if n == otherwise+1 { // an insertion counts from the elements there are
-			at[0]--
-		}
+	}
+	if insert {
+		n++
 	}
 	if len(at) != 1 || at[0] < 0 || at[0] >= n {
 		b.fail("place %v in a sequence of %d", at, n)

@@ -93,9 +93,11 @@ func (b *Builder) reshapeTo(x *mil.Value, want []part, shape *mil.Value, zeros b
 			b.refuse("the rank of the result is only known when it is run")
 			return x
 		}
-		b.rank(x)
-		if zeros || b.Err() != nil {
-			return b.as(op.ReshapeIOS17.Add(b.Builder, op.ReshapeArgs{X: x, Shape: shape}), x)
+		if b.rank(x); zeros && b.Err() == nil {
+			b.refuse("the sizes, of which a 0 means no elements, are only known when it is run")
+		}
+		if b.Err() != nil {
+			return x
 		}
 		return b.as(op.ReshapeIOS17.Add(b.Builder, op.ReshapeArgs{X: x, Shape: b.filled(x, shape)}), x)
 	}
@@ -447,7 +449,7 @@ func (b *Builder) sliceAt(n *Node, x *mil.Value, r int) []*mil.Value {
 		return op.GatherIOS17.Add(b.Builder, g)
 	}
 	toEnd := slices.Clone(mask)
-	if es, ok := b.known(ends); ok {
+	if es, ok := b.known(ends); ok && len(es) == len(axes) {
 		for i, a := range axes {
 			toEnd[a] = es[i] >= 1<<31-1
 		}
@@ -534,21 +536,18 @@ func tile(b *Builder, n *Node) []*mil.Value {
 	return one(b.as(op.Tile.Add(b.Builder, op.TileArgs{X: x, Reps: reps}), x))
 }
 
-// blocks reads [N, C, H, W] and a block size.
-func (b *Builder) blocks(n *Node) (dims []int, size int) {
-	if b.rank(n.In[0]) != 4 {
-		b.fail("want rank 4, have %s", n.In[0].Type)
-		return nil, 1
+// blocks reads the size of the blocks of [N, C, H, W].
+func (b *Builder) blocks(n *Node) int {
+	size := n.Int("blocksize", 0)
+	if b.rank(n.In[0]) != 4 || size < 1 || size > 1<<15 {
+		b.fail("blocks of %d in %s", size, n.In[0].Type)
+		return 1
 	}
-	if size = n.Int("blocksize", 0); size < 1 || size > 1<<15 {
-		b.fail("a block size of %d", size)
-		return nil, 1
-	}
-	return n.In[0].Type.Shape, size
+	return size
 }
 
 func depthToSpace(b *Builder, n *Node) []*mil.Value {
-	d, k := b.blocks(n)
+	k := b.blocks(n)
 	if b.Err() != nil {
 		return nil
 	}
@@ -559,7 +558,7 @@ func depthToSpace(b *Builder, n *Node) []*mil.Value {
 	if x.Type.DType.IsFloat() {
 		return one(op.DepthToSpace.Add(b.Builder, op.BlockArgs{X: x, BlockSize: k}))
 	}
-	d = b.static(x)
+	d := b.static(x)
 	if b.Err() != nil || d[1]%(k*k) != 0 {
 		return b.fail("%s in blocks of %d", x.Type, k)
 	}
@@ -573,19 +572,24 @@ func depthToSpace(b *Builder, n *Node) []*mil.Value {
 }
 
 func spaceToDepth(b *Builder, n *Node) []*mil.Value {
-	_, k := b.blocks(n)
+	k := b.blocks(n)
 	x := n.In[0]
 	if b.Err() != nil {
 		return nil
 	}
-	if x.Type.DType.IsFloat() {
+	crd := n.Text("mode", "DCR") == "CRD"
+	if x.Type.DType.IsFloat() && !crd {
 		return one(op.SpaceToDepth.Add(b.Builder, op.BlockArgs{X: x, BlockSize: k}))
 	}
 	d := b.static(x)
 	if b.Err() != nil || d[2]%k != 0 || d[3]%k != 0 {
 		return b.fail("%s in blocks of %d", x.Type, k)
 	}
-	v := b.transpose(b.reshape(x, d[0], d[1], d[2]/k, k, d[3]/k, k), 0, 3, 5, 1, 2, 4)
+	perm := []int{0, 3, 5, 1, 2, 4}
+	if crd {
+		perm = []int{0, 1, 3, 5, 2, 4}
+	}
+	v := b.transpose(b.reshape(x, d[0], d[1], d[2]/k, k, d[3]/k, k), perm...)
 	return one(b.reshape(v, d[0], d[1]*k*k, d[2]/k, d[3]/k))
 }
 

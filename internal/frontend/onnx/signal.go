@@ -136,7 +136,7 @@ func stft(b *Builder, n *Node) []*mil.Value {
 	size := 0
 	if v := n.input(3); v != nil {
 		size = append(b.knownInts("the length of a frame", v), 0)[0]
-	} else if window != nil {
+	} else if b.rank(window) == 1 {
 		size = window.Type.Shape[0]
 	}
 	if b.Err() != nil || len(shape) != 3 || step < 1 || size < 1 || size > shape[1] {
