@@ -77,7 +77,7 @@ type source struct {
 	meta    mlmodel.Metadata
 	size    int64
 	notes   []string
-	labeled string       // the output that became a classifier's probabilities
+	labeled string // the output that became a classifier's probabilities
 	// run answers as the source does. It is nil where that cannot be told.
 	run   func(ctx context.Context, in predict.Features) (predict.Features, error)
 	close func()

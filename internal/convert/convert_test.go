@@ -30,7 +30,9 @@ const (
 func converted(t *testing.T, in string, o Options) (*Report, *mlmodel.Model, string) {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "out.mlpackage")
-	o.Verify = &Verify{Seed: 1}
+	if o.Verify == nil {
+		o.Verify = &Verify{Seed: 1}
+	}
 	r, err := File(t.Context(), in, out, o)
 	if err != nil {
 		t.Fatalf("%s: %v", in, err)

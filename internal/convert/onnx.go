@@ -2,6 +2,7 @@ package convert
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
@@ -26,13 +27,12 @@ func openONNX(path string, o Options) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer m.Close()
 	wanted := onnx.Options{Shapes: map[string][]int{}}
 	for name, s := range o.Shapes {
 		wanted.Shapes[name] = openShape(s)
 	}
 	p, err := m.Program(wanted)
-	if err != nil {
+	if err := errors.Join(err, m.Close()); err != nil {
 		return nil, err
 	}
 	f := p.Func
