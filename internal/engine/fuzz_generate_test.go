@@ -262,7 +262,7 @@ func hostileConst(v *mil.Value, r *rand.Rand) *mil.Value {
 	case d == tensor.Float32 || d == tensor.Float16:
 		data := make([]float32, n)
 		for i := range data {
-			data[i] = []float32{0, -1, 1, 0.5, float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1)), 1e38, -1e38, 1e-40, 1 << 31}[r.IntN(11)]
+			data[i] = []float32{0, -1, 1, 0.5, float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1)), 1e12, -1e12, 1e-40, 1 << 31}[r.IntN(11)]
 			if r.IntN(2) == 0 {
 				data[i] = float32(r.NormFloat64())
 			}

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"path/filepath"
 	"runtime/debug"
 	"runtime/metrics"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -169,8 +171,8 @@ func question(m *Model) (Features, error) {
 			in[d.GetName()] = media.New(5, 4, 3)
 		}
 	}
-	for name, v := range in {
-		switch v := v.(type) {
+	for _, name := range slices.Sorted(maps.Keys(in)) { // the same numbers each time
+		switch v := in[name].(type) {
 		case *tensor.Tensor:
 			if d := v.DType(); d == tensor.Float32 || d == tensor.Float16 {
 				for i := range v.F32() {
