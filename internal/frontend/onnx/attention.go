@@ -22,6 +22,10 @@ func (b *Builder) heads(x *mil.Value, heads int) *mil.Value {
 		return x
 	}
 	hidden := x.Type.Shape[2]
+	if hidden < 0 {
+		b.refuse("the size of heads that is only known when it is run")
+		return x
+	}
 	if hidden < 1 || hidden%heads != 0 {
 		b.fail("%d elements in %d heads", hidden, heads)
 		return x
@@ -44,6 +48,10 @@ func (b *Builder) joined(x *mil.Value) *mil.Value {
 func (b *Builder) repeated(x *mil.Value, heads int) *mil.Value {
 	have := x.Type.Shape[1]
 	if b.Err() != nil || have == heads {
+		return x
+	}
+	if have < 0 || heads < 0 {
+		b.refuse("a number of heads that is only known when it is run")
 		return x
 	}
 	if have < 1 || heads < 1 || heads%have != 0 {
@@ -92,10 +100,7 @@ func attention(b *Builder, n *Node) []*mil.Value {
 	if b.Err() != nil {
 		return nil
 	}
-	scale := 1 / math.Sqrt(float64(q.Type.Shape[3]))
-	if n.Has("scale") && n.Float("scale", 0) != 0 {
-		scale = float64(n.Float("scale", 0))
-	}
+	scale := b.scaleOf(n, q)
 	k, v = b.repeated(k, q.Type.Shape[1]), b.repeated(v, q.Type.Shape[1])
 	queries, keys := q.Type.Shape[2], k.Type.Shape[2]
 

@@ -41,6 +41,7 @@ type outcome struct {
 	reason     string // "" for one that passed
 	fixed      bool   // some inputs had to be constants
 	excluded   bool   // its types are none of a program's
+	symbolic   bool   // its dimensions are declared as symbols
 }
 
 // TestBackendCases runs ONNX's own test cases by kernels and by reference and
@@ -82,6 +83,32 @@ func TestBackendCases(t *testing.T) {
 	}
 	if string(want) != text {
 		t.Errorf("docs/onnx.md is not what the cases give: run this test with -update and look at the difference\n%s", difference(string(want), text))
+	}
+}
+
+// TestSymbolicCases declares every dimension greater than 1 of the same cases as
+// a symbol: what is lowered then must still be right, and what cannot be must be
+// refused.
+func TestSymbolicCases(t *testing.T) {
+	paths, err := filepath.Glob(filepath.Join(casesDir, "*", "*"))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("the cases are missing: python internal/frontend/onnx/testdata/export_tests.py .cache/onnx")
+	}
+	right := 0
+	for _, p := range paths {
+		o := outcome{kind: filepath.Base(filepath.Dir(p)), name: filepath.Base(p), symbolic: true}
+		o.run(p)
+		switch {
+		case o.excluded:
+		case o.reason == "":
+			right++
+		case strings.HasPrefix(o.reason, "output "), strings.HasPrefix(o.reason, "panic"):
+			t.Errorf("%s: %s", o.name, o.reason)
+		}
+	}
+	t.Logf("%d cases are right with symbolic dimensions", right)
+	if right < 1350 {
+		t.Errorf("%d cases are right with symbolic dimensions, want 1350", right)
 	}
 }
 
@@ -142,6 +169,16 @@ func (o *outcome) run(dir string) {
 		}
 		given[in.Name], shapes[in.Name] = t, t.Shape()
 		names = append(names, in.Name)
+	}
+	if o.symbolic {
+		for _, v := range m.proto.GetGraph().GetInput() {
+			for _, d := range v.GetType().GetTensorType().GetShape().GetDim() {
+				if n := d.GetDimValue(); n > 1 {
+					d.SetDimParam(fmt.Sprintf("d%d", n))
+				}
+			}
+		}
+		shapes = nil
 	}
 	// As it stands, then with integers fixed, all but the first input, all.
 	integers, rest, every := map[string]*tensor.Tensor{}, map[string]*tensor.Tensor{}, maps.Clone(given)

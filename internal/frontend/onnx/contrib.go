@@ -136,14 +136,15 @@ func (b *Builder) attend(q, k, v, bias *mil.Value, scale float64) *mil.Value {
 }
 
 // scaleOf is the factor of the scores of heads [B, H, S, D].
-func scaleOf(n *Node, q *mil.Value) float64 {
+func (b *Builder) scaleOf(n *Node, q *mil.Value) float64 {
 	if s := n.Float("scale", 0); s != 0 {
 		return float64(s)
 	}
-	if q.Type.Rank() != 4 {
+	if b.rank(q) != 4 || q.Type.Shape[3] < 1 {
+		b.refuse("the size of heads that is only known when it is run")
 		return 1
 	}
-	return 1 / math.Sqrt(float64(max(q.Type.Shape[3], 1)))
+	return 1 / math.Sqrt(float64(q.Type.Shape[3]))
 }
 
 // keyMask is the bias of a mask of keys, [B, S] of 0 and 1, lengths [B] or
@@ -213,7 +214,7 @@ func packedAttention(b *Builder, n *Node) []*mil.Value {
 	if n.Bool("unidirectional") {
 		mask = plus(b, mask, b.causal(q, k))
 	}
-	return one(b.joined(b.attend(q, k, v, mask, scaleOf(n, q))))
+	return one(b.joined(b.attend(q, k, v, mask, b.scaleOf(n, q))))
 }
 
 // plus adds biases, of which nil is none.
@@ -263,7 +264,7 @@ func multiHeadAttention(b *Builder, n *Node) []*mil.Value {
 	if n.Bool("unidirectional") {
 		mask = plus(b, mask, b.causal(q, k))
 	}
-	return []*mil.Value{b.joined(b.attend(q, k, v, mask, scaleOf(n, q))), k, v}
+	return []*mil.Value{b.joined(b.attend(q, k, v, mask, b.scaleOf(n, q))), k, v}
 }
 
 // packedRotary has its positions before the angles: one number is that of the

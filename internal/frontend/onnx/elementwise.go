@@ -116,8 +116,9 @@ var elementwiseRules = table{
 	"IsNaN": always(func(b *Builder, n *Node) []*mil.Value {
 		return one(op.NotEqual.Add(b.Builder, op.Binary{X: n.In[0], Y: n.In[0]}))
 	}),
-	"IsInf": always(isInf),
-	"Cast":  always(cast),
+	"IsInf":   always(isInf),
+	"Cast":    always(cast),
+	"BitCast": always(bitCast),
 	"CastLike": always(func(b *Builder, n *Node) []*mil.Value {
 		return one(b.convert(n.In[0], b.DType(n.In[1])))
 	}),
@@ -404,6 +405,24 @@ func cast(b *Builder, n *Node) []*mil.Value {
 		return b.refuse("a cast to %v", err)
 	}
 	return one(b.convert(n.In[0], d))
+}
+
+// bitCast reads the bits of integers as those of others of their size: of
+// floats a program has no bits.
+func bitCast(b *Builder, n *Node) []*mil.Value {
+	x := n.In[0]
+	from := b.DType(x)
+	d, err := dtype(int32(n.Int("to", 0)))
+	if err != nil {
+		return b.refuse("a cast to %v", err)
+	}
+	if d == from {
+		return one(x)
+	}
+	if !from.IsInt() || !d.IsInt() || d.Bits() != from.Bits() || d.Bits() > 16 {
+		return b.refuse("the bits of %s as %s", from, d)
+	}
+	return one(b.convert(x, d))
 }
 
 // convert converts a value to an ONNX type.

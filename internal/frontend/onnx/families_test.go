@@ -157,6 +157,20 @@ func TestRest(t *testing.T) {
 	})
 }
 
+func TestClassical(t *testing.T) {
+	x := fl(sh{1, 2}, 3, -4)
+	runNodes(t, []nodeTest{
+		{op: "ai.onnx.ml::Scaler", in: ts{x}, attrs: as{attr("offset", []float32{1, 0}), attr("scale", []float32{2})}, want: ts{fl(sh{1, 2}, 4, -8)}},
+		{op: "ai.onnx.ml::Normalizer", in: ts{x}, attrs: as{attr("norm", "L2")}, want: ts{fl(sh{1, 2}, 0.6, -0.8)}},
+		{op: "ai.onnx.ml::LinearRegressor", in: ts{x}, attrs: as{attr("coefficients", []float32{1, 2}), attr("intercepts", []float32{10})}, want: ts{fl(sh{1, 1}, 5)}},
+		{op: "ai.onnx.ml::Imputer", in: ts{x}, attrs: as{attr("replaced_value_float", -4.0), attr("imputed_value_floats", []float32{7})}, want: ts{fl(sh{1, 2}, 3, 7)}},
+		{op: "ai.onnx.ml::FeatureVectorizer", in: ts{x, in64(sh{1, 1}, 5)}, want: ts{fl(sh{1, 3}, 3, -4, 5)}},
+		{op: "ai.onnx.ml::Binarizer", in: ts{x}, want: ts{fl(sh{1, 2}, 1, 0)}},
+		{op: "BitCast", version: 26, in: ts{narrow(tensor.Int8, sh{1}, -1)}, attrs: as{attr("to", 2)}, want: ts{narrow(tensor.Uint8, sh{1}, 255)}},
+		{op: "BitCast", version: 26, in: ts{fl(sh{1}, 1)}, attrs: as{attr("to", 6)}, err: "the bits of"},
+	})
+}
+
 func TestExternalData(t *testing.T) {
 	external := func(location, offset string) *onnxpb.ModelProto {
 		entry := func(k, v string) *onnxpb.StringStringEntryProto {

@@ -119,6 +119,7 @@ func modelProto(version int, g *onnxpb.GraphProto, functions ...*onnxpb.Function
 	imports := []*onnxpb.OperatorSetIdProto{
 		onnxpb.OperatorSetIdProto_builder{Version: proto.Int64(int64(version))}.Build(),
 		onnxpb.OperatorSetIdProto_builder{Domain: proto.String("com.microsoft"), Version: proto.Int64(1)}.Build(),
+		onnxpb.OperatorSetIdProto_builder{Domain: proto.String("ai.onnx.ml"), Version: proto.Int64(3)}.Build(),
 		onnxpb.OperatorSetIdProto_builder{Domain: proto.String("local"), Version: proto.Int64(1)}.Build(),
 	}
 	return onnxpb.ModelProto_builder{

@@ -39,6 +39,10 @@ func (b *Builder) along(v, x *mil.Value, axis, block int) *mil.Value {
 		return b.reshape(v, shape...)
 	case n == r && block > 0 && axis >= 0 && axis < r:
 		size := x.Type.Shape[axis]
+		if size < 0 {
+			b.refuse("blocks along an axis whose size is only known when it is run")
+			return v
+		}
 		at := make([]int, max(size, 0))
 		for i := range at {
 			at[i] = i / block

@@ -61,10 +61,7 @@ func reduction(o *op.Def[op.Reduction], since int) lowerFunc {
 		keep := n.Int("keepdims", 1) != 0
 		in := x
 		if x.Type.DType == tensor.Bool {
-			x = b.cast(x, tensor.Int32)
-			if x.Type.IsStatic() && tensorSize(x.Type.Shape) == 0 { // the least of the truth values is false
-				x = b.cast(x, tensor.Float32)
-			}
+			x = b.cast(x, tensor.Float32)
 		}
 		if r == 0 {
 			x, axes, keep = b.expandDims(x, 0), []int{0}, false

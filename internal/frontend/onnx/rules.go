@@ -28,7 +28,7 @@ func always(f lowerFunc) []rule { return []rule{{since: 1, lower: f}} }
 var rules = merged(
 	elementwiseRules, integerRules, shapeRules, constantRules, padRules, reduceRules, matrixRules, convRules, poolRules,
 	indexRules, normalizationRules, quantizeRules, sequenceRules, resizeRules, recurrentRules, randomRules,
-	attentionRules, lossRules, samplingRules, signalRules, contribRules,
+	attentionRules, lossRules, samplingRules, signalRules, contribRules, mlRules,
 )
 
 func merged(families ...table) table {
