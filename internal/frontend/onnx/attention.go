@@ -58,6 +58,9 @@ func (b *Builder) repeated(x *mil.Value, heads int) *mil.Value {
 		b.fail("%d heads of queries for %d of keys", heads, have)
 		return x
 	}
+	if !b.room(heads) {
+		return x
+	}
 	at := make([]int, heads)
 	for i := range at {
 		at[i] = i / (heads / have)
@@ -130,6 +133,9 @@ func attention(b *Builder, n *Node) []*mil.Value {
 		if queries < 0 || keys < 0 {
 			return b.refuse("a causal mask for lengths that are only known when it is run")
 		}
+	}
+	if !b.room(max(queries, 0) + max(keys, 0)) {
+		return nil
 	}
 	rows, cols := b.reshape(b.ints(iota(max(queries, 0))...), -1, 1), b.ints(iota(max(keys, 0))...)
 	at := b.add(rows, b.int(past)) // where a query stands among the keys
@@ -224,6 +230,9 @@ func (b *Builder) rotary(n *Node, in, cos, sin, at *mil.Value) *mil.Value {
 	}
 	if size < 0 || dim < 2 || dim%2 != 0 || dim > size {
 		b.fail("%d of %d elements turn", dim, size)
+		return in
+	}
+	if !b.room(dim) {
 		return in
 	}
 	if at != nil {

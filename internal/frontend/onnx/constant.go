@@ -48,7 +48,7 @@ func constant(b *Builder, n *Node) []*mil.Value {
 		s := n.Texts("value_strings")
 		return one(b.Constant(tensor.New(tensor.String, []int{len(s)}, s)))
 	case n.Has("sparse_value"):
-		t, err := n.model.sparse(n.attrs["sparse_value"].GetSparseTensor())
+		t, err := b.l.sparse(n.attrs["sparse_value"].GetSparseTensor())
 		if err != nil {
 			b.Fail(err)
 			return nil
@@ -110,7 +110,7 @@ func eyeLike(b *Builder, n *Node) []*mil.Value {
 			return b.refuse("%v", err)
 		}
 	}
-	if b.Err() != nil || len(s) != 2 || s[0]*s[1] > maxSparse {
+	if b.Err() != nil || len(s) != 2 || !b.room(known(s)) {
 		return b.fail("want a matrix, have %s", n.In[0].Type)
 	}
 	out := make([]float32, s[0]*s[1])
@@ -160,7 +160,7 @@ func window(a, c1, c2 float64) lowerFunc {
 	return func(b *Builder, n *Node) []*mil.Value {
 		size := b.knownInts("size", n.input(0))
 		d, err := dtype(int32(n.Int("output_datatype", 1)))
-		if b.Err() != nil || err != nil || len(size) != 1 || size[0] < 0 || size[0] > maxSparse {
+		if b.Err() != nil || err != nil || len(size) != 1 || !b.room(size[0]) {
 			return b.fail("a window of %v", size)
 		}
 		period := float64(size[0])
@@ -188,7 +188,7 @@ func melWeights(b *Builder, n *Node) []*mil.Value {
 	}
 	bins, spectrum, rate, lo, hi := int(p[0]), int(p[1])/2+1, p[2], p[3], p[4]
 	d, err := dtype(int32(n.Int("output_datatype", 1)))
-	if err != nil || bins < 0 || spectrum < 0 || bins > 1<<16 || spectrum > 1<<16 || bins*spectrum > maxSparse {
+	if err != nil || bins < 0 || spectrum < 0 || bins > 1<<16 || spectrum > 1<<16 || !b.room(bins*spectrum) {
 		return b.fail("%d mel bins of %d", bins, spectrum)
 	}
 	mel := func(f float64) float64 { return 2595 * math.Log10(1+f/700) }

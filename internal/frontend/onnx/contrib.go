@@ -107,6 +107,9 @@ func embedNormalization(b *Builder, n *Node) []*mil.Value {
 		if length < 0 {
 			return b.refuse("a length that is only known when it is run")
 		}
+		if !b.room(length) {
+			return nil
+		}
 		at = b.reshape(b.ints(iota(length)...), 1, length)
 	}
 	x = b.add(x, take(positions, at))
@@ -158,6 +161,9 @@ func (b *Builder) keyMask(mask, like *mil.Value, keys int, filter float32) *mil.
 	case 1:
 		if keys < 0 {
 			b.refuse("lengths in a sequence whose own is only known when it is run")
+			return nil
+		}
+		if !b.room(keys) {
 			return nil
 		}
 		allowed = op.Less.Add(b.Builder, op.Binary{X: b.ints(iota(keys)...), Y: b.reshape(mask, -1, 1, 1, 1)})
@@ -232,6 +238,9 @@ func (b *Builder) causal(q, k *mil.Value) *mil.Value {
 		b.refuse("a causal mask for lengths that are only known when it is run")
 		return b.number(0, q)
 	}
+	if !b.room(queries + keys) {
+		return b.number(0, q)
+	}
 	at := b.add(b.reshape(b.ints(iota(queries)...), -1, 1), b.int(keys-queries))
 	return b.bias(op.LessEqual.Add(b.Builder, op.Binary{X: b.ints(iota(keys)...), Y: at}), q)
 }
@@ -281,6 +290,9 @@ func packedRotary(b *Builder, n *Node) []*mil.Value {
 		length := n.In[0].Type.Shape[r-2]
 		if length < 0 {
 			return b.refuse("a length that is only known when it is run")
+		}
+		if !b.room(length) {
+			return nil
 		}
 		at = b.add(b.reshape(at, -1, 1), b.ints(iota(length)...))
 	}

@@ -120,6 +120,9 @@ func (b *Builder) diagonals(t *term) {
 			b.refuse("the diagonal of %s", t.v.Type)
 			return
 		}
+		if !b.room(size) {
+			return
+		}
 		var perm, shape []int
 		labels := []rune{}
 		for a, d := range t.v.Type.Shape {

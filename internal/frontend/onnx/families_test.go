@@ -260,13 +260,27 @@ func TestTensors(t *testing.T) {
 			t.Errorf("%s gives %v", name, got)
 		}
 	}
-	sparse, err := (&Model{}).sparse(onnxpb.SparseTensorProto_builder{
+	sparse, err := (&lowering{model: &Model{}}).sparse(onnxpb.SparseTensorProto_builder{
 		Dims: []int64{2, 2}, Values: tensorProto("s", fl(sh{1}, 5)), Indices: tensorProto("", in64(sh{1, 2}, 1, 0)),
 	}.Build())
 	if err != nil {
 		t.Fatal(err)
 	}
 	sameTensor(t, sparse, fl(sh{2, 2}, 0, 0, 5, 0))
+}
+
+// TestSmallFilesMakeLittle holds that a few bytes cannot ask for gigabytes.
+func TestSmallFilesMakeLittle(t *testing.T) {
+	g := onnxpb.GraphProto_builder{
+		Input:  []*onnxpb.ValueInfoProto{valueInfo("x", tensor.Float32, 8000, 8000)},
+		Output: []*onnxpb.ValueInfoProto{outputInfo("y0")},
+	}
+	for i := range 9 {
+		g.Node = append(g.Node, nodeProto("EyeLike", []string{"x"}, []string{"y" + string(rune('0'+i))}))
+	}
+	if _, err := evaluated(t, modelProto(13, g.Build()), nil); fault.KindOf(err) != fault.Limit {
+		t.Errorf("nine large matrices give %v", err)
+	}
 }
 
 func TestBadFiles(t *testing.T) {

@@ -3,6 +3,7 @@ package onnx
 import (
 	"slices"
 
+	"github.com/smelt-ml/smelt/fault"
 	"github.com/smelt-ml/smelt/mil"
 	"github.com/smelt-ml/smelt/mil/op"
 	"github.com/smelt-ml/smelt/tensor"
@@ -14,6 +15,29 @@ const (
 	maxFold  = 1 << 16 // elements of a result that has nothing to do with the size of its arguments
 	maxFolds = 1 << 30 // the sum over all nodes of the work
 )
+
+// maxMade bounds the elements of constants that are made while a graph is
+// lowered, beyond those that its file has bytes for.
+const maxMade = 1 << 26
+
+// spend counts elements of constants and tells whether there may be so many.
+func (l *lowering) spend(n int) bool {
+	l.made += min(max(n, 0), tensor.MaxElements)
+	return l.made <= maxMade+l.allowed
+}
+
+// room tells whether a constant of so many elements may be made. It fails where
+// a small file asks for too much.
+func (b *Builder) room(n int) bool {
+	if b.Err() != nil {
+		return false
+	}
+	if n < 0 || !b.l.spend(n) {
+		b.Fail(fault.New(fault.Limit, "", "constants of more than %d elements that the file does not have", maxMade))
+		return false
+	}
+	return true
+}
 
 // moving are the operators whose work is that of touching each element.
 var moving = map[string]bool{
@@ -62,6 +86,9 @@ func (l *lowering) fold(n *mil.Node) bool {
 	if l.folds+work > maxFolds {
 		return false
 	}
+	if l.made+made > maxMade+l.allowed {
+		return false
+	}
 	l.folds += work
 	args, err := o.Bind(n, nil)
 	if err != nil {
@@ -71,6 +98,7 @@ func (l *lowering) fold(n *mil.Node) bool {
 	if err != nil || len(outs) != len(n.Outputs) {
 		return false
 	}
+	l.spend(made)
 	for i, v := range n.Outputs {
 		v.Const, v.Type = outs[i], mil.TypeOf(outs[i])
 	}

@@ -23,7 +23,9 @@ type lowering struct {
 	symbols   map[string]int // by name; the numbers that stand for them are negative
 	count     int            // nodes lowered
 	depth     int
-	folds     int
+	folds     int // the work done for constants
+	made      int // their elements
+	allowed   int // how many more there may be for the size of the file
 	ops       map[string]int
 	notes     map[string]bool
 
@@ -55,6 +57,7 @@ func (m *Model) lower(o Options) (*Program, error) {
 		parts: map[*mil.Value][]part{}, lists: map[*mil.Value]*list{},
 	}
 	l.Fold = l.fold
+	l.allowed = 4 * m.size
 	for _, f := range m.proto.GetFunctions() {
 		l.functions[functionName(f.GetDomain(), f.GetName(), f.GetOverload())] = f
 	}
@@ -122,10 +125,16 @@ func (l *lowering) newScope(outer *scope, g *onnxpb.GraphProto, versions map[str
 		s.attrs = outer.attrs
 	}
 	for _, t := range g.GetInitializer() {
-		s.initial[t.GetName()] = func() (*tensor.Tensor, error) { return l.model.tensorOf(t) }
+		s.initial[t.GetName()] = func() (*tensor.Tensor, error) {
+			v, err := l.model.tensorOf(t)
+			if err == nil && t.GetDataLocation() == onnxpb.TensorProto_EXTERNAL {
+				l.allowed += 4 * v.Len()
+			}
+			return v, err
+		}
 	}
 	for _, t := range g.GetSparseInitializer() {
-		s.initial[t.GetValues().GetName()] = func() (*tensor.Tensor, error) { return l.model.sparse(t) }
+		s.initial[t.GetValues().GetName()] = func() (*tensor.Tensor, error) { return l.sparse(t) }
 	}
 	return s
 }

@@ -111,6 +111,9 @@ func scatterElements(b *Builder, n *Node) []*mil.Value {
 	for i := r - 2; i >= 0; i-- {
 		strides[i] = strides[i+1] * shape[i+1]
 	}
+	if !b.room(tensor.Size(given)) {
+		return nil
+	}
 	offsets := make([]int, tensor.Size(given))
 	for i := range offsets {
 		rest := i
@@ -153,6 +156,9 @@ func tensorScatter(b *Builder, n *Node) []*mil.Value {
 	axis := b.axis(n.Int("axis", -2), r)
 	if b.Err() != nil || axis == 0 || len(given) != r {
 		return b.fail("axis %d of %s", axis, x.Type)
+	}
+	if !b.room(shape[0] + given[axis]) {
+		return nil
 	}
 	start := n.input(2)
 	if start == nil {

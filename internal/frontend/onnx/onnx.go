@@ -27,6 +27,7 @@ import (
 // Model is an ONNX file. Its weights stay in the file's bytes.
 type Model struct {
 	proto *onnxpb.ModelProto
+	size  int      // bytes of the file
 	blobs [][]byte // payloads that reading took out of proto
 	dir   fs.FS    // where external data lies; nil without
 	file  string
@@ -108,7 +109,7 @@ func Parse(b []byte, dir fs.FS) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{proto: p, blobs: blobs, dir: dir}
+	m := &Model{proto: p, size: len(b), blobs: blobs, dir: dir}
 	if p.GetGraph() == nil {
 		return nil, fault.New(fault.Corrupt, "", "no ONNX model: there is no graph")
 	}

@@ -95,8 +95,11 @@ func (b *Builder) pad(x *mil.Value, before, after []int, mode string, value floa
 			continue
 		}
 		size := x.Type.Shape[i]
-		if size <= 0 || before[i]+after[i] > 1<<24 {
-			b.refuse("padding an axis whose size is only known when it is run")
+		if size <= 0 {
+			b.refuse("padding an axis of nothing, or whose size is only known when it is run")
+			return x
+		}
+		if !b.room(before[i] + size + after[i]) {
 			return x
 		}
 		var at []int

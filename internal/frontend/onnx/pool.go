@@ -252,6 +252,9 @@ func maxPoolIndices(b *Builder, n *Node, in, x *mil.Value, s sliding, out []int)
 			rest /= s.kernel[a]
 		}
 	}
+	if !b.room(known(out) + shape[0]*shape[1]) {
+		return nil
+	}
 	first := make([]int, known(out))
 	for i := range first {
 		rest := i
@@ -294,6 +297,9 @@ func averagePool(b *Builder, n *Node) []*mil.Value {
 	}
 	// How many elements count in each window is known.
 	k := len(s.kernel)
+	if !b.room(known(out)) {
+		return nil
+	}
 	counts := make([]float32, known(out))
 	for i := range counts {
 		counts[i] = 1

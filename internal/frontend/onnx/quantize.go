@@ -43,7 +43,10 @@ func (b *Builder) along(v, x *mil.Value, axis, block int) *mil.Value {
 			b.refuse("blocks along an axis whose size is only known when it is run")
 			return v
 		}
-		at := make([]int, max(size, 0))
+		if !b.room(size) {
+			return v
+		}
+		at := make([]int, size)
 		for i := range at {
 			at[i] = i / block
 		}

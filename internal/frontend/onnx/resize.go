@@ -312,8 +312,7 @@ func (b *Builder) resizeAxis(x *mil.Value, s sampler, z resizing) *mil.Value {
 		index, weight := s.taps(z, at)
 		indices, weights, most = append(indices, index), append(weights, weight), max(most, len(index))
 	}
-	if most*z.out > maxSparse {
-		b.refuse("%d elements for each of %d", most, z.out)
+	if !b.room(2 * most * z.out) {
 		return x
 	}
 	shape := repeat(1, x.Type.Rank())

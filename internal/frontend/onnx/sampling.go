@@ -197,7 +197,7 @@ func gridSample(b *Builder, n *Node) []*mil.Value {
 func affineGrid(b *Builder, n *Node) []*mil.Value {
 	theta := n.In[0]
 	size := b.knownInts("the size", n.input(1))
-	if b.Err() != nil || len(size) < 3 || len(size) > 5 || b.rank(theta) != 3 || slices.Min(size) < 1 || known(size[2:]) > maxSparse {
+	if b.Err() != nil || len(size) < 3 || len(size) > 5 || b.rank(theta) != 3 || slices.Min(size) < 1 || !b.room(len(size)*known(size[2:])) {
 		return b.fail("a size of %v", size)
 	}
 	dims := size[2:]
@@ -234,7 +234,7 @@ func roiAlign(b *Builder, n *Node) []*mil.Value {
 	x, rois := n.In[0], n.In[1]
 	shape, rs := b.static(x), b.static(rois)
 	oh, ow, ratio := n.Int("output_height", 1), n.Int("output_width", 1), n.Int("sampling_ratio", 0)
-	if b.Err() != nil || len(shape) != 4 || len(rs) != 2 || rs[1] != 4 || oh < 1 || ow < 1 || ratio < 0 || oh*ow*ratio*ratio > maxSparse {
+	if b.Err() != nil || len(shape) != 4 || len(rs) != 2 || rs[1] != 4 || oh < 1 || ow < 1 || oh > 1<<12 || ow > 1<<12 || ratio < 0 || ratio > 1<<8 {
 		return b.fail("regions %s of %s", rois.Type, x.Type)
 	}
 	if ratio == 0 {
@@ -322,6 +322,9 @@ func deformConv(b *Builder, n *Node) []*mil.Value {
 	if b.Err() != nil || groups < 1 || og < 1 || shape[1]%og != 0 || shape[1]%groups != 0 || ws[0]%groups != 0 || os[1] != og*kernel*2 || kernel > 1<<10 {
 		return b.fail("offsets %s for %s", offset.Type, w.Type)
 	}
+	if !b.room(2 * og * kernel * oh * ow) {
+		return nil
+	}
 	each := shape[1] / og
 	var columns []*mil.Value // of each offset group and each element of the window, [N, each, P]
 	offsets := b.reshape(offset, os[0], og, kernel, 2, oh*ow)
@@ -381,7 +384,7 @@ func col2Im(b *Builder, n *Node) []*mil.Value {
 		out[i] = (padded[i]-s.extent(i))/s.strides[i] + 1
 		count *= out[i]
 	}
-	if count != shape[2] || known(padded) > maxSparse || count < 1 {
+	if count != shape[2] || count < 1 || !b.room(known(kernel)*count) {
 		return b.fail("%d columns, want %d", shape[2], count)
 	}
 	channels := shape[1] / known(kernel)

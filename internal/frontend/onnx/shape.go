@@ -609,8 +609,11 @@ func trilu(b *Builder, n *Node) []*mil.Value {
 	if b.Err() != nil {
 		return nil
 	}
-	if rows < 0 || cols < 0 || rows*cols > maxSparse {
+	if rows < 0 || cols < 0 {
 		return b.refuse("a size that is only known when it is run")
+	}
+	if !b.room(rows * cols) {
+		return nil
 	}
 	keep := make([]bool, rows*cols)
 	for i := range rows {

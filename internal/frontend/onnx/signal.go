@@ -15,9 +15,6 @@ var signalRules = table{
 	"STFT": always(stft),
 }
 
-// maxWave bounds the elements of a transform's matrix.
-const maxWave = 1 << 24
-
 // waves returns cos and sin of 2πij/n for i < rows, j < cols.
 func (b *Builder) waves(rows, cols, n int, like *mil.Value) (cos, sin *mil.Value) {
 	c, s := make([]float32, rows*cols), make([]float32, rows*cols)
@@ -64,8 +61,7 @@ func (b *Builder) transform(x *mil.Value, n int, onesided, inverse bool) *mil.Va
 	if onesided && !inverse {
 		out = n/2 + 1
 	}
-	if size*out > maxWave {
-		b.refuse("a transform of %d elements", n)
+	if !b.room(2 * size * out) {
 		return x
 	}
 	cos, sin := b.waves(out, size, n, x)
@@ -143,8 +139,8 @@ func stft(b *Builder, n *Node) []*mil.Value {
 		return b.fail("frames of %d, %d apart, of %s", size, step, x.Type)
 	}
 	frames := (shape[1]-size)/step + 1
-	if frames*size > maxSparse {
-		return b.refuse("%d frames of %d", frames, size)
+	if !b.room(frames * size) {
+		return nil
 	}
 	at := make([]int, frames*size)
 	for i := range at {

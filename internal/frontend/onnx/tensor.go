@@ -241,7 +241,8 @@ func (m *Model) external(entries []*onnxpb.StringStringEntryProto, size int) ([]
 }
 
 // sparse reads a sparse tensor as a dense one.
-func (m *Model) sparse(p *onnxpb.SparseTensorProto) (*tensor.Tensor, error) {
+func (l *lowering) sparse(p *onnxpb.SparseTensorProto) (*tensor.Tensor, error) {
+	m := l.model
 	values, err := m.tensorOf(p.GetValues())
 	if err != nil {
 		return nil, err
@@ -255,7 +256,7 @@ func (m *Model) sparse(p *onnxpb.SparseTensorProto) (*tensor.Tensor, error) {
 		return nil, err
 	}
 	count := values.Len()
-	if n > maxSparse || indices.DType() != tensor.Int64 || indices.Len() != count && indices.Len() != count*len(shape) {
+	if !l.spend(n) || indices.DType() != tensor.Int64 || indices.Len() != count && indices.Len() != count*len(shape) {
 		return nil, fault.New(fault.BadShape, "", "a sparse tensor %s of %d values with %s as indices", tensor.FormatShape(shape), count, indices)
 	}
 	at := make([]int, count)
@@ -295,10 +296,6 @@ func (m *Model) sparse(p *onnxpb.SparseTensorProto) (*tensor.Tensor, error) {
 		return nil, fault.New(fault.Unsupported, "", "a sparse tensor of %s", d)
 	}
 }
-
-// maxSparse bounds the elements of a sparse tensor, which take no bytes in the
-// file.
-const maxSparse = 1 << 26
 
 func spread[T tensor.Element](like *tensor.Tensor, shape []int, n int, at []int, values []T) *tensor.Tensor {
 	out := make([]T, n)
