@@ -19,6 +19,7 @@ import (
 	"github.com/smelt-ml/smelt/internal/backend/mlprogram"
 	"github.com/smelt-ml/smelt/internal/predict"
 	"github.com/smelt-ml/smelt/mil"
+	"github.com/smelt-ml/smelt/mil/op"
 	"github.com/smelt-ml/smelt/mil/pass"
 	"github.com/smelt-ml/smelt/mlmodel"
 	"github.com/smelt-ml/smelt/tensor"
@@ -187,8 +188,34 @@ func (s *source) write(ctx context.Context, o Options, r *Report) (*mlmodel.Mode
 	summary := m.Summary()
 	r.Ops = summary.Layers
 	r.SpecVersion = m.Spec().GetSpecificationVersion()
+	if float == tensor.Float16 {
+		r.Notes = append(r.Notes, wide(r.Ops, mil.Opset(r.SpecVersion-1))...)
+	}
 	r.System = mlmodel.SystemOf(r.SpecVersion)
 	return m, names, nil
+}
+
+// wide notes the operators that compute in float16 only on later systems.
+func wide(ops map[string]int, opset mil.Opset) []string {
+	half := func(o *op.Op) bool {
+		for _, types := range o.Types {
+			if slices.Contains(types, tensor.Float16) {
+				return true
+			}
+		}
+		return len(o.Types) == 0
+	}
+	var notes []string
+	for _, name := range slices.Sorted(maps.Keys(ops)) {
+		now, err := op.For(name, opset)
+		if err != nil || half(now) {
+			continue
+		}
+		if later, err := op.For(name, mil.IOS26); err == nil && half(later) {
+			notes = append(notes, fmt.Sprintf("%s computes in float32: --target %s has it in float16", name, strings.ToLower(strings.ReplaceAll(mlprogram.TargetName(later.Since), " ", ""))))
+		}
+	}
+	return notes
 }
 
 // keeper tells which operations keep their type. Each rule must keep one: one

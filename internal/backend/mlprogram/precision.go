@@ -121,7 +121,7 @@ func (c *converter) node(n *mil.Node, known forms) {
 			switch {
 			case p != nil && target[letter(p)] == c.to && !c.spared(n, p, def):
 				in.Values[j] = c.want(v, c.to, known)
-			case p != nil && p.Type == "any" && !carriers[n.Op]:
+			case p != nil && letter(p) == "any" && !carriers[n.Op]:
 				if k := known[v]; k.from == nil && k.to != nil {
 					in.Values[j] = k.to
 				} else if k.from != nil {

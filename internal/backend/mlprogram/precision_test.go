@@ -129,6 +129,22 @@ func TestKept(t *testing.T) {
 	}
 }
 
+// What is kept reads float32, also where a list says of no type.
+func TestKeptConcat(t *testing.T) {
+	b := mil.NewBuilder(mil.IOS15)
+	x := &mil.Value{Name: "x", Type: mil.TensorType(tensor.Float32, 2)}
+	e := op.Exp.Add(b, op.Unary{X: x})
+	both := op.Concat.Add(b, op.ConcatArgs{Values: []*mil.Value{e, mil.NewConst("", tensor.Floats([]int{1}, []float32{1}))}})
+	i := op.Cast.Add(b, op.CastArgs{X: both, DType: "int32"})
+	b.Block.Outputs = []*mil.Value{i}
+	_, f := write(t, &mil.Func{Name: "main", Opset: mil.IOS15, Inputs: []*mil.Value{x}, Body: b.Block}, mlprogram.Options{Float: tensor.Float16})
+	for _, n := range f.Body.Nodes {
+		if n.Op == "exp" != (n.Outputs[0].Type.DType == tensor.Float16) && n.Op != "cast" {
+			t.Errorf("%s gives %s", n, n.Outputs[0].Type)
+		}
+	}
+}
+
 // A divisor too small for float16 does not become zero.
 func TestNoZero(t *testing.T) {
 	f := network(1e-12)

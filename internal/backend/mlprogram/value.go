@@ -37,7 +37,7 @@ func typeOf(t mil.Type) *spec.ValueType {
 	}
 	out := spec.TensorType_builder{DataType: dataTypes[t.DType]}
 	if t.AnyRank {
-		out.Rank = 1 // as coremltools counts the one dimension that stands for all
+		out.Rank = -1
 		out.Dimensions = []*spec.Dimension{
 			spec.Dimension_builder{Unknown: spec.Dimension_UnknownDimension_builder{Variadic: true}.Build()}.Build(),
 		}

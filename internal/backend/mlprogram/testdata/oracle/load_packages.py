@@ -33,7 +33,8 @@ if __name__ == "__main__":
     paths = sorted(str(p) for p in pathlib.Path(sys.argv[1]).rglob("*.mlpackage"))
     failures = collections.Counter()
     loaded = operations = 0
-    with multiprocessing.Pool(2) as pool:
+    # A process does not live long: symbols of one program stay known to the next.
+    with multiprocessing.Pool(2, maxtasksperchild=40) as pool:
         for path, n, error in pool.imap_unordered(check, paths, chunksize=16):
             if error is None:
                 loaded += 1
