@@ -107,6 +107,12 @@ func File(ctx context.Context, in, out string, o Options) (*Report, error) {
 		if r.Check, err = verify(ctx, src, m, names, o); err != nil {
 			return r, fault.InFile(fmt.Errorf("check of the result: %w", err), in)
 		}
+		const much = 0.05
+		for _, name := range slices.Sorted(maps.Keys(r.Check.Outputs)) {
+			if r.Precision == tensor.Float16.String() && r.Check.Outputs[name].MaxRel > much {
+				r.Notes = append(r.Notes, fmt.Sprintf("float16 changes output %q much: fp32, or exceptions for some operators, keep it", name))
+			}
+		}
 	}
 	if err := context.Cause(ctx); err != nil {
 		return r, err

@@ -42,6 +42,11 @@ func openONNX(path string, o Options) (*source, error) {
 		program: &mlprogram.Program{Funcs: []*mil.Func{f}},
 		close:   func() {},
 	}
+	for _, v := range f.Inputs {
+		if _, given := o.Shapes[v.Name]; !given && !v.Type.IsStatic() {
+			s.notes = append(s.notes, fmt.Sprintf("input %q has open dimensions: %s, each from 1 to %d; --shape says more", v.Name, mil.FormatDims(v.Type.Shape), mlprogram.MaxOpen))
+		}
+	}
 	if o.Verify != nil {
 		kept := f.Clone()
 		s.run = func(ctx context.Context, in predict.Features) (predict.Features, error) {

@@ -203,6 +203,9 @@ func feature(d *spec.FeatureDescription, t mil.Type, s *Shapes) error {
 	return nil
 }
 
+// MaxOpen is the greatest size of a dimension that nobody says anything of.
+const MaxOpen = 2048
+
 var arrayTypes = map[tensor.DType]spec.ArrayFeatureType_ArrayDataType{
 	tensor.Float16: spec.ArrayFeatureType_FLOAT16, tensor.Float32: spec.ArrayFeatureType_FLOAT32,
 	tensor.Int32: spec.ArrayFeatureType_INT32, tensor.Int8: spec.ArrayFeatureType_INT8,
@@ -245,13 +248,13 @@ func array(d *spec.FeatureDescription, t mil.Type, s *Shapes) error {
 		a.SetShape(wide(s.Default))
 		a.SetShapeRange(ranges)
 	case a.WhichShapeFlexibility() == spec.ArrayFeatureType_ShapeFlexibility_not_set_case && len(a.GetShape()) == 0:
-		// Whatever size an unknown dimension has is fine.
+		// Any size will do, but ML Programs want a bound.
 		ranges := new(spec.ArrayFeatureType_ShapeRange)
 		shape := wide(t.Shape)
 		for i, n := range t.Shape {
 			r := sizes(int64(n), int64(n))
 			if n < 0 {
-				shape[i], r = 1, sizes(1, -1)
+				shape[i], r = 1, sizes(1, MaxOpen)
 			}
 			ranges.SetSizeRanges(append(ranges.GetSizeRanges(), r))
 		}

@@ -311,7 +311,7 @@ func TestShapes(t *testing.T) {
 		shapes map[string]mlprogram.Shapes
 		want   string
 	}{
-		{nil, "multiArray fp32 1×(1..)"},
+		{nil, "multiArray fp32 1×(1..2048)"},
 		{map[string]mlprogram.Shapes{"x": {Default: []int{1, 8}, Ranges: []mlmodel.Range{{Min: 1, Max: 1}, {Min: 2, Max: 16}}}}, "multiArray fp32 1×(2..16)"},
 		{map[string]mlprogram.Shapes{"x": {Default: []int{1, 8}, Enumerated: [][]int{{1, 8}, {1, 16}}}}, "multiArray fp32 1×8 | 1×16"},
 	} {

@@ -221,7 +221,12 @@ func (c *converter) spared(n *mil.Node, p *op.Param, def *op.Op) bool {
 	return true
 }
 
-// overflows tells whether some constant is a number that to does not have.
+// beyond tells numbers too large for float16, infinity excepted.
+func beyond(values []float32) bool {
+	return slices.ContainsFunc(values, func(x float32) bool { return (x > 65504 || x < -65504) && x < 1e38 && x > -1e38 })
+}
+
+// overflows tells whether some constant is beyond what to can hold.
 func (c *converter) overflows(n *mil.Node, def *op.Op, known forms) bool {
 	if c.to != tensor.Float16 {
 		return false
@@ -238,10 +243,8 @@ func (c *converter) overflows(n *mil.Node, def *op.Op, known forms) bool {
 			if _, done := c.consts[v]; done {
 				continue
 			}
-			for _, x := range v.Const.F32() {
-				if a := math.Abs(float64(x)); a > 65504 && a < 1e38 {
-					return true
-				}
+			if beyond(v.Const.F32()) {
+				return true
 			}
 		}
 	}
