@@ -45,7 +45,7 @@ var elementwiseRules = table{
 	"Reciprocal": always(func(b *Builder, n *Node) []*mil.Value { return one(b.div(b.number(1, n.In[0]), n.In[0])) }),
 	"Add":        always(binary(op.Add)),
 	"Sub":        always(binary(op.Sub)),
-	"Mul":        always(binary(op.Mul)),
+	"Mul":        always(mul),
 	"Div":        always(div),
 	"Mod":        always(mod),
 	"Pow":        always(pow),

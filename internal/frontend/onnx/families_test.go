@@ -300,3 +300,31 @@ func TestBadFiles(t *testing.T) {
 		t.Errorf("a missing input gives %v", err)
 	}
 }
+
+// TestFused holds that definitions of operators which ONNX lacked are those
+// operators.
+func TestFused(t *testing.T) {
+	graph := func(nodes ...*onnxpb.NodeProto) *onnxpb.ModelProto {
+		return modelProto(13, onnxpb.GraphProto_builder{
+			Input: []*onnxpb.ValueInfoProto{valueInfo("x", tensor.Float32, "N")}, Output: []*onnxpb.ValueInfoProto{outputInfo("y")}, Node: nodes,
+			Initializer: []*onnxpb.TensorProto{tensorProto("half", fl(nil, 0.5)), tensorProto("one", fl(sh{1}, 1)), tensorProto("root", fl(nil, 1.4142135))},
+		}.Build())
+	}
+	tests := map[string]*onnxpb.ModelProto{
+		"silu": graph(nodeProto("Sigmoid", []string{"x"}, []string{"s"}), nodeProto("Mul", []string{"s", "x"}, []string{"y"})),
+		"gelu": graph(
+			nodeProto("Div", []string{"x", "root"}, []string{"d"}), nodeProto("Erf", []string{"d"}, []string{"e"}),
+			nodeProto("Add", []string{"e", "one"}, []string{"a"}), nodeProto("Mul", []string{"x", "a"}, []string{"m"}),
+			nodeProto("Mul", []string{"m", "half"}, []string{"y"}),
+		),
+	}
+	for want, m := range tests {
+		p, err := evaluated(t, m, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if nodes := p.Func.Body.Nodes; len(nodes) != 1 || nodes[0].Op != want {
+			t.Errorf("%s: the program is %v", want, nodes)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"maps"
+	"slices"
 
 	"github.com/smelt-ml/smelt/mil"
 )
@@ -55,13 +56,13 @@ func ruleFor(name string, version int) *rule {
 	return best
 }
 
-// Operators returns the names of the operators that have a rule.
+// Operators returns the names of the operators that have a rule, sorted; those
+// of other domains as "domain::Op".
 func Operators() []string {
-	var out []string
-	for name := range rules {
-		out = append(out, name)
-	}
-	return out
+	names := slices.Collect(maps.Keys(rules))
+	names = slices.AppendSeq(names, maps.Keys(graphRules))
+	slices.Sort(names)
+	return names
 }
 
 // required is the number of inputs that an operator cannot do without, where
