@@ -34,6 +34,28 @@ func ExampleOpen() {
 	// image is an image RGB 24×24
 }
 
+// A neural network becomes an ML Program, without its source.
+func ExampleConvert() {
+	dir, err := os.MkdirTemp("", "smelt")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	out := filepath.Join(dir, "classifier.mlpackage")
+	r, err := smelt.Convert(context.Background(), "testdata/classifier.mlmodel", out, smelt.ConvertOptions{
+		Float:  tensor.Float32, // the default is Float16
+		Verify: &smelt.ConvertVerify{Seed: 1},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(r.Source, "for", r.System)
+	fmt.Println("largest error:", r.Check.Outputs["scores"].MaxAbs)
+	// Output:
+	// neuralNetworkClassifier for iOS 15, macOS 12
+	// largest error: 0
+}
+
 // What does a classifier see in a photograph?
 func ExampleLoad() {
 	p, err := smelt.Load("testdata/classifier.mlmodel", smelt.Options{Fit: smelt.Fit{Mode: smelt.Crop}})

@@ -1,9 +1,10 @@
-// Package smelt opens, shrinks, compares and runs Core ML models (.mlmodel,
-// .mlpackage) on any machine.
+// Package smelt opens, converts, shrinks, compares and runs Core ML models
+// (.mlmodel, .mlpackage) on any machine.
 //
 // Open gives the file as its author wrote it: look at it with Info, change it
-// with Quantize, write it with Save. Load makes it ready to answer; a Predictor
-// serves any number of goroutines. Compare tells how far two models are apart.
+// with Quantize, write it with Save. Convert makes an ML Program of a network of
+// another format. Load makes a model ready to answer; a Predictor serves any
+// number of goroutines. Compare tells how far two models are apart.
 //
 // This package only ties the others together: mlmodel for the document,
 // compress for smaller weights, compare for figures and sources of inputs,
