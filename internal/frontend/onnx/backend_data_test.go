@@ -350,7 +350,7 @@ func foreign(g *onnxpb.GraphProto) string {
 // summary is the page docs/onnx.md.
 func summary(all []outcome) string {
 	var b strings.Builder
-	b.WriteString("# ONNX operators\n\nONNX's own test cases (onnx 1.23.2), run by the engine's kernels and by the reference evaluation. ")
+	b.WriteString("# ONNX operators\n\nONNX's own test cases (onnx 1.23.2), and for contrib single nodes that ONNX Runtime 1.32 answered, run by the engine's kernels and by the reference evaluation. ")
 	b.WriteString("Written by `go test -tags fulldata ./internal/frontend/onnx -run TestBackendCases -update`.\n\n")
 	b.WriteString("Excluded are cases whose inputs or outputs are of types that programs do not have. ")
 	b.WriteString("\"Fixed\" counts the passed cases in which inputs had to be constants: shapes, axes, weights that ONNX's cases give as inputs; ")
