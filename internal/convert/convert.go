@@ -94,11 +94,13 @@ func File(ctx context.Context, in, out string, o Options) (*Report, error) {
 	start := time.Now()
 	src, err := open(in, o)
 	if err != nil {
+		r.Unsupported = append(r.Unsupported, unsupported(err)...)
 		return r, err
 	}
 	defer src.close()
 	m, names, err := src.write(ctx, o, r)
 	if err != nil {
+		r.Unsupported = append(r.Unsupported, unsupported(err)...)
 		return r, fault.InFile(err, in)
 	}
 	defer m.Close()
@@ -124,6 +126,15 @@ func File(ctx context.Context, in, out string, o Options) (*Report, error) {
 	r.Seconds += time.Since(start).Seconds()
 	r.SizeAfter, err = sizeOf(out)
 	return r, err
+}
+
+// unsupported lists what an error says that cannot be read or written.
+func unsupported(err error) []mlprogram.Problem {
+	var u *mlprogram.UnsupportedError
+	if errors.As(err, &u) {
+		return u.Problems
+	}
+	return unread(err)
 }
 
 func sizeOf(path string) (int64, error) {
@@ -180,10 +191,6 @@ func (s *source) write(ctx context.Context, o Options, r *Report) (*mlmodel.Mode
 		Target: o.Target, Least: s.least, Float: float, Keep: keep,
 		ImageInputs: o.ImageInputs, ImageOutputs: o.ImageOutputs, Shapes: o.Shapes,
 	})
-	var unsupported *mlprogram.UnsupportedError
-	if errors.As(err, &unsupported) {
-		r.Unsupported = unsupported.Problems
-	}
 	if err == nil {
 		err = check()
 	}

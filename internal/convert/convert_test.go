@@ -1,7 +1,6 @@
 package convert
 
 import (
-	"errors"
 	"math"
 	"os"
 	"path/filepath"
@@ -9,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/smelt-ml/smelt/fault"
 	"github.com/smelt-ml/smelt/internal/backend/mlprogram"
 	"github.com/smelt-ml/smelt/mil"
 	"github.com/smelt-ml/smelt/mlmodel"
@@ -195,10 +195,24 @@ func TestRefused(t *testing.T) {
 	if err != nil || len(left) > 0 {
 		t.Errorf("failed conversions left %v, %v", left, err)
 	}
-	r, err := File(t.Context(), functions, out, Options{Target: mil.IOS15})
-	var u *mlprogram.UnsupportedError
-	if !errors.As(err, &u) || len(r.Unsupported) == 0 {
-		t.Errorf("unsupported %+v, %v", r.Unsupported, err)
+}
+
+// Everything that cannot be read or written is listed.
+func TestUnsupported(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "out.mlpackage")
+	for _, c := range []struct {
+		in, op string
+		count  int
+	}{
+		{functions, "read_state", 1},
+		{"testdata/unknown.onnx", "com.x::Frob", 2},
+		{"../../mlmodel/testdata/network.mlmodel", "custom", 1},
+	} {
+		r, err := File(t.Context(), c.in, out, Options{Target: mil.IOS15})
+		i := slices.IndexFunc(r.Unsupported, func(p mlprogram.Problem) bool { return p.Op == c.op })
+		if i < 0 || r.Unsupported[i].Count < c.count || r.Unsupported[i].Where == "" || fault.KindOf(err) != fault.Unsupported {
+			t.Errorf("%s: unsupported %+v, %v", c.in, r.Unsupported, err)
+		}
 	}
 }
 

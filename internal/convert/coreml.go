@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 
@@ -96,6 +97,9 @@ func (s *source) readProgram(doc *mlmodel.Model) error {
 func (s *source) lowerNetwork(doc *mlmodel.Model, o Options) error {
 	s.float = tensor.Float16
 	m := doc.Spec()
+	if err := custom(m, o.Target); err != nil {
+		return err
+	}
 	var inputs []coreml.Input
 	for _, d := range m.GetDescription().GetInput() {
 		in, err := s.input(d, o)
@@ -124,6 +128,27 @@ func (s *source) lowerNetwork(doc *mlmodel.Model, o Options) error {
 		}
 	}
 	return nil
+}
+
+// custom reports all layers that are code beside the model.
+func custom(m *spec.Model, target mil.Opset) error {
+	e := &mlprogram.UnsupportedError{Opset: max(target, mil.IOS15)}
+	for l := range mlmodel.Layers(m) {
+		if l.Kind != "custom" {
+			continue
+		}
+		reason := fmt.Sprintf("the code of class %q is not in the model", l.GetCustom().GetClassName())
+		i := slices.IndexFunc(e.Problems, func(p mlprogram.Problem) bool { return p.Reason == reason })
+		if i < 0 {
+			i = len(e.Problems)
+			e.Problems = append(e.Problems, mlprogram.Problem{Op: l.Kind, Where: l.Path, Reason: reason})
+		}
+		e.Problems[i].Count++
+	}
+	if len(e.Problems) == 0 {
+		return nil
+	}
+	return e
 }
 
 // input is one input of a network at the shape that it is going to have.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 
 	"github.com/smelt-ml/smelt/internal/backend/mlprogram"
 	"github.com/smelt-ml/smelt/internal/engine"
@@ -93,6 +95,23 @@ func runFunc(ctx context.Context, f *mil.Func, in predict.Features) (predict.Fea
 		result[v.Name] = outs[i]
 	}
 	return result, nil
+}
+
+// unread lists the operators that the frontend has no rule for.
+func unread(err error) []mlprogram.Problem {
+	var u *onnx.Unsupported
+	if !errors.As(err, &u) {
+		return nil
+	}
+	var out []mlprogram.Problem
+	for _, op := range slices.Sorted(maps.Keys(u.Nodes)) {
+		p := mlprogram.Problem{Op: op, Count: len(u.Nodes[op]), Reason: "is not known"}
+		if p.Count > 0 {
+			p.Where = u.Nodes[op][0]
+		}
+		out = append(out, p)
+	}
+	return out
 }
 
 // openShape is a shape with -1 where several sizes are allowed.

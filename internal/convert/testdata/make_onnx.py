@@ -1,5 +1,6 @@
 """Writes net.onnx: a convolution, a clip, a mean over the pixels, a linear layer and
-softmax, with names that MIL does not accept and a batch of any size.
+softmax, with names that MIL does not accept and a batch of any size; and unknown.onnx:
+two nodes of an operator that nobody knows.
 
 Made with onnx 1.23.2, numpy 2.4.6.
 """
@@ -36,3 +37,12 @@ graph = helper.make_graph(
 model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 onnx.checker.check_model(model)
 onnx.save(model, str(pathlib.Path(__file__).with_name("net.onnx")))
+
+x, y = (helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 2]) for n in "xy")
+nodes = [
+    helper.make_node("Frob", ["x"], ["a"], domain="com.x", name="f1"),
+    helper.make_node("Frob", ["a"], ["y"], domain="com.x", name="f2"),
+]
+opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.x", 1)]
+model = helper.make_model(helper.make_graph(nodes, "unknown", [x], [y]), opset_imports=opsets, ir_version=8)
+onnx.save(model, str(pathlib.Path(__file__).with_name("unknown.onnx")))
