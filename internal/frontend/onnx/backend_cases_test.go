@@ -1,9 +1,8 @@
-//go:build fulldata
+//go:build onnxcases
 
 package onnx
 
 import (
-	"context"
 	"flag"
 	"fmt"
 	"maps"
@@ -17,11 +16,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"github.com/smelt-ml/smelt/internal/engine"
 	"github.com/smelt-ml/smelt/internal/frontend/onnx/onnxpb"
-	"github.com/smelt-ml/smelt/internal/kernel/cpu"
-	"github.com/smelt-ml/smelt/internal/kernel/par"
-	"github.com/smelt-ml/smelt/mil"
 	"github.com/smelt-ml/smelt/tensor"
 )
 
@@ -247,31 +242,6 @@ func (o *outcome) try(m *Model, dir string, opts Options, given map[string]*tens
 	return nil
 }
 
-// compute runs a program.
-func compute(p *Program, given map[string]*tensor.Tensor, reference bool) ([]*tensor.Tensor, error) {
-	var types []mil.Type
-	var in []*tensor.Tensor
-	for _, v := range p.Func.Inputs {
-		t, err := given[v.Name].ConvertTo(v.Type.DType)
-		if err != nil {
-			return nil, err
-		}
-		in = append(in, t)
-		types = append(types, mil.TypeOf(t))
-	}
-	level, err := cpu.Active()
-	if err != nil {
-		return nil, err
-	}
-	plan, err := engine.Compile(p.Func, types, engine.Options{Level: level, Reference: reference})
-	if err != nil {
-		return nil, err
-	}
-	pool := par.New(1)
-	defer pool.Close()
-	return plan.NewRun(pool).Do(context.Background(), in, nil)
-}
-
 func readProto(m *Model, path string) (*tensor.Tensor, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -351,7 +321,7 @@ func foreign(g *onnxpb.GraphProto) string {
 func summary(all []outcome) string {
 	var b strings.Builder
 	b.WriteString("# ONNX operators\n\nONNX's own test cases (onnx 1.23.2), and for contrib single nodes that ONNX Runtime 1.32 answered, run by the engine's kernels and by the reference evaluation. ")
-	b.WriteString("Written by `go test -tags fulldata ./internal/frontend/onnx -run TestBackendCases -update`.\n\n")
+	b.WriteString("Written by `go test -tags onnxcases ./internal/frontend/onnx -run TestBackendCases -update`.\n\n")
 	b.WriteString("Excluded are cases whose inputs or outputs are of types that programs do not have. ")
 	b.WriteString("\"Fixed\" counts the passed cases in which inputs had to be constants: shapes, axes, weights that ONNX's cases give as inputs; ")
 	whole := 0
