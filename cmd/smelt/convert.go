@@ -44,6 +44,7 @@ type convertFlags struct {
 
 func (a *app) convert() *cobra.Command {
 	var c convertFlags
+	formats := strings.Join(convert.Targets(), ", ")
 	cmd := &cobra.Command{
 		Use:   "convert IN -o OUT",
 		Short: "Make an ML Program of a neural network, an ONNX model or another ML Program",
@@ -67,8 +68,8 @@ default; or several that are allowed, 1x3x224x224,1x3x512x512.`,
 		Args: wants(1, 1, "one IN"),
 	}
 	f := cmd.Flags()
-	f.StringVarP(&c.out, "output", "o", "", "package to write")
-	f.StringVar(&c.to, "to", convert.MLProgram, "format to write: mlprogram")
+	f.StringVarP(&c.out, "output", "o", "", "`FILE` to write")
+	f.StringVar(&c.to, "to", "", "format to write: "+formats+"; by default that of OUT's ending")
 	f.StringVar(&c.target, "target", "", "oldest system that must run it: ios15, ios16, ios17 or ios18")
 	f.StringVar(&c.precision, "precision", "", "type that floats are computed in: fp16 or fp32")
 	f.StringSliceVar(&c.keep, "keep-fp32", nil, "operators, by type or name, that stay in float32: `OP,…`")
@@ -114,10 +115,10 @@ default; or several that are allowed, 1x3x224x224,1x3x512x512.`,
 
 // options checks the flags.
 func (c *convertFlags) options() (smelt.ConvertOptions, error) {
-	o := smelt.ConvertOptions{Keep: c.keep, Rename: c.rename, Metadata: c.meta}
+	o := smelt.ConvertOptions{To: c.to, Keep: c.keep, Rename: c.rename, Metadata: c.meta}
 	o.Metadata.UserDefined = c.user
-	if c.to != convert.MLProgram {
-		return o, misuse("--to %q: want mlprogram", c.to)
+	if c.to != "" && !slices.Contains(convert.Targets(), c.to) {
+		return o, misuse("--to %q: want one of %s", c.to, strings.Join(convert.Targets(), ", "))
 	}
 	if c.target != "" {
 		targets := map[string]mil.Opset{"ios15": mil.IOS15, "ios16": mil.IOS16, "ios17": mil.IOS17, "ios18": mil.IOS18}
@@ -288,5 +289,5 @@ func writeConversion(w io.Writer, r *smelt.ConvertReport, in, out string) {
 			fmt.Fprintf(w, "not compared: %s\n", plain(c.Skipped))
 		}
 	}
-	fmt.Fprintf(w, "%s: ML Program for %s, %s, from %s (%s), in %.2f s\n", plain(out), r.System, bytesText(r.SizeAfter), bytesText(r.SizeBefore), plain(r.Source), r.Seconds)
+	fmt.Fprintf(w, "%s: %s for %s, %s, from %s (%s), in %.2f s\n", plain(out), convert.Title(r.Target), r.System, bytesText(r.SizeAfter), bytesText(r.SizeBefore), plain(r.Source), r.Seconds)
 }

@@ -19,17 +19,16 @@ import (
 	"github.com/smelt-ml/smelt/internal/backend/mlprogram"
 	"github.com/smelt-ml/smelt/internal/predict"
 	"github.com/smelt-ml/smelt/mil"
-	"github.com/smelt-ml/smelt/mil/op"
 	"github.com/smelt-ml/smelt/mil/pass"
 	"github.com/smelt-ml/smelt/mlmodel"
 	"github.com/smelt-ml/smelt/tensor"
 )
 
-// MLProgram is the format that models are converted to.
-const MLProgram = "mlprogram"
-
 // Options chooses what becomes of a model. The zero value is the usual choice.
 type Options struct {
+	// To is the format, one of Targets; "" is the one whose files end as the
+	// name of the result does.
+	To string
 	// Target is the opset of the result; 0 is the lowest that has all that the
 	// model needs, and for an ML Program at least its own.
 	Target mil.Opset
@@ -58,7 +57,7 @@ type Report struct {
 	Source      string              `json:"source"` // the kind of model: "neuralNetwork", "mlProgram", "onnx", …
 	Target      string              `json:"target"`
 	SpecVersion int32               `json:"spec_version"`
-	System      string              `json:"system"`    // the first that reads it: "iOS 16, macOS 13"
+	System      string              `json:"system"`    // the first that reads it: "iOS 16, macOS 13", "opset 17"
 	Precision   string              `json:"precision"` // fp16, fp32, or "as it was"
 	Ops         map[string]int      `json:"ops"`       // those written
 	Unsupported []mlprogram.Problem `json:"unsupported"`
@@ -87,10 +86,12 @@ type source struct {
 // File converts one file into another. If it fails nothing is written; what
 // cannot be expressed is then in the report, which is never nil.
 func File(ctx context.Context, in, out string, o Options) (*Report, error) {
-	r := &Report{Target: MLProgram, Ops: map[string]int{}, Unsupported: []mlprogram.Problem{}, Notes: []string{}}
-	if !strings.EqualFold(filepath.Ext(out), ".mlpackage") {
-		return r, fault.New(fault.BadValue, "", "%s: an ML Program is written as .mlpackage", out)
+	r := &Report{Target: o.To, Ops: map[string]int{}, Unsupported: []mlprogram.Problem{}, Notes: []string{}}
+	to, err := targetOf(o.To, out)
+	if err != nil {
+		return r, err
 	}
+	r.Target = to.name
 	start := time.Now()
 	src, err := open(in, o)
 	if err != nil {
@@ -98,15 +99,15 @@ func File(ctx context.Context, in, out string, o Options) (*Report, error) {
 		return r, err
 	}
 	defer src.close()
-	m, names, err := src.write(ctx, o, r)
+	result, names, err := src.write(ctx, to, out, o, r)
 	if err != nil {
 		r.Unsupported = append(r.Unsupported, unsupported(err)...)
 		return r, fault.InFile(err, in)
 	}
-	defer m.Close()
+	defer result.close()
 	r.Seconds = time.Since(start).Seconds()
 	if o.Verify != nil {
-		if r.Check, err = verify(ctx, src, m, names, o); err != nil {
+		if r.Check, err = verify(ctx, src, result, names, o); err != nil {
 			return r, fault.InFile(fmt.Errorf("check of the result: %w", err), in)
 		}
 		const much = 0.05
@@ -120,11 +121,8 @@ func File(ctx context.Context, in, out string, o Options) (*Report, error) {
 		return r, err
 	}
 	start = time.Now()
-	if err := m.Save(out); err != nil {
-		return r, err
-	}
+	r.SizeAfter, err = result.save()
 	r.Seconds += time.Since(start).Seconds()
-	r.SizeAfter, err = sizeOf(out)
 	return r, err
 }
 
@@ -137,15 +135,6 @@ func unsupported(err error) []mlprogram.Problem {
 	return unread(err)
 }
 
-func sizeOf(path string) (int64, error) {
-	m, err := mlmodel.Open(path)
-	if err != nil {
-		return 0, fmt.Errorf("read what was written: %w", err)
-	}
-	n, err := m.Size()
-	return n, errors.Join(err, m.Close())
-}
-
 // open reads the source by what its name ends in.
 func open(path string, o Options) (*source, error) {
 	if strings.EqualFold(filepath.Ext(path), ".onnx") {
@@ -156,7 +145,7 @@ func open(path string, o Options) (*source, error) {
 
 // write makes the model. The names are those of the source's features by
 // their names in the result.
-func (s *source) write(ctx context.Context, o Options, r *Report) (*mlmodel.Model, map[string]string, error) {
+func (s *source) write(ctx context.Context, to *target, out string, o Options, r *Report) (*result, map[string]string, error) {
 	p := s.program
 	r.Source, r.SizeBefore = s.kind, s.size
 	r.Notes = append(r.Notes, s.notes...)
@@ -168,9 +157,11 @@ func (s *source) write(ctx context.Context, o Options, r *Report) (*mlmodel.Mode
 			}
 		}
 		pass.Simplify(f)
-		r.Notes = append(r.Notes, present(f)...)
+		if to.core {
+			r.Notes = append(r.Notes, present(f)...)
+		}
 	}
-	names, notes, err := rename(p, &o)
+	names, notes, err := rename(p, &o, to.identifier)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -178,81 +169,8 @@ func (s *source) write(ctx context.Context, o Options, r *Report) (*mlmodel.Mode
 	if err := context.Cause(ctx); err != nil {
 		return nil, nil, err
 	}
-	float := o.Float
-	if float == tensor.Invalid {
-		float = s.float
-	}
-	r.Precision = "as it was"
-	if float != tensor.Invalid {
-		r.Precision = float.String()
-	}
-	keep, check := keeper(o.Keep)
-	m, err := mlprogram.Write(p, mlprogram.Options{
-		Target: o.Target, Least: s.least, Float: float, Keep: keep,
-		ImageInputs: o.ImageInputs, ImageOutputs: o.ImageOutputs, Shapes: o.Shapes,
-	})
-	if err == nil {
-		err = check()
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	m.SetMetadata(merged(s.meta, o.Metadata))
-	summary := m.Summary()
-	r.Ops = summary.Layers
-	r.SpecVersion = m.Spec().GetSpecificationVersion()
-	if float == tensor.Float16 {
-		r.Notes = append(r.Notes, wide(r.Ops, mil.Opset(r.SpecVersion-1))...)
-	}
-	r.System = mlmodel.SystemOf(r.SpecVersion)
-	return m, names, nil
-}
-
-// wide notes the operators that compute in float16 only on later systems.
-func wide(ops map[string]int, opset mil.Opset) []string {
-	half := func(o *op.Op) bool {
-		for _, types := range o.Types {
-			if slices.Contains(types, tensor.Float16) {
-				return true
-			}
-		}
-		return len(o.Types) == 0
-	}
-	var notes []string
-	for _, name := range slices.Sorted(maps.Keys(ops)) {
-		now, err := op.For(name, opset)
-		if err != nil || half(now) {
-			continue
-		}
-		if later, err := op.For(name, mil.IOS26); err == nil && half(later) {
-			notes = append(notes, fmt.Sprintf("%s computes in float32: --target %s has it in float16", name, strings.ToLower(strings.ReplaceAll(mlprogram.TargetName(later.Since), " ", ""))))
-		}
-	}
-	return notes
-}
-
-// keeper tells which operations keep their type. Each rule must keep one: one
-// that is written wrongly should not go unnoticed.
-func keeper(rules []string) (keep func(op, name string) bool, check func() error) {
-	used := map[string]bool{}
-	keep = func(op, name string) bool {
-		found := false
-		for _, rule := range rules {
-			if rule == op || rule == name {
-				used[rule], found = true, true
-			}
-		}
-		return found
-	}
-	check = func() error {
-		for _, rule := range rules {
-			if !used[rule] {
-				return fault.New(fault.BadValue, "", "keep %s in float32: there is no such operator", rule)
-			}
-		}
-		return nil
-	}
-	return keep, check
+	result, err := to.write(ctx, s, out, o, r)
+	return result, names, err
 }
 
 // merged is what was said of the source with what the user says.

@@ -168,7 +168,9 @@ func TestRefused(t *testing.T) {
 		o       Options
 		want    string
 	}{
-		{classifier, filepath.Join(dir, "out.mlmodel"), Options{}, ".mlpackage"},
+		{classifier, filepath.Join(dir, "out.txt"), Options{}, "ends in one of .mlpackage (ML Program)"},
+		{classifier, filepath.Join(dir, "out.mlmodel"), Options{To: MLProgram}, "format mlprogram is written as .mlpackage"},
+		{classifier, out, Options{To: "gguf"}, "want one of mlprogram"},
 		{text, out, Options{}, "text.onnx"},
 		{"testdata/none.mlmodel", out, Options{}, "none.mlmodel"},
 		{"../../mlmodel/testdata/pipeline.mlmodel", out, Options{}, "pipelineClassifier"},

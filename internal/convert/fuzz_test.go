@@ -3,6 +3,7 @@ package convert
 import (
 	"bytes"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/smelt-ml/smelt/mlmodel"
@@ -30,17 +31,32 @@ func FuzzConvert(f *testing.F) {
 		if half {
 			o.Float = tensor.Float16
 		}
-		s, err := fromDocument(doc, o)
-		if err != nil {
-			return
-		}
-		m, _, err := s.write(t.Context(), o, &Report{})
-		if err != nil {
-			return
-		}
-		defer m.Close()
-		if v := m.RequiredVersion(); v > m.Spec().GetSpecificationVersion() {
-			t.Errorf("specification version %d, needs %d", m.Spec().GetSpecificationVersion(), v)
+		for i := range targets {
+			c, err := fromDocument(doc, o)
+			if err != nil {
+				return
+			}
+			out := filepath.Join(t.TempDir(), "out"+targets[i].ext)
+			m, _, err := c.write(t.Context(), &targets[i], out, o, &Report{})
+			if err != nil {
+				continue
+			}
+			_, err = m.save()
+			m.close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !targets[i].core {
+				continue
+			}
+			written, err := mlmodel.Open(out)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if v := written.RequiredVersion(); v > written.Spec().GetSpecificationVersion() {
+				t.Errorf("%s: specification version %d, needs %d", targets[i].name, written.Spec().GetSpecificationVersion(), v)
+			}
+			written.Close()
 		}
 	})
 }

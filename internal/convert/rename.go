@@ -16,9 +16,11 @@ import (
 // Color is a picture's order of colours.
 type Color = spec.ImageFeatureType_ColorSpace
 
-// renamer gives features new names: the user's, or names that MIL accepts.
+// renamer gives features new names: the user's, or names that the
+// format accepts.
 type renamer struct {
 	wanted map[string]string
+	valid  func(string) string // makes a name that the format accepts
 	used   map[string]bool
 	source map[string]string // by the new names
 	notes  []string
@@ -29,11 +31,11 @@ func (r *renamer) name(old, what string) string {
 	name, ok := r.wanted[old]
 	if ok {
 		r.used[old] = true
-		if name != mlprogram.Identifier(name) && r.err == nil {
+		if name != r.valid(name) && r.err == nil {
 			r.err = fault.New(fault.BadValue, fmt.Sprintf("%s %q", what, old), "%q is no name for it: want letters, digits and underscores", name)
 		}
 	} else {
-		name = mlprogram.Identifier(old)
+		name = r.valid(old)
 		if name != old {
 			r.notes = append(r.notes, fmt.Sprintf("%s %q is named %s", what, old, name))
 		}
@@ -42,9 +44,13 @@ func (r *renamer) name(old, what string) string {
 	return name
 }
 
-// rename names the features of a program, and what the options say of them.
-func rename(p *mlprogram.Program, o *Options) (source map[string]string, notes []string, err error) {
-	r := &renamer{wanted: o.Rename, used: map[string]bool{}, source: map[string]string{}}
+// rename names the features of a program, and what the options say of them; valid
+// makes names that the format accepts, nil where it accepts all.
+func rename(p *mlprogram.Program, o *Options, valid func(string) string) (source map[string]string, notes []string, err error) {
+	if valid == nil {
+		valid = func(name string) string { return name }
+	}
+	r := &renamer{wanted: o.Rename, valid: valid, used: map[string]bool{}, source: map[string]string{}}
 	to := map[string]string{}
 	for _, f := range p.Funcs {
 		taken := map[string]bool{}

@@ -43,24 +43,17 @@ type Difference struct {
 }
 
 // verify runs source and result.
-func verify(ctx context.Context, s *source, m *mlmodel.Model, names map[string]string, o Options) (*Check, error) {
+func verify(ctx context.Context, s *source, result *result, names map[string]string, o Options) (*Check, error) {
 	c := &Check{Outputs: map[string]*Difference{}}
-	for op := range mlmodel.Operations(m.Spec()) {
-		if t := op.GetType(); len(t) > 7 && t[:7] == "random_" {
-			c.Skipped = fmt.Sprintf("%s gives other numbers each time", t)
-			return c, nil
-		}
+	if result.random != "" {
+		c.Skipped = fmt.Sprintf("%s gives other numbers each time", result.random)
+		return c, nil
 	}
-	result, err := predict.Load(m, predict.Options{})
-	if err != nil {
-		return nil, err
-	}
-	defer result.Close()
 	give := o.Verify.Inputs
 	if give == nil {
-		give = func(mlmodel.Interface) ([]map[string]any, error) { return generated(result, o.Verify.Seed) }
+		give = func(face mlmodel.Interface) ([]map[string]any, error) { return generated(face, o.Verify.Seed) }
 	}
-	inputs, err := give(mlmodel.Describe(m.Spec().GetDescription())[0])
+	inputs, err := give(result.face)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +73,7 @@ func verify(ctx context.Context, s *source, m *mlmodel.Model, names map[string]s
 			c.Skipped = "the source cannot be run: " + err.Error()
 			return c, nil
 		}
-		have, err := result.Predict(ctx, in, nil)
+		have, err := result.run(ctx, in)
 		if err != nil {
 			return nil, err
 		}
@@ -163,11 +156,10 @@ func scaled(v any, image mlprogram.Image) (any, error) {
 
 // generated makes inputs by chance: pictures of noise, floats within ±1,
 // integers 0 and 1, which most tables of numbers have.
-func generated(m *predict.Model, seed uint64) ([]map[string]any, error) {
+func generated(face mlmodel.Interface, seed uint64) ([]map[string]any, error) {
 	r := rand.New(rand.NewPCG(seed, 0))
 	in := predict.Features{}
-	for _, d := range m.Inputs() {
-		f := mlmodel.DescribeFeature(d)
+	for _, f := range face.Inputs {
 		switch {
 		case f.Image != nil:
 			c := 3

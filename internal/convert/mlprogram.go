@@ -1,0 +1,95 @@
+package convert
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/smelt-ml/smelt/fault"
+	"github.com/smelt-ml/smelt/internal/backend/mlprogram"
+	"github.com/smelt-ml/smelt/mil"
+	"github.com/smelt-ml/smelt/mil/op"
+	"github.com/smelt-ml/smelt/mlmodel"
+	"github.com/smelt-ml/smelt/tensor"
+)
+
+// writeMLProgram makes an ML Program.
+func writeMLProgram(_ context.Context, s *source, out string, o Options, r *Report) (*result, error) {
+	float := o.Float
+	if float == tensor.Invalid {
+		float = s.float
+	}
+	r.Precision = "as it was"
+	if float != tensor.Invalid {
+		r.Precision = float.String()
+	}
+	keep, check := keeper(o.Keep)
+	m, err := mlprogram.Write(s.program, mlprogram.Options{
+		Target: o.Target, Least: s.least, Float: float, Keep: keep,
+		ImageInputs: o.ImageInputs, ImageOutputs: o.ImageOutputs, Shapes: o.Shapes,
+	})
+	if err == nil {
+		err = check()
+	}
+	if err != nil {
+		return nil, err
+	}
+	m.SetMetadata(merged(s.meta, o.Metadata))
+	summary := m.Summary()
+	r.Ops = summary.Layers
+	r.SpecVersion = m.Spec().GetSpecificationVersion()
+	if float == tensor.Float16 {
+		r.Notes = append(r.Notes, wide(r.Ops, mil.Opset(r.SpecVersion-1))...)
+	}
+	r.System = mlmodel.SystemOf(r.SpecVersion)
+	return document(m, out), nil
+}
+
+// wide notes the operators that compute in float16 only on later systems.
+func wide(ops map[string]int, opset mil.Opset) []string {
+	half := func(o *op.Op) bool {
+		for _, types := range o.Types {
+			if slices.Contains(types, tensor.Float16) {
+				return true
+			}
+		}
+		return len(o.Types) == 0
+	}
+	var notes []string
+	for _, name := range slices.Sorted(maps.Keys(ops)) {
+		now, err := op.For(name, opset)
+		if err != nil || half(now) {
+			continue
+		}
+		if later, err := op.For(name, mil.IOS26); err == nil && half(later) {
+			notes = append(notes, fmt.Sprintf("%s computes in float32: --target %s has it in float16", name, strings.ToLower(strings.ReplaceAll(mlprogram.TargetName(later.Since), " ", ""))))
+		}
+	}
+	return notes
+}
+
+// keeper tells which operations keep their type. Each rule must keep one: one
+// that is written wrongly should not go unnoticed.
+func keeper(rules []string) (keep func(op, name string) bool, check func() error) {
+	used := map[string]bool{}
+	keep = func(op, name string) bool {
+		found := false
+		for _, rule := range rules {
+			if rule == op || rule == name {
+				used[rule], found = true, true
+			}
+		}
+		return found
+	}
+	check = func() error {
+		for _, rule := range rules {
+			if !used[rule] {
+				return fault.New(fault.BadValue, "", "keep %s in float32: there is no such operator", rule)
+			}
+		}
+		return nil
+	}
+	return keep, check
+}
