@@ -27,6 +27,7 @@ var floors = [][]string{
 	{"internal/engine"},
 	{"internal/backend"},
 	{"internal/frontend"},
+	{"internal/onnxpb"},
 	{"internal/kernel"},
 	{"internal/media"},
 	{"compare/metric"},

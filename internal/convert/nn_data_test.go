@@ -113,17 +113,17 @@ func (s *convertedSession) convert(ctx context.Context, inputs map[string]confor
 	if err != nil {
 		return s.note(err)
 	}
-	m, names, err := src.write(ctx, o, &Report{})
-	if err != nil {
-		return s.note(err)
-	}
-	defer m.Close()
-	s.names = names
 	dir, err := os.MkdirTemp(s.dir, "case")
 	if err != nil {
 		return err
 	}
-	if err := m.Save(filepath.Join(dir, "m.mlpackage")); err != nil {
+	m, names, err := src.write(ctx, &targets[0], filepath.Join(dir, "m.mlpackage"), o, &Report{})
+	if err != nil {
+		return s.note(err)
+	}
+	defer m.close()
+	s.names = names
+	if _, err := m.save(); err != nil {
 		return err
 	}
 	s.mu.Lock()

@@ -16,7 +16,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"github.com/smelt-ml/smelt/internal/frontend/onnx/onnxpb"
+	"github.com/smelt-ml/smelt/internal/onnxpb"
 	"github.com/smelt-ml/smelt/tensor"
 )
 

@@ -4,7 +4,7 @@ import (
 	"math"
 	"testing"
 
-	"github.com/smelt-ml/smelt/internal/frontend/onnx/onnxpb"
+	"github.com/smelt-ml/smelt/internal/onnxpb"
 	"github.com/smelt-ml/smelt/tensor"
 )
 

@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"github.com/smelt-ml/smelt/fault"
-	"github.com/smelt-ml/smelt/internal/frontend/onnx/onnxpb"
+	"github.com/smelt-ml/smelt/internal/onnxpb"
 	"github.com/smelt-ml/smelt/mil"
 	"github.com/smelt-ml/smelt/tensor"
 )

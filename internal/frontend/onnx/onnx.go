@@ -19,7 +19,7 @@ import (
 	"path/filepath"
 
 	"github.com/smelt-ml/smelt/fault"
-	"github.com/smelt-ml/smelt/internal/frontend/onnx/onnxpb"
+	"github.com/smelt-ml/smelt/internal/onnxpb"
 	"github.com/smelt-ml/smelt/mil"
 	"github.com/smelt-ml/smelt/tensor"
 )

@@ -8,7 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/smelt-ml/smelt/fault"
-	"github.com/smelt-ml/smelt/internal/frontend/onnx/onnxpb"
+	"github.com/smelt-ml/smelt/internal/onnxpb"
 )
 
 // Bounds against hostile files.

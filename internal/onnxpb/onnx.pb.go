@@ -5414,7 +5414,7 @@ const file_onnx_proto_rawDesc = "" +
 	"\x0eOperatorStatus\x12\x10\n" +
 	"\fEXPERIMENTAL\x10\x00\x12\n" +
 	"\n" +
-	"\x06STABLE\x10\x01B9Z7github.com/smelt-ml/smelt/internal/frontend/onnx/onnxpb"
+	"\x06STABLE\x10\x01B+Z)github.com/smelt-ml/smelt/internal/onnxpb"
 
 var file_onnx_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
 var file_onnx_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
