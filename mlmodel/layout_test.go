@@ -103,6 +103,25 @@ func TestDependencies(t *testing.T) {
 	}
 }
 
+// A custom layer as coremltools writes it: its parameters are inputs that its
+// attributes name.
+func TestCustomOperations(t *testing.T) {
+	m, err := Open("../testdata/custom.mlpackage")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	want := []Dependency{
+		{"customLayer", "AcmeSwirl", "turns a picture around its middle", map[string]any{
+			"angle": 0.5, "mode": "polar", "turns": int64(3), "clockwise": true, "center": []int32{1, 2},
+		}},
+		{"customLayer", "AcmeMix", "", map[string]any{}},
+	}
+	if diff := cmp.Diff(want, m.Summary().Dependencies); diff != "" {
+		t.Errorf("-want +have\n%s", diff)
+	}
+}
+
 // The numbers of models that are neither networks nor programs.
 func TestNumbers(t *testing.T) {
 	m := New(spec.Model_builder{GlmRegressor: spec.GLMRegressor_builder{

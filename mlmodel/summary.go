@@ -28,7 +28,7 @@ type Dependency struct {
 	Kind        string // "customLayer", "customModel" or "linkedModel"
 	ClassName   string // of the custom layer or model; the file of a linked one
 	Description string
-	Parameters  map[string]any // float64, string, int64, bool or []byte
+	Parameters  map[string]any // float64, string, int64, bool, []byte, or a slice of numbers, strings or truth values
 }
 
 // Summary counts layers, parameters and bytes without reading any weights.
@@ -55,13 +55,18 @@ func (m *Model) Summary() Summary {
 			len(q.GetLookupTableQuantization().GetFloatValue())
 		s.WeightBytes += 4 * int64(tables)
 	}
+	constants := map[string]*spec.Value{} // a name is defined before it is used
 	for op := range Operations(m.spec) {
-		if op.GetType() != "const" {
-			s.Layers[op.GetType()]++
+		switch op.GetType() {
+		case "const":
+			for _, out := range op.GetOutputs() {
+				constants[out.GetName()] = op.GetAttributes()["val"]
+			}
+			continue
+		case "custom_layer":
+			s.Dependencies = append(s.Dependencies, customOperation(op, constants))
 		}
-		if op.GetType() == "custom_layer" {
-			s.Dependencies = append(s.Dependencies, customOperation(op))
-		}
+		s.Layers[op.GetType()]++
 	}
 	s.program(m.spec)
 	return s
@@ -268,19 +273,73 @@ func scalarOf(m protoreflect.Message) any {
 	return m.Get(fd).Interface()
 }
 
-// customOperation describes a custom layer of a program.
-func customOperation(op Operation) Dependency {
+// customOperation describes a custom layer of a program. Its parameters are
+// constants, of which values has those seen so far, by name.
+func customOperation(op Operation, values map[string]*spec.Value) Dependency {
 	text := func(name string) string {
 		s, _ := literal(op.GetAttributes()[name]).(string)
 		return s
 	}
 	d := Dependency{Kind: "customLayer", ClassName: text("class_name"), Description: text("description"), Parameters: map[string]any{}}
-	for _, pair := range op.GetAttributes()["parameters"].GetImmediateValue().GetDictionary().GetValues() {
+	parameters := op.GetAttributes()["parameters"].GetImmediateValue()
+	for _, v := range parameters.GetList().GetValues() {
+		name, ok := literal(v).(string)
+		args := op.GetInputs()[name].GetArguments()
+		if !ok || len(args) != 1 {
+			continue
+		}
+		if given := args[0]; given.HasValue() {
+			d.Parameters[name] = elements(given.GetValue())
+		} else {
+			d.Parameters[name] = elements(values[given.GetName()])
+		}
+	}
+	for _, pair := range parameters.GetDictionary().GetValues() {
 		if name, ok := literal(pair.GetKey()).(string); ok {
 			d.Parameters[name] = literal(pair.GetValue())
 		}
 	}
 	return d
+}
+
+// elements returns a scalar in place, or a vector in place as a slice; nil for
+// what stands in a weight file.
+func elements(v *spec.Value) any {
+	held := v.GetImmediateValue().GetTensor()
+	d, shape, err := TensorType(v.GetType().GetTensorType())
+	if held == nil || err != nil {
+		return nil
+	}
+	if held.HasBytes() {
+		t, err := tensor.FromPacked(d, shape, held.GetBytes().GetValues())
+		switch {
+		case err != nil:
+			return nil
+		case len(shape) > 0:
+			return t.Float64s()
+		case d.IsInt():
+			return int64(t.Float64s()[0])
+		}
+		return t.Float64s()[0]
+	}
+	if len(shape) == 0 {
+		return literal(v)
+	}
+	switch held.WhichValue() {
+	case spec.TensorValue_Strings_case:
+		return held.GetStrings().GetValues()
+	case spec.TensorValue_Bools_case:
+		return held.GetBools().GetValues()
+	case spec.TensorValue_Ints_case:
+		return held.GetInts().GetValues()
+	case spec.TensorValue_LongInts_case:
+		return held.GetLongInts().GetValues()
+	case spec.TensorValue_Floats_case:
+		return held.GetFloats().GetValues()
+	case spec.TensorValue_Doubles_case:
+		return held.GetDoubles().GetValues()
+	}
+	return nil
 }
 
 // literal returns the first element of a tensor in place.

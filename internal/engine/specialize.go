@@ -95,6 +95,9 @@ func (s *specializer) node(n *mil.Node) error {
 	if err != nil {
 		return err
 	}
+	if custom, ok := args.(*op.CustomLayerArgs); ok {
+		return fault.New(fault.Unsupported, "", "a custom layer is computed by code that is not in the model: %s", custom.Describe())
+	}
 	types, err := o.Infer(args)
 	static := !slices.ContainsFunc(n.Values(), func(v *mil.Value) bool { return v.Type.Kind == mil.Tensor && !v.Type.IsStatic() })
 	if err != nil && static {

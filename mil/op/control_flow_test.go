@@ -69,7 +69,33 @@ func TestStatesAndCustomLayers(t *testing.T) {
 		{"type", WriteState.Op, &WriteStateArgs{state, unknown(tensor.Float32, 2)}, nil, "the state holds"},
 		{"shape", CoremlUpdateState.Op, &CoremlUpdateStateArgs{state, unknown(tensor.Float16, 3)}, nil, "the state holds"},
 		{"update", CoremlUpdateState.Op, &CoremlUpdateStateArgs{state, unknown(tensor.Float16, -1)}, []mil.Type{held}, ""},
-		{"outputs are its own", CustomLayer.Op, &CustomLayerArgs{Inputs: vals(ramp(2)), ClassName: "Swish", Parameters: []string{"beta"}}, nil, ""},
-		{"without a class", CustomLayer.Op, &CustomLayerArgs{Inputs: vals(ramp(2))}, nil, "class_name"},
+		{"outputs are its own", CustomLayer.Op, &CustomLayerArgs{Inputs: vals(ramp(2)), Names: []string{"beta"}, ClassName: "Swish", Parameters: []string{"beta"}}, nil, ""},
+		{"a list", CustomLayer.Op, &CustomLayerArgs{Inputs: vals(ramp(2), ramp(3)), Names: []string{"xs", "xs"}, ClassName: "Swish", InputOrder: []string{"xs"}}, nil, ""},
+		{"without a class", CustomLayer.Op, &CustomLayerArgs{Inputs: vals(ramp(2)), Names: []string{"x"}}, nil, "class_name"},
+		{"names", CustomLayer.Op, &CustomLayerArgs{Inputs: vals(ramp(2)), ClassName: "Swish"}, nil, "0 names for 1 inputs"},
+		{"twice", CustomLayer.Op, &CustomLayerArgs{Inputs: vals(ramp(2), ramp(), ramp()), Names: []string{"x", "y", "x"}, ClassName: "Swish"}, nil, "two inputs"},
+		{"no such input", CustomLayer.Op, &CustomLayerArgs{Inputs: vals(ramp(2)), Names: []string{"x"}, ClassName: "Swish", InputOrder: []string{"y"}}, nil, "input_order names"},
+		{"no constant", CustomLayer.Op, &CustomLayerArgs{Inputs: []*mil.Value{unknown(tensor.Float16, 2)}, Names: []string{"x"}, ClassName: "Swish", Weights: []string{"x"}}, nil, "no constant"},
 	})
+}
+
+func TestAddCustomLayer(t *testing.T) {
+	b := mil.NewBuilder(mil.IOS18)
+	b.SetPlace("swirl")
+	x := &mil.Value{Name: "x", Type: mil.Type{DType: tensor.Float32, AnyRank: true}}
+	args := CustomLayerArgs{
+		Inputs: []*mil.Value{x, val(ramp(2))}, Names: []string{"x", "kernel"}, ClassName: "Swirl",
+		InputOrder: []string{"x"}, Weights: []string{"kernel"},
+	}
+	types := []mil.Type{mil.TensorType(tensor.Float32, 2), mil.TensorType(tensor.Int32)}
+	outs := AddCustomLayer(b, args, types)
+	if b.Err() != nil || len(outs) != 2 || outs[1].Name != "swirl.1" || !outs[1].Type.Equal(types[1]) || outs[0].Node.Op != "custom_layer" {
+		t.Fatalf("outputs %v, %v", outs, b.Err())
+	}
+	if have, want := args.Describe(), `class "Swirl" with inputs x tensor<fp32, ...>; weights kernel`; have != want {
+		t.Errorf("described as %s", have)
+	}
+	if AddCustomLayer(b, args, nil) != nil || b.Err() == nil || AddCustomLayer(b, args, types) != nil {
+		t.Error("a layer without outputs is added")
+	}
 }

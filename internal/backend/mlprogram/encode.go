@@ -91,6 +91,9 @@ type blockWriter struct {
 var literals = map[string][]string{"reshape_like": {"begins", "ends", "end_masks"}}
 
 func (w *blockWriter) node(n *mil.Node) error {
+	if n.Op == op.CustomLayer.Name {
+		return w.customLayer(n)
+	}
 	def, err := op.For(n.Op, w.opset)
 	if err != nil {
 		return err
@@ -105,36 +108,9 @@ func (w *blockWriter) node(n *mil.Node) error {
 			continue
 		}
 		inPlace := slices.Contains(literals[n.Op], in.Name) || strings.HasPrefix(n.Op, "constexpr_")
-		arg := spec.Argument_builder{}
-		for i, v := range in.Values {
-			b := new(spec.Argument_Binding)
-			switch {
-			case v.Const != nil && inPlace:
-				val, err := w.value(v.Const)
-				if err != nil {
-					return err
-				}
-				b.SetValue(val)
-			case v.Const != nil:
-				// The name tells what the constant is for, unless it has one.
-				base := v.Name
-				if base == "" || strings.HasPrefix(base, n.Name+".") {
-					base = fmt.Sprintf("%s_%s_0", name, in.Name)
-					if len(in.Values) > 1 {
-						base = fmt.Sprintf("%s_%s%d_0", name, in.Name, i)
-					}
-				}
-				ref, err := w.constant(v, base)
-				if err != nil {
-					return err
-				}
-				b.SetName(ref)
-			default:
-				b.SetName(w.names.value(v))
-			}
-			arg.Arguments = append(arg.Arguments, b)
+		if o.Inputs[in.Name], err = w.argument(n, name, in, inPlace); err != nil {
+			return err
 		}
-		o.Inputs[in.Name] = arg.Build()
 	}
 	for _, nested := range n.Blocks {
 		b, err := w.block(nested, w.consts)
@@ -146,6 +122,41 @@ func (w *blockWriter) node(n *mil.Node) error {
 	o.Outputs = w.declare(n.Outputs)
 	w.operations = append(w.operations, o.Build())
 	return nil
+}
+
+// argument refers to values. Constants among them are written first, unless they
+// stand in the operation itself.
+func (w *blockWriter) argument(n *mil.Node, name string, in mil.Input, inPlace bool) (*spec.Argument, error) {
+	arg := spec.Argument_builder{}
+	for i, v := range in.Values {
+		b := new(spec.Argument_Binding)
+		switch {
+		case v.Const != nil && inPlace:
+			val, err := w.value(v.Const)
+			if err != nil {
+				return nil, err
+			}
+			b.SetValue(val)
+		case v.Const != nil:
+			// The name tells what the constant is for, unless it has one.
+			base := v.Name
+			if base == "" || strings.HasPrefix(base, n.Name+".") {
+				base = fmt.Sprintf("%s_%s_0", name, in.Name)
+				if len(in.Values) > 1 {
+					base = fmt.Sprintf("%s_%s%d_0", name, in.Name, i)
+				}
+			}
+			ref, err := w.constant(v, base)
+			if err != nil {
+				return nil, err
+			}
+			b.SetName(ref)
+		default:
+			b.SetName(w.names.value(v))
+		}
+		arg.Arguments = append(arg.Arguments, b)
+	}
+	return arg.Build(), nil
 }
 
 // constant returns the name of a constant, which it writes if no block around

@@ -105,7 +105,7 @@ func (t *fitter) node(n *mil.Node) error {
 		}
 		return err
 	}
-	if def.Internal {
+	if def.Internal && n.Op != op.CustomLayer.Name {
 		return fmt.Errorf("no operator of ML Programs says this")
 	}
 	if now, err := op.For(n.Op, t.source); err == nil && now.Since != def.Since {
@@ -129,6 +129,12 @@ func typed(n *mil.Node, def *op.Op) error {
 	args, err := def.Bind(n, nil)
 	if err != nil {
 		return err
+	}
+	if a, ok := args.(*op.CustomLayerArgs); ok {
+		if err := a.Check(); err != nil {
+			return err
+		}
+		return outputs(n)
 	}
 	types, err := def.Infer(args)
 	if err != nil || len(types) != len(n.Outputs) {

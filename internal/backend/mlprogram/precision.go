@@ -41,10 +41,11 @@ type converter struct {
 	out      []*mil.Node           // of the block that is being made
 }
 
-// carriers hand values on without looking at them: these keep their types.
+// carriers hand values on without looking at them: these keep their types. So do
+// custom layers, of which nobody here knows what their code takes.
 var carriers = map[string]bool{
 	"while_loop": true, "cond": true, "make_list": true, "list_gather": true, "list_scatter": true, "list_read": true,
-	"list_write": true, "list_length": true, "read_state": true, "write_state": true, "classify": true,
+	"list_write": true, "list_length": true, "read_state": true, "write_state": true, "classify": true, "custom_layer": true,
 }
 
 // define enters a value with the type that it has.

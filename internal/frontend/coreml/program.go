@@ -152,6 +152,11 @@ func (r *programReader) operation(o *spec.Operation, name string, b *mil.Block, 
 			n.Inputs = append(n.Inputs, mil.Input{Name: param, Values: []*mil.Value{v}})
 		}
 	}
+	if n.Op == op.CustomLayer.Name {
+		if err := r.customLayer(o, n); err != nil {
+			return err
+		}
+	}
 	for _, nested := range o.GetBlocks() {
 		nb, err := r.block(nested, names, depth+1)
 		if err != nil {
