@@ -27,6 +27,7 @@ func params(op string, t reflect.Type, defaults reflect.Value, types Types) []Pa
 			panic(fmt.Sprintf("op.Define(%q): field %s: want a tag `mil:\"name,type,…\"`", op, f.Name))
 		}
 		p := Param{Name: tag[0], Type: tag[1], index: i, List: f.Type == valuesType}
+		p.Vector = f.Type.Kind() == reflect.Slice && !p.List
 		for _, flag := range tag[2:] {
 			switch flag {
 			case "const":

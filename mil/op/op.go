@@ -86,7 +86,8 @@ type Op struct {
 type Param struct {
 	Name     string
 	Type     string // a letter of Types or an element type's name
-	List     bool
+	List     bool   // several values
+	Vector   bool   // a constant of rank 1
 	Const    bool
 	Optional bool
 	OmitZero bool     // a number or truth value of zero means that it is absent
