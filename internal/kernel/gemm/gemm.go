@@ -185,8 +185,11 @@ type Kernel struct {
 	micro func(t *tile)
 	// direct is micro for columns that are consecutive where they are; or nil.
 	direct func(t *tile)
-	pack   func(dst []float32, step int, s *strip)
-	vec    *vec.Funcs
+	// plus is micro for whole panels with the column that the tile has as its
+	// edge; or nil. Images of 7×7 are one panel of 48 and one more.
+	plus func(t *tile)
+	pack func(dst []float32, step int, s *strip)
+	vec  *vec.Funcs
 
 	band     bandFunc
 	bandRows int                   // the most that band computes at once

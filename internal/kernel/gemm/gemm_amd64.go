@@ -29,6 +29,7 @@ var kernels = [cpu.Levels]*Kernel{
 		mr: len(microAVX512[0][0]), lanes: 16, nr: 16 * len(microAVX512[0]),
 		micro:  microAVX512Tile,
 		direct: func(t *tile) { microAVX512[1][(t.cols-1)/16][t.rows-1](t) },
+		plus:   plus8x3AVX512,
 		pack:   func(dst []float32, step int, s *strip) { packStrip(&packAVX512, 16, dst, step, s) },
 		vec:    vec.For(cpu.AVX512),
 		band: func(rows, vecs, k int, x []float32, ldx int, b, c []float32, ldc int, add []float32, ldadd int) {

@@ -192,6 +192,38 @@ func TestSizes(t *testing.T) {
 	})
 }
 
+// TestEdge multiplies with one column more than whole panels, which whole panels
+// of A take along.
+func TestEdge(t *testing.T) {
+	levels(t, func(t *testing.T, kn *Kernel) {
+		r := rand.New(rand.NewPCG(5, 6))
+		p := par.New(1)
+		defer p.Close()
+		for i := range 60 {
+			q := Product{M: kn.mr*(1+i%4) + i%2*3, N: kn.nr*(1+i%3) + 1, K: []int{0, 1, 2, 5, 300, 512}[i%6]}
+			q.M = max(q.M, 9*kn.mr*(i%5/4)) // too high to read B in place
+			q.LDC = q.N + i%3
+			q.A, q.B, q.C = RowMajor(random(r, q.M*q.K), q.K), RowMajor(random(r, q.K*q.N), q.N), random(r, q.M*q.LDC)
+			q.PackedA = kn.PackA(q.M, q.K, q.A)
+			if i%2 == 0 {
+				q.PackedB = kn.PackB(q.K, q.N, q.B)
+			}
+			if r.IntN(2) == 0 {
+				q.RowBias = random(r, q.M)
+			}
+			if r.IntN(2) == 0 {
+				q.ColBias = random(r, q.N)
+			}
+			if r.IntN(2) == 0 {
+				q.LDAdd = q.N + r.IntN(3)
+				q.Add = random(r, q.M*q.LDAdd)
+			}
+			q.Act = []Act{{}, Relu, Clamp(-0.5, 0.75), Leaky(0.25), PRelu(random(r, q.M)), Func(double)}[r.IntN(6)]
+			verify(t, kn, p, q)
+		}
+	})
+}
+
 // TestIndirect feeds columns cut into runs of each length.
 func TestIndirect(t *testing.T) {
 	levels(t, func(t *testing.T, kn *Kernel) {

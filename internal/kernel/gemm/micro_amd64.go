@@ -25,6 +25,7 @@ var (
 	_ = [1]int{}[unsafe.Offsetof(tile{}.hi)-220]
 	_ = [1]int{}[unsafe.Offsetof(tile{}.brows)-224]
 	_ = [1]int{}[unsafe.Offsetof(tile{}.ahead)-256]
+	_ = [1]int{}[unsafe.Offsetof(tile{}.edge)-280]
 	_ = [1]int{}[unsafe.Offsetof(strip{}.src)-0]
 	_ = [1]int{}[unsafe.Offsetof(strip{}.rows)-24]
 	_ = [1]int{}[unsafe.Offsetof(strip{}.count)-56]
@@ -379,6 +380,9 @@ func direct7x3AVX512(t *tile)
 
 //go:noescape
 func direct8x3AVX512(t *tile)
+
+//go:noescape
+func plus8x3AVX512(t *tile)
 
 //go:noescape
 func pack1AVX512(dst *float32, step int, s *strip)

@@ -22,6 +22,16 @@ DATA masks<>+56(SB)/4, $0x00000000
 DATA masks<>+60(SB)/4, $0x00000000
 GLOBL masks<>(SB), RODATA|NOPTR, $64
 
+DATA counts<>+0(SB)/4, $0x00000000
+DATA counts<>+4(SB)/4, $0x00000001
+DATA counts<>+8(SB)/4, $0x00000002
+DATA counts<>+12(SB)/4, $0x00000003
+DATA counts<>+16(SB)/4, $0x00000004
+DATA counts<>+20(SB)/4, $0x00000005
+DATA counts<>+24(SB)/4, $0x00000006
+DATA counts<>+28(SB)/4, $0x00000007
+GLOBL counts<>(SB), RODATA|NOPTR, $32
+
 // func micro1x1AVX2(t *int8)
 // Requires: AVX, FMA3, MMX+
 TEXT ·micro1x1AVX2(SB), NOSPLIT, $0-8
@@ -19860,6 +19870,571 @@ e236slope:
 	VZEROUPPER
 	RET
 
+// func plus8x3AVX512(t *int8)
+// Requires: AVX, AVX2, AVX512F, AVX512VL, MMX+
+TEXT ·plus8x3AVX512(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), BX
+	MOVQ       64(BX), DI
+	MOVQ       88(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	MOVQ       96(BX), DI
+	TESTQ      DI, DI
+	JZ         p237
+	MOVQ       120(BX), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	ADDQ       R8, DI
+
+p237:
+	MOVQ   200(BX), CX
+	SUBQ   $0x20, CX
+	MOVL   $+1, AX
+	SHLL   CL, AX
+	DECL   AX
+	KMOVW  AX, K1
+	MOVQ   (BX), CX
+	MOVQ   8(BX), SI
+	MOVQ   32(BX), AX
+	SHLQ   $0x02, AX
+	MOVQ   40(BX), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+	VPXORD Z24, Z24, Z24
+	MOVQ   280(BX), R10
+	MOVQ   256(BX), R9
+	SUBQ   $0x02, CX
+	JL     k238rest
+
+k238many:
+	PREFETCHT1       (R9)
+	ADDQ             $0x40, R9
+	PREFETCHT0       2048(SI)
+	VMOVUPS          (DX), Z25
+	VMOVUPS          64(DX), Z26
+	VMOVUPS          128(DX), Z27
+	VMOVUPS          (SI), Y28
+	VFMADD231PS.BCST (R10), Y28, Y24
+	VBROADCASTSS     (SI), Z31
+	VFMADD231PS      Z25, Z31, Z0
+	VFMADD231PS      Z26, Z31, Z1
+	VFMADD231PS      Z27, Z31, Z2
+	VBROADCASTSS     4(SI), Z31
+	VFMADD231PS      Z25, Z31, Z3
+	VFMADD231PS      Z26, Z31, Z4
+	VFMADD231PS      Z27, Z31, Z5
+	VBROADCASTSS     8(SI), Z31
+	VFMADD231PS      Z25, Z31, Z6
+	VFMADD231PS      Z26, Z31, Z7
+	VFMADD231PS      Z27, Z31, Z8
+	VBROADCASTSS     12(SI), Z31
+	VFMADD231PS      Z25, Z31, Z9
+	VFMADD231PS      Z26, Z31, Z10
+	VFMADD231PS      Z27, Z31, Z11
+	VBROADCASTSS     16(SI), Z31
+	VFMADD231PS      Z25, Z31, Z12
+	VFMADD231PS      Z26, Z31, Z13
+	VFMADD231PS      Z27, Z31, Z14
+	VBROADCASTSS     20(SI), Z31
+	VFMADD231PS      Z25, Z31, Z15
+	VFMADD231PS      Z26, Z31, Z16
+	VFMADD231PS      Z27, Z31, Z17
+	VBROADCASTSS     24(SI), Z31
+	VFMADD231PS      Z25, Z31, Z18
+	VFMADD231PS      Z26, Z31, Z19
+	VFMADD231PS      Z27, Z31, Z20
+	VBROADCASTSS     28(SI), Z31
+	VFMADD231PS      Z25, Z31, Z21
+	VFMADD231PS      Z26, Z31, Z22
+	VFMADD231PS      Z27, Z31, Z23
+	VMOVUPS          192(DX), Z25
+	VMOVUPS          256(DX), Z26
+	VMOVUPS          320(DX), Z27
+	VMOVUPS          (SI)(AX*1), Y28
+	VFMADD231PS.BCST 4(R10), Y28, Y24
+	VBROADCASTSS     (SI)(AX*1), Z31
+	VFMADD231PS      Z25, Z31, Z0
+	VFMADD231PS      Z26, Z31, Z1
+	VFMADD231PS      Z27, Z31, Z2
+	VBROADCASTSS     4(SI)(AX*1), Z31
+	VFMADD231PS      Z25, Z31, Z3
+	VFMADD231PS      Z26, Z31, Z4
+	VFMADD231PS      Z27, Z31, Z5
+	VBROADCASTSS     8(SI)(AX*1), Z31
+	VFMADD231PS      Z25, Z31, Z6
+	VFMADD231PS      Z26, Z31, Z7
+	VFMADD231PS      Z27, Z31, Z8
+	VBROADCASTSS     12(SI)(AX*1), Z31
+	VFMADD231PS      Z25, Z31, Z9
+	VFMADD231PS      Z26, Z31, Z10
+	VFMADD231PS      Z27, Z31, Z11
+	VBROADCASTSS     16(SI)(AX*1), Z31
+	VFMADD231PS      Z25, Z31, Z12
+	VFMADD231PS      Z26, Z31, Z13
+	VFMADD231PS      Z27, Z31, Z14
+	VBROADCASTSS     20(SI)(AX*1), Z31
+	VFMADD231PS      Z25, Z31, Z15
+	VFMADD231PS      Z26, Z31, Z16
+	VFMADD231PS      Z27, Z31, Z17
+	VBROADCASTSS     24(SI)(AX*1), Z31
+	VFMADD231PS      Z25, Z31, Z18
+	VFMADD231PS      Z26, Z31, Z19
+	VFMADD231PS      Z27, Z31, Z20
+	VBROADCASTSS     28(SI)(AX*1), Z31
+	VFMADD231PS      Z25, Z31, Z21
+	VFMADD231PS      Z26, Z31, Z22
+	VFMADD231PS      Z27, Z31, Z23
+	LEAQ             (SI)(AX*2), SI
+	ADDQ             $+384, DX
+	ADDQ             $0x08, R10
+	SUBQ             $0x02, CX
+	JGE              k238many
+
+k238rest:
+	ADDQ $0x02, CX
+	JZ   k238done
+
+k238one:
+	VMOVUPS          (DX), Z25
+	VMOVUPS          64(DX), Z26
+	VMOVUPS          128(DX), Z27
+	VMOVUPS          (SI), Y28
+	VFMADD231PS.BCST (R10), Y28, Y24
+	VBROADCASTSS     (SI), Z31
+	VFMADD231PS      Z25, Z31, Z0
+	VFMADD231PS      Z26, Z31, Z1
+	VFMADD231PS      Z27, Z31, Z2
+	VBROADCASTSS     4(SI), Z31
+	VFMADD231PS      Z25, Z31, Z3
+	VFMADD231PS      Z26, Z31, Z4
+	VFMADD231PS      Z27, Z31, Z5
+	VBROADCASTSS     8(SI), Z31
+	VFMADD231PS      Z25, Z31, Z6
+	VFMADD231PS      Z26, Z31, Z7
+	VFMADD231PS      Z27, Z31, Z8
+	VBROADCASTSS     12(SI), Z31
+	VFMADD231PS      Z25, Z31, Z9
+	VFMADD231PS      Z26, Z31, Z10
+	VFMADD231PS      Z27, Z31, Z11
+	VBROADCASTSS     16(SI), Z31
+	VFMADD231PS      Z25, Z31, Z12
+	VFMADD231PS      Z26, Z31, Z13
+	VFMADD231PS      Z27, Z31, Z14
+	VBROADCASTSS     20(SI), Z31
+	VFMADD231PS      Z25, Z31, Z15
+	VFMADD231PS      Z26, Z31, Z16
+	VFMADD231PS      Z27, Z31, Z17
+	VBROADCASTSS     24(SI), Z31
+	VFMADD231PS      Z25, Z31, Z18
+	VFMADD231PS      Z26, Z31, Z19
+	VFMADD231PS      Z27, Z31, Z20
+	VBROADCASTSS     28(SI), Z31
+	VFMADD231PS      Z25, Z31, Z21
+	VFMADD231PS      Z26, Z31, Z22
+	VFMADD231PS      Z27, Z31, Z23
+	ADDQ             AX, SI
+	ADDQ             $+192, DX
+	ADDQ             $0x04, R10
+	DECQ             CX
+	JNZ              k238one
+
+k238done:
+	MOVQ      96(BX), SI
+	TESTQ     SI, SI
+	JZ        e239add
+	MOVQ      120(BX), DX
+	SHLQ      $0x02, DX
+	VADDPS    (SI), Z0, Z0
+	VADDPS    64(SI), Z1, Z1
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	ADDQ      DX, SI
+	VADDPS    (SI), Z3, Z3
+	VADDPS    64(SI), Z4, Z4
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z5, Z5
+	ADDQ      DX, SI
+	VADDPS    (SI), Z6, Z6
+	VADDPS    64(SI), Z7, Z7
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z8, Z8
+	ADDQ      DX, SI
+	VADDPS    (SI), Z9, Z9
+	VADDPS    64(SI), Z10, Z10
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z11, Z11
+	ADDQ      DX, SI
+	VADDPS    (SI), Z12, Z12
+	VADDPS    64(SI), Z13, Z13
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z14, Z14
+	ADDQ      DX, SI
+	VADDPS    (SI), Z15, Z15
+	VADDPS    64(SI), Z16, Z16
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z17, Z17
+	ADDQ      DX, SI
+	VADDPS    (SI), Z18, Z18
+	VADDPS    64(SI), Z19, Z19
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z20, Z20
+	ADDQ      DX, SI
+	VADDPS    (SI), Z21, Z21
+	VADDPS    64(SI), Z22, Z22
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z23, Z23
+
+e239add:
+	MOVQ         128(BX), SI
+	TESTQ        SI, SI
+	JZ           e239rowBias
+	VBROADCASTSS (SI), Z31
+	VADDPS       Z31, Z0, Z0
+	VADDPS       Z31, Z1, Z1
+	VADDPS       Z31, Z2, Z2
+	VBROADCASTSS 4(SI), Z31
+	VADDPS       Z31, Z3, Z3
+	VADDPS       Z31, Z4, Z4
+	VADDPS       Z31, Z5, Z5
+	VBROADCASTSS 8(SI), Z31
+	VADDPS       Z31, Z6, Z6
+	VADDPS       Z31, Z7, Z7
+	VADDPS       Z31, Z8, Z8
+	VBROADCASTSS 12(SI), Z31
+	VADDPS       Z31, Z9, Z9
+	VADDPS       Z31, Z10, Z10
+	VADDPS       Z31, Z11, Z11
+	VBROADCASTSS 16(SI), Z31
+	VADDPS       Z31, Z12, Z12
+	VADDPS       Z31, Z13, Z13
+	VADDPS       Z31, Z14, Z14
+	VBROADCASTSS 20(SI), Z31
+	VADDPS       Z31, Z15, Z15
+	VADDPS       Z31, Z16, Z16
+	VADDPS       Z31, Z17, Z17
+	VBROADCASTSS 24(SI), Z31
+	VADDPS       Z31, Z18, Z18
+	VADDPS       Z31, Z19, Z19
+	VADDPS       Z31, Z20, Z20
+	VBROADCASTSS 28(SI), Z31
+	VADDPS       Z31, Z21, Z21
+	VADDPS       Z31, Z22, Z22
+	VADDPS       Z31, Z23, Z23
+
+e239rowBias:
+	MOVQ      152(BX), SI
+	TESTQ     SI, SI
+	JZ        e239colBias
+	VMOVUPS   (SI), Z31
+	VADDPS    Z31, Z0, Z0
+	VADDPS    Z31, Z3, Z3
+	VADDPS    Z31, Z6, Z6
+	VADDPS    Z31, Z9, Z9
+	VADDPS    Z31, Z12, Z12
+	VADDPS    Z31, Z15, Z15
+	VADDPS    Z31, Z18, Z18
+	VADDPS    Z31, Z21, Z21
+	VMOVUPS   64(SI), Z31
+	VADDPS    Z31, Z1, Z1
+	VADDPS    Z31, Z4, Z4
+	VADDPS    Z31, Z7, Z7
+	VADDPS    Z31, Z10, Z10
+	VADDPS    Z31, Z13, Z13
+	VADDPS    Z31, Z16, Z16
+	VADDPS    Z31, Z19, Z19
+	VADDPS    Z31, Z22, Z22
+	VMOVUPS.Z 128(SI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+	VADDPS    Z31, Z5, Z5
+	VADDPS    Z31, Z8, Z8
+	VADDPS    Z31, Z11, Z11
+	VADDPS    Z31, Z14, Z14
+	VADDPS    Z31, Z17, Z17
+	VADDPS    Z31, Z20, Z20
+	VADDPS    Z31, Z23, Z23
+
+e239colBias:
+	CMPQ         208(BX), $0x00
+	JE           e239clamp
+	VBROADCASTSS 216(BX), Z31
+	VBROADCASTSS 220(BX), Z30
+	VMAXPS       Z0, Z31, Z0
+	VMINPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z31, Z1
+	VMINPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z31, Z2
+	VMINPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z31, Z3
+	VMINPS       Z3, Z30, Z3
+	VMAXPS       Z4, Z31, Z4
+	VMINPS       Z4, Z30, Z4
+	VMAXPS       Z5, Z31, Z5
+	VMINPS       Z5, Z30, Z5
+	VMAXPS       Z6, Z31, Z6
+	VMINPS       Z6, Z30, Z6
+	VMAXPS       Z7, Z31, Z7
+	VMINPS       Z7, Z30, Z7
+	VMAXPS       Z8, Z31, Z8
+	VMINPS       Z8, Z30, Z8
+	VMAXPS       Z9, Z31, Z9
+	VMINPS       Z9, Z30, Z9
+	VMAXPS       Z10, Z31, Z10
+	VMINPS       Z10, Z30, Z10
+	VMAXPS       Z11, Z31, Z11
+	VMINPS       Z11, Z30, Z11
+	VMAXPS       Z12, Z31, Z12
+	VMINPS       Z12, Z30, Z12
+	VMAXPS       Z13, Z31, Z13
+	VMINPS       Z13, Z30, Z13
+	VMAXPS       Z14, Z31, Z14
+	VMINPS       Z14, Z30, Z14
+	VMAXPS       Z15, Z31, Z15
+	VMINPS       Z15, Z30, Z15
+	VMAXPS       Z16, Z31, Z16
+	VMINPS       Z16, Z30, Z16
+	VMAXPS       Z17, Z31, Z17
+	VMINPS       Z17, Z30, Z17
+	VMAXPS       Z18, Z31, Z18
+	VMINPS       Z18, Z30, Z18
+	VMAXPS       Z19, Z31, Z19
+	VMINPS       Z19, Z30, Z19
+	VMAXPS       Z20, Z31, Z20
+	VMINPS       Z20, Z30, Z20
+	VMAXPS       Z21, Z31, Z21
+	VMINPS       Z21, Z30, Z21
+	VMAXPS       Z22, Z31, Z22
+	VMINPS       Z22, Z30, Z22
+	VMAXPS       Z23, Z31, Z23
+	VMINPS       Z23, Z30, Z23
+
+e239clamp:
+	MOVQ         176(BX), SI
+	TESTQ        SI, SI
+	JZ           e239slope
+	VPXORD       Z30, Z30, Z30
+	VBROADCASTSS (SI), Z31
+	VCMPPS       $0x01, Z30, Z0, K2
+	VMULPS       Z31, Z0, K2, Z0
+	VCMPPS       $0x01, Z30, Z1, K2
+	VMULPS       Z31, Z1, K2, Z1
+	VCMPPS       $0x01, Z30, Z2, K2
+	VMULPS       Z31, Z2, K2, Z2
+	VBROADCASTSS 4(SI), Z31
+	VCMPPS       $0x01, Z30, Z3, K2
+	VMULPS       Z31, Z3, K2, Z3
+	VCMPPS       $0x01, Z30, Z4, K2
+	VMULPS       Z31, Z4, K2, Z4
+	VCMPPS       $0x01, Z30, Z5, K2
+	VMULPS       Z31, Z5, K2, Z5
+	VBROADCASTSS 8(SI), Z31
+	VCMPPS       $0x01, Z30, Z6, K2
+	VMULPS       Z31, Z6, K2, Z6
+	VCMPPS       $0x01, Z30, Z7, K2
+	VMULPS       Z31, Z7, K2, Z7
+	VCMPPS       $0x01, Z30, Z8, K2
+	VMULPS       Z31, Z8, K2, Z8
+	VBROADCASTSS 12(SI), Z31
+	VCMPPS       $0x01, Z30, Z9, K2
+	VMULPS       Z31, Z9, K2, Z9
+	VCMPPS       $0x01, Z30, Z10, K2
+	VMULPS       Z31, Z10, K2, Z10
+	VCMPPS       $0x01, Z30, Z11, K2
+	VMULPS       Z31, Z11, K2, Z11
+	VBROADCASTSS 16(SI), Z31
+	VCMPPS       $0x01, Z30, Z12, K2
+	VMULPS       Z31, Z12, K2, Z12
+	VCMPPS       $0x01, Z30, Z13, K2
+	VMULPS       Z31, Z13, K2, Z13
+	VCMPPS       $0x01, Z30, Z14, K2
+	VMULPS       Z31, Z14, K2, Z14
+	VBROADCASTSS 20(SI), Z31
+	VCMPPS       $0x01, Z30, Z15, K2
+	VMULPS       Z31, Z15, K2, Z15
+	VCMPPS       $0x01, Z30, Z16, K2
+	VMULPS       Z31, Z16, K2, Z16
+	VCMPPS       $0x01, Z30, Z17, K2
+	VMULPS       Z31, Z17, K2, Z17
+	VBROADCASTSS 24(SI), Z31
+	VCMPPS       $0x01, Z30, Z18, K2
+	VMULPS       Z31, Z18, K2, Z18
+	VCMPPS       $0x01, Z30, Z19, K2
+	VMULPS       Z31, Z19, K2, Z19
+	VCMPPS       $0x01, Z30, Z20, K2
+	VMULPS       Z31, Z20, K2, Z20
+	VBROADCASTSS 28(SI), Z31
+	VCMPPS       $0x01, Z30, Z21, K2
+	VMULPS       Z31, Z21, K2, Z21
+	VCMPPS       $0x01, Z30, Z22, K2
+	VMULPS       Z31, Z22, K2, Z22
+	VCMPPS       $0x01, Z30, Z23, K2
+	VMULPS       Z31, Z23, K2, Z23
+
+e239slope:
+	MOVQ         64(BX), SI
+	MOVQ         88(BX), DX
+	SHLQ         $0x02, DX
+	VMOVUPS      Z0, (SI)
+	VMOVUPS      Z1, 64(SI)
+	VMOVUPS      Z2, K1, 128(SI)
+	ADDQ         DX, SI
+	VMOVUPS      Z3, (SI)
+	VMOVUPS      Z4, 64(SI)
+	VMOVUPS      Z5, K1, 128(SI)
+	ADDQ         DX, SI
+	VMOVUPS      Z6, (SI)
+	VMOVUPS      Z7, 64(SI)
+	VMOVUPS      Z8, K1, 128(SI)
+	ADDQ         DX, SI
+	VMOVUPS      Z9, (SI)
+	VMOVUPS      Z10, 64(SI)
+	VMOVUPS      Z11, K1, 128(SI)
+	ADDQ         DX, SI
+	VMOVUPS      Z12, (SI)
+	VMOVUPS      Z13, 64(SI)
+	VMOVUPS      Z14, K1, 128(SI)
+	ADDQ         DX, SI
+	VMOVUPS      Z15, (SI)
+	VMOVUPS      Z16, 64(SI)
+	VMOVUPS      Z17, K1, 128(SI)
+	ADDQ         DX, SI
+	VMOVUPS      Z18, (SI)
+	VMOVUPS      Z19, 64(SI)
+	VMOVUPS      Z20, K1, 128(SI)
+	ADDQ         DX, SI
+	VMOVUPS      Z21, (SI)
+	VMOVUPS      Z22, 64(SI)
+	VMOVUPS      Z23, K1, 128(SI)
+	MOVQ         96(BX), SI
+	TESTQ        SI, SI
+	JZ           edgeadd
+	MOVQ         120(BX), DX
+	VPBROADCASTD DX, Y0
+	VPMULLD      counts<>+0(SB), Y0, Y0
+	KXNORW       K2, K2, K2
+	VGATHERDPS   192(SI)(Y0*4), K2, Y1
+	VADDPS       Y1, Y24, Y24
+
+edgeadd:
+	MOVQ   128(BX), SI
+	TESTQ  SI, SI
+	JZ     edgerowBias
+	VADDPS (SI), Y24, Y24
+
+edgerowBias:
+	MOVQ        152(BX), SI
+	TESTQ       SI, SI
+	JZ          edgecolBias
+	VADDPS.BCST 192(SI), Y24, Y24
+
+edgecolBias:
+	CMPQ         208(BX), $0x00
+	JE           edgeclamp
+	VBROADCASTSS 216(BX), Y1
+	VMAXPS       Y24, Y1, Y24
+	VBROADCASTSS 220(BX), Y1
+	VMINPS       Y24, Y1, Y24
+
+edgeclamp:
+	MOVQ   176(BX), SI
+	TESTQ  SI, SI
+	JZ     edgeslope
+	VXORPS Y1, Y1, Y1
+	VCMPPS $0x01, Y1, Y24, K2
+	VMULPS (SI), Y24, K2, Y24
+
+edgeslope:
+	MOVQ         64(BX), SI
+	MOVQ         88(BX), DX
+	VPBROADCASTD DX, Y0
+	VPMULLD      counts<>+0(SB), Y0, Y0
+	KXNORW       K2, K2, K2
+	VSCATTERDPS  Y24, K2, 192(SI)(Y0*4)
+	VZEROUPPER
+	RET
+
 // func pack1AVX512(dst *float32, step int, s *int8)
 // Requires: AVX, AVX512F
 TEXT ·pack1AVX512(SB), NOSPLIT, $0-24
@@ -19882,9 +20457,9 @@ TEXT ·pack1AVX512(SB), NOSPLIT, $0-24
 	MOVQ  24(BX), SI
 	MOVQ  32(BX), CX
 	SUBQ  $0x02, CX
-	JL    k237rest
+	JL    k240rest
 
-k237many:
+k240many:
 	MOVQ      (SI), AX
 	VMOVUPS.Z (R8)(AX*4), K1, Z0
 	VMOVUPS   Z0, (DI)
@@ -19894,22 +20469,22 @@ k237many:
 	ADDQ      $0x10, SI
 	LEAQ      (DI)(DX*2), DI
 	SUBQ      $0x02, CX
-	JGE       k237many
+	JGE       k240many
 
-k237rest:
+k240rest:
 	ADDQ $0x02, CX
-	JZ   k237done
+	JZ   k240done
 
-k237one:
+k240one:
 	MOVQ      (SI), AX
 	VMOVUPS.Z (R8)(AX*4), K1, Z0
 	VMOVUPS   Z0, (DI)
 	ADDQ      $0x08, SI
 	ADDQ      DX, DI
 	DECQ      CX
-	JNZ       k237one
+	JNZ       k240one
 
-k237done:
+k240done:
 	VZEROUPPER
 	RET
 
@@ -19947,9 +20522,9 @@ TEXT ·pack2AVX512(SB), NOSPLIT, $0-24
 	MOVQ  24(BX), SI
 	MOVQ  32(BX), CX
 	SUBQ  $0x02, CX
-	JL    k238rest
+	JL    k241rest
 
-k238many:
+k241many:
 	MOVQ      (SI), AX
 	VMOVUPS.Z (R8)(AX*4), K1, Z0
 	VMOVUPS   (R9)(AX*4), K2, Z0
@@ -19961,13 +20536,13 @@ k238many:
 	ADDQ      $0x10, SI
 	LEAQ      (DI)(DX*2), DI
 	SUBQ      $0x02, CX
-	JGE       k238many
+	JGE       k241many
 
-k238rest:
+k241rest:
 	ADDQ $0x02, CX
-	JZ   k238done
+	JZ   k241done
 
-k238one:
+k241one:
 	MOVQ      (SI), AX
 	VMOVUPS.Z (R8)(AX*4), K1, Z0
 	VMOVUPS   (R9)(AX*4), K2, Z0
@@ -19975,9 +20550,9 @@ k238one:
 	ADDQ      $0x08, SI
 	ADDQ      DX, DI
 	DECQ      CX
-	JNZ       k238one
+	JNZ       k241one
 
-k238done:
+k241done:
 	VZEROUPPER
 	RET
 
@@ -20027,9 +20602,9 @@ TEXT ·pack3AVX512(SB), NOSPLIT, $0-24
 	MOVQ  24(BX), SI
 	MOVQ  32(BX), CX
 	SUBQ  $0x02, CX
-	JL    k239rest
+	JL    k242rest
 
-k239many:
+k242many:
 	MOVQ      (SI), AX
 	VMOVUPS.Z (R8)(AX*4), K1, Z0
 	VMOVUPS   (R9)(AX*4), K2, Z0
@@ -20043,13 +20618,13 @@ k239many:
 	ADDQ      $0x10, SI
 	LEAQ      (DI)(DX*2), DI
 	SUBQ      $0x02, CX
-	JGE       k239many
+	JGE       k242many
 
-k239rest:
+k242rest:
 	ADDQ $0x02, CX
-	JZ   k239done
+	JZ   k242done
 
-k239one:
+k242one:
 	MOVQ      (SI), AX
 	VMOVUPS.Z (R8)(AX*4), K1, Z0
 	VMOVUPS   (R9)(AX*4), K2, Z0
@@ -20058,9 +20633,9 @@ k239one:
 	ADDQ      $0x08, SI
 	ADDQ      DX, DI
 	DECQ      CX
-	JNZ       k239one
+	JNZ       k242one
 
-k239done:
+k242done:
 	VZEROUPPER
 	RET
 
@@ -20122,9 +20697,9 @@ TEXT ·pack4AVX512(SB), NOSPLIT, $0-24
 	MOVQ  24(BX), SI
 	MOVQ  32(BX), CX
 	SUBQ  $0x02, CX
-	JL    k240rest
+	JL    k243rest
 
-k240many:
+k243many:
 	MOVQ      (SI), AX
 	VMOVUPS.Z (R8)(AX*4), K1, Z0
 	VMOVUPS   (R9)(AX*4), K2, Z0
@@ -20140,13 +20715,13 @@ k240many:
 	ADDQ      $0x10, SI
 	LEAQ      (DI)(DX*2), DI
 	SUBQ      $0x02, CX
-	JGE       k240many
+	JGE       k243many
 
-k240rest:
+k243rest:
 	ADDQ $0x02, CX
-	JZ   k240done
+	JZ   k243done
 
-k240one:
+k243one:
 	MOVQ      (SI), AX
 	VMOVUPS.Z (R8)(AX*4), K1, Z0
 	VMOVUPS   (R9)(AX*4), K2, Z0
@@ -20156,9 +20731,9 @@ k240one:
 	ADDQ      $0x08, SI
 	ADDQ      DX, DI
 	DECQ      CX
-	JNZ       k240one
+	JNZ       k243one
 
-k240done:
+k243done:
 	VZEROUPPER
 	RET
 
@@ -20179,9 +20754,9 @@ TEXT ·packGatherAVX512(SB), NOSPLIT, $0-24
 	MOVQ    24(BX), SI
 	MOVQ    32(BX), CX
 	SUBQ    $0x01, CX
-	JL      k241rest
+	JL      k244rest
 
-k241many:
+k244many:
 	MOVQ       (SI), AX
 	LEAQ       (R8)(AX*4), AX
 	VPXORD     Z3, Z3, Z3
@@ -20191,13 +20766,13 @@ k241many:
 	ADDQ       $0x08, SI
 	ADDQ       DX, DI
 	SUBQ       $0x01, CX
-	JGE        k241many
+	JGE        k244many
 
-k241rest:
+k244rest:
 	ADDQ $0x01, CX
-	JZ   k241done
+	JZ   k244done
 
-k241one:
+k244one:
 	MOVQ       (SI), AX
 	LEAQ       (R8)(AX*4), AX
 	VPXORD     Z3, Z3, Z3
@@ -20207,9 +20782,9 @@ k241one:
 	ADDQ       $0x08, SI
 	ADDQ       DX, DI
 	DECQ       CX
-	JNZ        k241one
+	JNZ        k244one
 
-k241done:
+k244done:
 	VZEROUPPER
 	RET
 
@@ -20230,9 +20805,9 @@ TEXT ·band1x1AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
 	SUBQ   $0x08, CX
-	JL     k242rest
+	JL     k245rest
 
-k242many:
+k245many:
 	VBROADCASTSS (SI), Z31
 	PREFETCHT0   4096(DX)
 	VFMADD231PS  (DX), Z31, Z0
@@ -20260,22 +20835,22 @@ k242many:
 	ADDQ         $0x20, SI
 	ADDQ         $+512, DX
 	SUBQ         $0x08, CX
-	JGE          k242many
+	JGE          k245many
 
-k242rest:
+k245rest:
 	ADDQ $0x08, CX
-	JZ   k242done
+	JZ   k245done
 
-k242one:
+k245one:
 	VBROADCASTSS (SI), Z31
 	PREFETCHT0   4096(DX)
 	VFMADD231PS  (DX), Z31, Z0
 	ADDQ         $0x04, SI
 	ADDQ         $0x40, DX
 	DECQ         CX
-	JNZ          k242one
+	JNZ          k245one
 
-k242done:
+k245done:
 	VADDPS Z4, Z0, Z0
 	VADDPS Z5, Z1, Z1
 	VADDPS Z6, Z2, Z2
@@ -20316,9 +20891,9 @@ TEXT ·band2x1AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
 	SUBQ   $0x04, CX
-	JL     k243rest
+	JL     k246rest
 
-k243many:
+k246many:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	PREFETCHT0   4096(DX)
@@ -20347,13 +20922,13 @@ k243many:
 	ADDQ         $0x10, R9
 	ADDQ         $+256, DX
 	SUBQ         $0x04, CX
-	JGE          k243many
+	JGE          k246many
 
-k243rest:
+k246rest:
 	ADDQ $0x04, CX
-	JZ   k243done
+	JZ   k246done
 
-k243one:
+k246one:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	PREFETCHT0   4096(DX)
@@ -20364,9 +20939,9 @@ k243one:
 	ADDQ         $0x04, R9
 	ADDQ         $0x40, DX
 	DECQ         CX
-	JNZ          k243one
+	JNZ          k246one
 
-k243done:
+k246done:
 	VADDPS Z4, Z0, Z0
 	VADDPS Z5, Z1, Z1
 	VADDPS Z6, Z2, Z2
@@ -20415,9 +20990,9 @@ TEXT ·band3x1AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	SUBQ   $0x04, CX
-	JL     k244rest
+	JL     k247rest
 
-k244many:
+k247many:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -20455,13 +21030,13 @@ k244many:
 	ADDQ         $0x10, R10
 	ADDQ         $+256, DX
 	SUBQ         $0x04, CX
-	JGE          k244many
+	JGE          k247many
 
-k244rest:
+k247rest:
 	ADDQ $0x04, CX
-	JZ   k244done
+	JZ   k247done
 
-k244one:
+k247one:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -20475,9 +21050,9 @@ k244one:
 	ADDQ         $0x04, R10
 	ADDQ         $0x40, DX
 	DECQ         CX
-	JNZ          k244one
+	JNZ          k247one
 
-k244done:
+k247done:
 	VADDPS Z6, Z0, Z0
 	VADDPS Z7, Z1, Z1
 	VADDPS Z8, Z2, Z2
@@ -20530,9 +21105,9 @@ TEXT ·band4x1AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
 	SUBQ   $0x02, CX
-	JL     k245rest
+	JL     k248rest
 
-k245many:
+k248many:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -20559,13 +21134,13 @@ k245many:
 	ADDQ         $0x08, R11
 	ADDQ         $+128, DX
 	SUBQ         $0x02, CX
-	JGE          k245many
+	JGE          k248many
 
-k245rest:
+k248rest:
 	ADDQ $0x02, CX
-	JZ   k245done
+	JZ   k248done
 
-k245one:
+k248one:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -20582,9 +21157,9 @@ k245one:
 	ADDQ         $0x04, R11
 	ADDQ         $0x40, DX
 	DECQ         CX
-	JNZ          k245one
+	JNZ          k248one
 
-k245done:
+k248done:
 	VADDPS Z4, Z0, Z0
 	VADDPS Z5, Z1, Z1
 	VADDPS Z6, Z2, Z2
@@ -20633,9 +21208,9 @@ TEXT ·band1x2AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
 	SUBQ   $0x04, CX
-	JL     k246rest
+	JL     k249rest
 
-k246many:
+k249many:
 	VBROADCASTSS (SI), Z31
 	PREFETCHT0   4096(DX)
 	VFMADD231PS  (DX), Z31, Z0
@@ -20659,13 +21234,13 @@ k246many:
 	ADDQ         $0x10, SI
 	ADDQ         $+512, DX
 	SUBQ         $0x04, CX
-	JGE          k246many
+	JGE          k249many
 
-k246rest:
+k249rest:
 	ADDQ $0x04, CX
-	JZ   k246done
+	JZ   k249done
 
-k246one:
+k249one:
 	VBROADCASTSS (SI), Z31
 	PREFETCHT0   4096(DX)
 	VFMADD231PS  (DX), Z31, Z0
@@ -20674,9 +21249,9 @@ k246one:
 	ADDQ         $0x04, SI
 	ADDQ         $+128, DX
 	DECQ         CX
-	JNZ          k246one
+	JNZ          k249one
 
-k246done:
+k249done:
 	VADDPS Z4, Z0, Z0
 	VADDPS Z5, Z1, Z1
 	VADDPS Z6, Z2, Z2
@@ -20718,9 +21293,9 @@ TEXT ·band2x2AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
 	SUBQ   $0x02, CX
-	JL     k247rest
+	JL     k250rest
 
-k247many:
+k250many:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	PREFETCHT0   4096(DX)
@@ -20745,13 +21320,13 @@ k247many:
 	ADDQ         $0x08, R9
 	ADDQ         $+256, DX
 	SUBQ         $0x02, CX
-	JGE          k247many
+	JGE          k250many
 
-k247rest:
+k250rest:
 	ADDQ $0x02, CX
-	JZ   k247done
+	JZ   k250done
 
-k247one:
+k250one:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	PREFETCHT0   4096(DX)
@@ -20766,9 +21341,9 @@ k247one:
 	ADDQ         $0x04, R9
 	ADDQ         $+128, DX
 	DECQ         CX
-	JNZ          k247one
+	JNZ          k250one
 
-k247done:
+k250done:
 	VADDPS Z4, Z0, Z0
 	VADDPS Z5, Z1, Z1
 	VADDPS Z6, Z2, Z2
@@ -20819,9 +21394,9 @@ TEXT ·band3x2AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	SUBQ   $0x02, CX
-	JL     k248rest
+	JL     k251rest
 
-k248many:
+k251many:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -20853,13 +21428,13 @@ k248many:
 	ADDQ         $0x08, R10
 	ADDQ         $+256, DX
 	SUBQ         $0x02, CX
-	JGE          k248many
+	JGE          k251many
 
-k248rest:
+k251rest:
 	ADDQ $0x02, CX
-	JZ   k248done
+	JZ   k251done
 
-k248one:
+k251one:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -20878,9 +21453,9 @@ k248one:
 	ADDQ         $0x04, R10
 	ADDQ         $+128, DX
 	DECQ         CX
-	JNZ          k248one
+	JNZ          k251one
 
-k248done:
+k251done:
 	VADDPS Z6, Z0, Z0
 	VADDPS Z7, Z1, Z1
 	VADDPS Z8, Z2, Z2
@@ -20936,9 +21511,9 @@ TEXT ·band4x2AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
 	SUBQ   $0x02, CX
-	JL     k249rest
+	JL     k252rest
 
-k249many:
+k252many:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -20977,13 +21552,13 @@ k249many:
 	ADDQ         $0x08, R11
 	ADDQ         $+256, DX
 	SUBQ         $0x02, CX
-	JGE          k249many
+	JGE          k252many
 
-k249rest:
+k252rest:
 	ADDQ $0x02, CX
-	JZ   k249done
+	JZ   k252done
 
-k249one:
+k252one:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -21006,9 +21581,9 @@ k249one:
 	ADDQ         $0x04, R11
 	ADDQ         $+128, DX
 	DECQ         CX
-	JNZ          k249one
+	JNZ          k252one
 
-k249done:
+k252done:
 	MOVQ   c+32(FP), DI
 	MOVQ   ldc+40(FP), R8
 	SHLQ   $0x02, R8
@@ -21065,9 +21640,9 @@ TEXT ·band1x3AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	SUBQ   $0x04, CX
-	JL     k250rest
+	JL     k253rest
 
-k250many:
+k253many:
 	VBROADCASTSS (SI), Z31
 	PREFETCHT0   4096(DX)
 	VFMADD231PS  (DX), Z31, Z0
@@ -21099,13 +21674,13 @@ k250many:
 	ADDQ         $0x10, SI
 	ADDQ         $+768, DX
 	SUBQ         $0x04, CX
-	JGE          k250many
+	JGE          k253many
 
-k250rest:
+k253rest:
 	ADDQ $0x04, CX
-	JZ   k250done
+	JZ   k253done
 
-k250one:
+k253one:
 	VBROADCASTSS (SI), Z31
 	PREFETCHT0   4096(DX)
 	VFMADD231PS  (DX), Z31, Z0
@@ -21116,9 +21691,9 @@ k250one:
 	ADDQ         $0x04, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k250one
+	JNZ          k253one
 
-k250done:
+k253done:
 	VADDPS Z6, Z0, Z0
 	VADDPS Z7, Z1, Z1
 	VADDPS Z8, Z2, Z2
@@ -21169,9 +21744,9 @@ TEXT ·band2x3AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	SUBQ   $0x02, CX
-	JL     k251rest
+	JL     k254rest
 
-k251many:
+k254many:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	PREFETCHT0   4096(DX)
@@ -21204,13 +21779,13 @@ k251many:
 	ADDQ         $0x08, R9
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k251many
+	JGE          k254many
 
-k251rest:
+k254rest:
 	ADDQ $0x02, CX
-	JZ   k251done
+	JZ   k254done
 
-k251one:
+k254one:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	PREFETCHT0   4096(DX)
@@ -21229,9 +21804,9 @@ k251one:
 	ADDQ         $0x04, R9
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k251one
+	JNZ          k254one
 
-k251done:
+k254done:
 	VADDPS Z6, Z0, Z0
 	VADDPS Z7, Z1, Z1
 	VADDPS Z8, Z2, Z2
@@ -21285,9 +21860,9 @@ TEXT ·band3x3AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z7, Z7, Z7
 	VPXORD Z8, Z8, Z8
 	SUBQ   $0x02, CX
-	JL     k252rest
+	JL     k255rest
 
-k252many:
+k255many:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -21329,13 +21904,13 @@ k252many:
 	ADDQ         $0x08, R10
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k252many
+	JGE          k255many
 
-k252rest:
+k255rest:
 	ADDQ $0x02, CX
-	JZ   k252done
+	JZ   k255done
 
-k252one:
+k255one:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -21359,9 +21934,9 @@ k252one:
 	ADDQ         $0x04, R10
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k252one
+	JNZ          k255one
 
-k252done:
+k255done:
 	MOVQ   c+32(FP), DI
 	MOVQ   ldc+40(FP), R8
 	SHLQ   $0x02, R8
@@ -21421,9 +21996,9 @@ TEXT ·band4x3AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	SUBQ   $0x02, CX
-	JL     k253rest
+	JL     k256rest
 
-k253many:
+k256many:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -21474,13 +22049,13 @@ k253many:
 	ADDQ         $0x08, R11
 	ADDQ         $+384, DX
 	SUBQ         $0x02, CX
-	JGE          k253many
+	JGE          k256many
 
-k253rest:
+k256rest:
 	ADDQ $0x02, CX
-	JZ   k253done
+	JZ   k256done
 
-k253one:
+k256one:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -21509,9 +22084,9 @@ k253one:
 	ADDQ         $0x04, R11
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k253one
+	JNZ          k256one
 
-k253done:
+k256done:
 	MOVQ   c+32(FP), DI
 	MOVQ   ldc+40(FP), R8
 	SHLQ   $0x02, R8
@@ -21572,9 +22147,9 @@ TEXT ·band1x4AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
 	SUBQ   $0x02, CX
-	JL     k254rest
+	JL     k257rest
 
-k254many:
+k257many:
 	VBROADCASTSS (SI), Z31
 	PREFETCHT0   4096(DX)
 	VFMADD231PS  (DX), Z31, Z0
@@ -21596,13 +22171,13 @@ k254many:
 	ADDQ         $0x08, SI
 	ADDQ         $+512, DX
 	SUBQ         $0x02, CX
-	JGE          k254many
+	JGE          k257many
 
-k254rest:
+k257rest:
 	ADDQ $0x02, CX
-	JZ   k254done
+	JZ   k257done
 
-k254one:
+k257one:
 	VBROADCASTSS (SI), Z31
 	PREFETCHT0   4096(DX)
 	VFMADD231PS  (DX), Z31, Z0
@@ -21615,9 +22190,9 @@ k254one:
 	ADDQ         $0x04, SI
 	ADDQ         $+256, DX
 	DECQ         CX
-	JNZ          k254one
+	JNZ          k257one
 
-k254done:
+k257done:
 	VADDPS Z4, Z0, Z0
 	VADDPS Z5, Z1, Z1
 	VADDPS Z6, Z2, Z2
@@ -21661,9 +22236,9 @@ TEXT ·band2x4AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
 	SUBQ   $0x02, CX
-	JL     k255rest
+	JL     k258rest
 
-k255many:
+k258many:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	PREFETCHT0   4096(DX)
@@ -21704,13 +22279,13 @@ k255many:
 	ADDQ         $0x08, R9
 	ADDQ         $+512, DX
 	SUBQ         $0x02, CX
-	JGE          k255many
+	JGE          k258many
 
-k255rest:
+k258rest:
 	ADDQ $0x02, CX
-	JZ   k255done
+	JZ   k258done
 
-k255one:
+k258one:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	PREFETCHT0   4096(DX)
@@ -21733,9 +22308,9 @@ k255one:
 	ADDQ         $0x04, R9
 	ADDQ         $+256, DX
 	DECQ         CX
-	JNZ          k255one
+	JNZ          k258one
 
-k255done:
+k258done:
 	MOVQ   c+32(FP), DI
 	MOVQ   ldc+40(FP), R8
 	SHLQ   $0x02, R8
@@ -21790,9 +22365,9 @@ TEXT ·band3x4AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	SUBQ   $0x02, CX
-	JL     k256rest
+	JL     k259rest
 
-k256many:
+k259many:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -21844,13 +22419,13 @@ k256many:
 	ADDQ         $0x08, R10
 	ADDQ         $+512, DX
 	SUBQ         $0x02, CX
-	JGE          k256many
+	JGE          k259many
 
-k256rest:
+k259rest:
 	ADDQ $0x02, CX
-	JZ   k256done
+	JZ   k259done
 
-k256one:
+k259one:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -21879,9 +22454,9 @@ k256one:
 	ADDQ         $0x04, R10
 	ADDQ         $+256, DX
 	DECQ         CX
-	JNZ          k256one
+	JNZ          k259one
 
-k256done:
+k259done:
 	MOVQ   c+32(FP), DI
 	MOVQ   ldc+40(FP), R8
 	SHLQ   $0x02, R8
@@ -21951,9 +22526,9 @@ TEXT ·band4x4AVX512(SB), NOSPLIT, $0-64
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
 	SUBQ   $0x02, CX
-	JL     k257rest
+	JL     k260rest
 
-k257many:
+k260many:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -22016,13 +22591,13 @@ k257many:
 	ADDQ         $0x08, R11
 	ADDQ         $+512, DX
 	SUBQ         $0x02, CX
-	JGE          k257many
+	JGE          k260many
 
-k257rest:
+k260rest:
 	ADDQ $0x02, CX
-	JZ   k257done
+	JZ   k260done
 
-k257one:
+k260one:
 	VBROADCASTSS (SI), Z31
 	VBROADCASTSS (R9), Z30
 	VBROADCASTSS (R10), Z29
@@ -22057,9 +22632,9 @@ k257one:
 	ADDQ         $0x04, R11
 	ADDQ         $+256, DX
 	DECQ         CX
-	JNZ          k257one
+	JNZ          k260one
 
-k257done:
+k260done:
 	MOVQ   c+32(FP), DI
 	MOVQ   ldc+40(FP), R8
 	SHLQ   $0x02, R8
@@ -22123,9 +22698,9 @@ TEXT ·narrow1AVX512(SB), NOSPLIT, $0-32
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	SUBQ   $0x04, CX
-	JL     k258rest
+	JL     k261rest
 
-k258many:
+k261many:
 	PREFETCHT0   4096(SI)
 	VBROADCASTSS (DX), Y5
 	VFMADD231PS  (SI), Y5, Y0
@@ -22139,22 +22714,22 @@ k258many:
 	ADDQ         $+128, SI
 	ADDQ         $+768, DX
 	SUBQ         $0x04, CX
-	JGE          k258many
+	JGE          k261many
 
-k258rest:
+k261rest:
 	ADDQ $0x04, CX
-	JZ   k258done
+	JZ   k261done
 
-k258one:
+k261one:
 	PREFETCHT0   4096(SI)
 	VBROADCASTSS (DX), Y5
 	VFMADD231PS  (SI), Y5, Y0
 	ADDQ         $0x20, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k258one
+	JNZ          k261one
 
-k258done:
+k261done:
 	VADDPS  Y2, Y0, Y0
 	VADDPS  Y3, Y1, Y1
 	VADDPS  Y1, Y0, Y0
@@ -22278,9 +22853,9 @@ TEXT ·narrow2AVX512(SB), NOSPLIT, $0-32
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 	SUBQ   $0x04, CX
-	JL     k259rest
+	JL     k262rest
 
-k259many:
+k262many:
 	PREFETCHT0   4096(SI)
 	VMOVUPS      (SI), Y8
 	VBROADCASTSS (DX), Y9
@@ -22306,13 +22881,13 @@ k259many:
 	ADDQ         $+128, SI
 	ADDQ         $+768, DX
 	SUBQ         $0x04, CX
-	JGE          k259many
+	JGE          k262many
 
-k259rest:
+k262rest:
 	ADDQ $0x04, CX
-	JZ   k259done
+	JZ   k262done
 
-k259one:
+k262one:
 	PREFETCHT0   4096(SI)
 	VMOVUPS      (SI), Y8
 	VBROADCASTSS (DX), Y9
@@ -22322,9 +22897,9 @@ k259one:
 	ADDQ         $0x20, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k259one
+	JNZ          k262one
 
-k259done:
+k262done:
 	VADDPS  Y4, Y0, Y0
 	VADDPS  Y5, Y1, Y1
 	VADDPS  Y6, Y2, Y2
@@ -22502,9 +23077,9 @@ TEXT ·narrow3AVX512(SB), NOSPLIT, $0-32
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 	SUBQ   $0x04, CX
-	JL     k260rest
+	JL     k263rest
 
-k260many:
+k263many:
 	PREFETCHT0   4096(SI)
 	VMOVUPS      (SI), Y6
 	VBROADCASTSS (DX), Y7
@@ -22538,13 +23113,13 @@ k260many:
 	ADDQ         $+128, SI
 	ADDQ         $+768, DX
 	SUBQ         $0x04, CX
-	JGE          k260many
+	JGE          k263many
 
-k260rest:
+k263rest:
 	ADDQ $0x04, CX
-	JZ   k260done
+	JZ   k263done
 
-k260one:
+k263one:
 	PREFETCHT0   4096(SI)
 	VMOVUPS      (SI), Y6
 	VBROADCASTSS (DX), Y7
@@ -22556,9 +23131,9 @@ k260one:
 	ADDQ         $0x20, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k260one
+	JNZ          k263one
 
-k260done:
+k263done:
 	VADDPS  Y3, Y0, Y0
 	VADDPS  Y4, Y1, Y1
 	VADDPS  Y5, Y2, Y2
@@ -22788,9 +23363,9 @@ TEXT ·narrow4AVX512(SB), NOSPLIT, $0-32
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 	SUBQ   $0x04, CX
-	JL     k261rest
+	JL     k264rest
 
-k261many:
+k264many:
 	PREFETCHT0   4096(SI)
 	VMOVUPS      (SI), Y8
 	VBROADCASTSS (DX), Y9
@@ -22832,13 +23407,13 @@ k261many:
 	ADDQ         $+128, SI
 	ADDQ         $+768, DX
 	SUBQ         $0x04, CX
-	JGE          k261many
+	JGE          k264many
 
-k261rest:
+k264rest:
 	ADDQ $0x04, CX
-	JZ   k261done
+	JZ   k264done
 
-k261one:
+k264one:
 	PREFETCHT0   4096(SI)
 	VMOVUPS      (SI), Y8
 	VBROADCASTSS (DX), Y9
@@ -22852,9 +23427,9 @@ k261one:
 	ADDQ         $0x20, SI
 	ADDQ         $+192, DX
 	DECQ         CX
-	JNZ          k261one
+	JNZ          k264one
 
-k261done:
+k264done:
 	VADDPS  Y4, Y0, Y0
 	VADDPS  Y5, Y1, Y1
 	VADDPS  Y6, Y2, Y2

@@ -23,6 +23,7 @@ type tile struct {
 	brows   []int // if direct, where in b the values of each inner index are
 	rows    int
 	ahead   []float32 // what a later tile reads, to be fetched into the cache; b for nothing
+	edge    []float32 // of b, the k values of one column more; or nil
 }
 
 // job is a Product under way: a grid of rectangles of C for each member of a
@@ -50,6 +51,7 @@ type work struct {
 	tile     tile
 	slopes   [maxRows]float32 // of the same value, for Leaky
 	next     []float32        // the panel of B after this one, where it is packed
+	edge     [kc]float32      // of the tile
 }
 
 // Strides are the distances in elements between the members of a batch of
@@ -329,6 +331,18 @@ func (kn *Kernel) rectPacked(q *work, r rect, scratch []float32) {
 				} else {
 					t.b = scratch[(j-j0)*n:][:kn.nr*n]
 				}
+				if j1-j == kn.nr+1 && kn.plus != nil && q.PackedA != nil && max(q.LDC, q.LDAdd) < mostStep {
+					lone := scratch[(j-j0+kn.nr)*n:]
+					if q.PackedB != nil {
+						lone = q.PackedB.panel(j+kn.nr, k0, n)
+					}
+					t.edge = q.edge[:n]
+					for i := range t.edge {
+						t.edge[i] = lone[i*kn.nr]
+					}
+					kn.column(q, kn.micro, r, j, k0)
+					break
+				}
 				kn.column(q, kn.micro, r, j, k0)
 			}
 		}
@@ -366,6 +380,9 @@ func (kn *Kernel) rectDirect(q *work, r rect) {
 		kn.activate(q, r, j0, j1)
 	}
 }
+
+// mostStep is beyond the steps between rows that plus can count.
+const mostStep = 1 << 27
 
 // A micro-kernel fetches one line of what a later tile reads for so many inner
 // indices: packed weights come from memory, and each panel of them would
@@ -417,8 +434,12 @@ func (kn *Kernel) column(q *work, micro func(t *tile), r rect, j, k0 int) {
 	next := q.next
 	q.next = nil
 	first, last := k0 == 0, k0+t.k == q.K
+	cols := t.cols
+	if t.edge != nil {
+		cols++
+	}
 	if first && q.ColBias != nil {
-		t.colBias = q.ColBias[j : j+t.cols]
+		t.colBias = q.ColBias[j : j+cols]
 	}
 	for i := r.m0; i < r.m1; i += kn.mr {
 		t.rows = min(kn.mr, r.m1-i)
@@ -431,12 +452,12 @@ func (kn *Kernel) column(q *work, micro func(t *tile), r rect, j, k0 int) {
 			t.ahead = next
 			next = next[min(len(next), t.k/aheadStep*line):]
 		}
-		t.c = q.C[i*q.LDC+j : (i+t.rows-1)*q.LDC+j+t.cols]
+		t.c = q.C[i*q.LDC+j : (i+t.rows-1)*q.LDC+j+cols]
 		switch {
 		case !first:
 			t.add, t.ldadd = t.c, q.LDC
 		case q.Add != nil:
-			t.add, t.ldadd = q.Add[i*q.LDAdd+j:(i+t.rows-1)*q.LDAdd+j+t.cols], q.LDAdd
+			t.add, t.ldadd = q.Add[i*q.LDAdd+j:(i+t.rows-1)*q.LDAdd+j+cols], q.LDAdd
 		}
 		if first && q.RowBias != nil {
 			t.rowBias = q.RowBias[i : i+t.rows]
@@ -444,6 +465,19 @@ func (kn *Kernel) column(q *work, micro func(t *tile), r rect, j, k0 int) {
 		if last && q.Act.kind == actPRelu {
 			t.slope = q.Act.slopes[i : i+t.rows]
 		}
+		if t.edge != nil && t.rows == kn.mr {
+			kn.plus(t)
+			continue
+		}
 		micro(t)
+		if t.edge != nil {
+			for row := range t.rows {
+				var sum float32
+				for k, b := range t.edge {
+					sum += t.a[k*t.astep+row] * b
+				}
+				t.finish(row, t.cols, sum)
+			}
+		}
 	}
 }

@@ -65,6 +65,8 @@ func (s *Shape) Check() error {
 // shifted rows: with its padding, and with its columns sorted by their
 // remainder modulo the stride. Then element t of the window of output column n
 // lies at Taps[t]+Cols[n] of the copy, and neighbouring columns are neighbours.
+// What no window reads is left out where that is easy: rows and columns between
+// windows of a single one, so that such rows of windows follow each other.
 type Layout struct {
 	Shape
 	Out    [3]int // number of windows; of a band, in it
@@ -77,6 +79,7 @@ type Layout struct {
 	funcs   *Funcs
 	extent  [3]int // of the copy, before its columns are sorted
 	phase   int    // columns of one remainder
+	skip    int    // rows of the plane from one of the copy to the next
 	used    []bool // by row of the copy, whether any window reads it
 	phases  []bool // by remainder
 	rowStep int
@@ -116,10 +119,16 @@ func newLayout(level cpu.Level, s Shape, direct bool) *Layout {
 		l.extent = s.In
 	}
 	l.phase = (l.extent[2] + s.Stride[2] - 1) / s.Stride[2]
-	l.rowStep = l.phase * s.Stride[2]
+	if l.rowStep = l.phase * s.Stride[2]; s.Kernel[2] == 1 {
+		l.rowStep = l.phase
+	}
+	step := s.Stride[1]
+	if l.skip = 1; s.Kernel[1] == 1 && !l.Direct && s.Pad[1][0] == 0 && l.extent[1] <= s.In[1] {
+		l.extent[1], l.skip, step = l.Out[1], step, 1
+	}
 	sliceStep := l.rowStep * l.extent[1]
 	l.Plane = sliceStep * l.extent[0]
-	l.Row, l.Slice = l.rowStep*s.Stride[1], sliceStep*s.Stride[0]
+	l.Row, l.Slice = l.rowStep*step, sliceStep*s.Stride[0]
 	l.phases = make([]bool, s.Stride[2])
 	for z := range s.Kernel[0] {
 		for y := range s.Kernel[1] {
@@ -133,7 +142,7 @@ func newLayout(level cpu.Level, s Shape, direct bool) *Layout {
 	l.used = make([]bool, l.extent[1])
 	for y := range l.Out[1] {
 		for t := range s.Kernel[1] {
-			l.used[y*s.Stride[1]+t*s.Dilation[1]] = true
+			l.used[y*step+t*s.Dilation[1]] = true
 		}
 	}
 	return l
@@ -163,8 +172,12 @@ func (l *Layout) CopyBand(dst, src []float32, fill float32, first, rows int) {
 		return
 	}
 	h, slice := l.In[1], l.rowStep*l.extent[1]
-	pad := l.Pad[1][0] - first*l.Stride[1]
-	end := (rows-1)*l.Stride[1] + (l.Kernel[1]-1)*l.Dilation[1] + 1
+	step := l.Stride[1] / l.skip
+	pad := l.Pad[1][0] - first*step
+	end := (rows-1)*step + (l.Kernel[1]-1)*l.Dilation[1] + 1
+	if l.skip > 1 {
+		h = (h + l.skip - 1) / l.skip
+	}
 	top := min(max(0, pad), end)
 	bottom := min(max(top, h+pad), end)
 	for z := range l.extent[0] {
@@ -174,7 +187,7 @@ func (l *Layout) CopyBand(dst, src []float32, fill float32, first, rows int) {
 			set(to, fill)
 			continue
 		}
-		from := src[sz*h*l.In[2]:][:h*l.In[2]]
+		from := src[sz*l.In[1]*l.In[2]:][:l.In[1]*l.In[2]]
 		set(to[:top*l.rowStep], fill)
 		for y := top; y < bottom; {
 			n := 0 // rows that are used
@@ -182,7 +195,7 @@ func (l *Layout) CopyBand(dst, src []float32, fill float32, first, rows int) {
 				n++
 			}
 			if n > 0 {
-				l.copyRows(to[y*l.rowStep:], from[(y-pad)*l.In[2]:], n, fill)
+				l.copyRows(to[y*l.rowStep:], from[(y-pad)*l.skip*l.In[2]:], n, fill)
 			}
 			y += n + 1
 		}
@@ -192,7 +205,7 @@ func (l *Layout) CopyBand(dst, src []float32, fill float32, first, rows int) {
 
 // copyRows copies that many rows.
 func (l *Layout) copyRows(dst, src []float32, rows int, fill float32) {
-	step, pad, width := l.Stride[2], l.Pad[2][0], l.In[2]
+	step, pad, width, down := l.Stride[2], l.Pad[2][0], l.In[2], l.In[2]*l.skip
 	for r := range step {
 		if !l.phases[r] {
 			continue
@@ -214,12 +227,12 @@ func (l *Layout) copyRows(dst, src []float32, rows int, fill float32) {
 		from := src[lo*step+r-pad:]
 		switch step {
 		case 1:
-			l.funcs.all(to[lo:], l.rowStep, from, width, rows, hi-lo)
+			l.funcs.all(to[lo:], l.rowStep, from, down, rows, hi-lo)
 		case 2:
-			l.funcs.evens(to[lo:], l.rowStep, from, width, rows, hi-lo)
+			l.funcs.evens(to[lo:], l.rowStep, from, down, rows, hi-lo)
 		default:
 			for y := range rows {
-				everyNth(to[y*l.rowStep+lo:][:hi-lo], from[y*width:], step)
+				everyNth(to[y*l.rowStep+lo:][:hi-lo], from[y*down:], step)
 			}
 		}
 	}

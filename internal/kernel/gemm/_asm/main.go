@@ -41,6 +41,7 @@ var offsets = []struct {
 	{"tile", "hi", 220},
 	{"tile", "brows", 224},
 	{"tile", "ahead", 256},
+	{"tile", "edge", 280},
 	{"strip", "src", 0},
 	{"strip", "rows", 24},
 	{"strip", "count", 56},
@@ -76,14 +77,16 @@ var levels = []*level{
 
 var ymm = []reg.VecPhysical{reg.Y0, reg.Y1, reg.Y2, reg.Y3, reg.Y4, reg.Y5, reg.Y6, reg.Y7, reg.Y8, reg.Y9, reg.Y10, reg.Y11, reg.Y12, reg.Y13, reg.Y14, reg.Y15}
 
+var ymm32 = append(ymm[:len(ymm):len(ymm)], reg.Y16, reg.Y17, reg.Y18, reg.Y19, reg.Y20, reg.Y21, reg.Y22, reg.Y23, reg.Y24, reg.Y25, reg.Y26, reg.Y27, reg.Y28, reg.Y29, reg.Y30, reg.Y31)
+
 var zmm = []reg.VecPhysical{
 	reg.Z0, reg.Z1, reg.Z2, reg.Z3, reg.Z4, reg.Z5, reg.Z6, reg.Z7, reg.Z8, reg.Z9, reg.Z10, reg.Z11, reg.Z12, reg.Z13, reg.Z14, reg.Z15,
 	reg.Z16, reg.Z17, reg.Z18, reg.Z19, reg.Z20, reg.Z21, reg.Z22, reg.Z23, reg.Z24, reg.Z25, reg.Z26, reg.Z27, reg.Z28, reg.Z29, reg.Z30, reg.Z31,
 }
 
 // masks is 8 words of ones and 8 of zeros: from word 8-n on, it is the mask
-// of n floats for AVX2.
-var masks operand.Mem
+// of n floats for AVX2. counts is the words 0 to 7.
+var masks, counts operand.Mem
 
 func main() {
 	table := flag.String("table", "", "Go file to write the table of kernels to")
@@ -97,13 +100,20 @@ func main() {
 		}
 		DATA(4*i, operand.U32(v))
 	}
+	counts = GLOBL("counts", 8|16)
+	for i := range 8 {
+		DATA(4*i, operand.U32(i))
+	}
 	for _, l := range levels {
-		for _, direct := range []bool{false, true} {
+		for _, from := range []kind{packed, direct} {
 			for v := 1; v <= l.vecs; v++ {
 				for r := 1; r <= l.rows; r++ {
-					micro(l, r, v, direct)
+					micro(l, r, v, from)
 				}
 			}
+		}
+		if l.wide { // AVX2 has too few registers
+			micro(l, l.rows, l.vecs, plus)
 		}
 		for runs := 1; runs <= 4; runs++ {
 			packRuns(l, runs)
@@ -142,12 +152,12 @@ func goTable() []byte {
 		p("// micro%s is the kernels for tiles, by their vectors and rows, less one,", l.name)
 		p("// of packed panels and then direct.")
 		p("var micro%s = [2][%d][%d]func(t *tile){", l.name, l.vecs, l.rows)
-		for _, direct := range []bool{false, true} {
+		for _, from := range []kind{packed, direct} {
 			p("{")
 			for v := 1; v <= l.vecs; v++ {
 				var row []string
 				for r := 1; r <= l.rows; r++ {
-					row = append(row, microName(l, r, v, direct))
+					row = append(row, microName(l, r, v, from))
 				}
 				p("{%s},", strings.Join(row, ", "))
 			}
@@ -170,12 +180,15 @@ func goTable() []byte {
 		p("}\n")
 	}
 	for _, l := range levels {
-		for _, direct := range []bool{false, true} {
+		for _, from := range []kind{packed, direct} {
 			for v := 1; v <= l.vecs; v++ {
 				for r := 1; r <= l.rows; r++ {
-					p("//go:noescape\nfunc %s(t *tile)\n", microName(l, r, v, direct))
+					p("//go:noescape\nfunc %s(t *tile)\n", microName(l, r, v, from))
 				}
 			}
+		}
+		if l.wide {
+			p("//go:noescape\nfunc %s(t *tile)\n", microName(l, l.rows, l.vecs, plus))
 		}
 		for runs := 1; runs <= 4; runs++ {
 			p("//go:noescape\nfunc pack%d%s(dst *float32, step int, s *strip)\n", runs, l.name)

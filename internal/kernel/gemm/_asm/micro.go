@@ -8,13 +8,18 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// microName names the kernel of a tile: of packed panels, or direct.
-func microName(l *level, rows, vecs int, direct bool) string {
-	kind := "micro"
-	if direct {
-		kind = "direct"
-	}
-	return fmt.Sprintf("%s%dx%d%s", kind, rows, vecs, l.name)
+// kind is what a micro-kernel reads B from.
+type kind string
+
+const (
+	packed kind = "micro"
+	direct kind = "direct" // where B is, by a table of rows
+	plus   kind = "plus"   // packed, and one column more
+)
+
+// microName names the kernel of a tile.
+func microName(l *level, rows, vecs int, from kind) string {
+	return fmt.Sprintf("%s%dx%d%s", from, rows, vecs, l.name)
 }
 
 func mem(base reg.Register, disp int) operand.Mem { return operand.Mem{Base: base, Disp: disp} }
@@ -24,13 +29,13 @@ func mem(base reg.Register, disp int) operand.Mem { return operand.Mem{Base: bas
 const soon = 2048
 
 // micro writes the kernel of a tile of rows×vecs vectors, the last of which
-// may be partial. If direct, the values of B are not in a panel but where a
-// table of rows says.
+// may be partial. The column of plus is one vector, of rows.
 //
 // Small tiles have too few accumulators to hide the latency of an FMA, so they
 // have several sets, for inner indices of different remainders.
-func micro(l *level, rows, vecs int, direct bool) {
-	name := microName(l, rows, vecs, direct)
+func micro(l *level, rows, vecs int, kind kind) {
+	name := microName(l, rows, vecs, kind)
+	direct, plus := kind == direct, kind == plus
 	TEXT(name, NOSPLIT, "func(t *int8)")
 	Pragma("noescape")
 	Doc(fmt.Sprintf("%s computes a tile of %d rows and at most %d columns.", name, rows, vecs*l.bytes/4))
@@ -42,6 +47,10 @@ func micro(l *level, rows, vecs int, direct bool) {
 	}
 	unroll := max(2, sets)
 	free := n * sets
+	column := l.reg(free) // of plus
+	if plus {
+		free++
+	}
 	acc := func(set, i, v int) reg.VecPhysical { return l.reg(set*n + i*vecs + v) }
 	b := func(v int) reg.VecPhysical { return l.reg(free + v) }
 	last := 15
@@ -84,8 +93,12 @@ func micro(l *level, rows, vecs int, direct bool) {
 	MOVQ(tile("astep"), astep)
 	SHLQ(imm(2), astep)
 	MOVQ(tile("b"), pb)
-	for i := range n * sets {
+	for i := range free {
 		zero(l, l.reg(i))
+	}
+	edge := reg.R10 // free where row is not in use
+	if plus {
+		MOVQ(tile("edge"), edge)
 	}
 
 	if direct {
@@ -111,6 +124,11 @@ func micro(l *level, rows, vecs int, direct bool) {
 				VMASKMOVPS(at, x, b(v))
 			}
 		}
+		if plus {
+			a := half(l.reg(free + vecs))
+			VMOVUPS(at, a)
+			VFMADD231PS_BCST(mem(edge, 4*u), a, half(column))
+		}
 		if vecs == 1 && l.wide {
 			for i := range rows {
 				VFMADD231PS_BCST(at.Offset(4*i), b(0), acc(set, i, 0))
@@ -129,6 +147,9 @@ func micro(l *level, rows, vecs int, direct bool) {
 			ADDQ(imm(8*n), table)
 		} else {
 			ADDQ(imm(n*l.vecs*l.bytes), pb)
+		}
+		if plus {
+			ADDQ(imm(4*n), edge)
 		}
 	}
 	loop(k, unroll, func() {
@@ -164,6 +185,9 @@ func micro(l *level, rows, vecs int, direct bool) {
 		}
 	}
 	epilogue(l, rows, vecs, t, tile, func(i, v int) reg.VecPhysical { return acc(0, i, v) }, [3]reg.VecPhysical{x, l.reg(last - 1), l.reg(last - 2)})
+	if plus {
+		edgeEpilogue(half(column), vecs*l.bytes, tile)
+	}
 
 	VZEROUPPER()
 	RET()
@@ -337,4 +361,53 @@ func epilogue(l *level, rows, vecs int, t reg.Register, tile func(string) operan
 			ADDQ(ld, p)
 		}
 	}
+}
+
+// half is the lower half of a wide register, which has a lane for each row of a
+// tile.
+func half(r reg.VecPhysical) reg.VecPhysical { return ymm32[r.PhysicalIndex()] }
+
+// edgeEpilogue is epilogue for the column of plus, at that many bytes from the
+// tile's first.
+func edgeEpilogue(v reg.VecPhysical, at int, tile func(string) operand.Mem) {
+	p, ld := reg.RSI, reg.RDX
+	places, x := reg.Y0, reg.Y1
+	skipIfNil := func(what string) {
+		MOVQ(tile(what), p)
+		TESTQ(p, p)
+		JZ(operand.LabelRef("edge" + what))
+	}
+	// rows sets places, and K2 to all of them.
+	rows := func(step string) operand.Mem {
+		MOVQ(tile(step), ld)
+		VPBROADCASTD(reg.EDX, places)
+		VPMULLD(counts, places, places)
+		KXNORW(reg.K2, reg.K2, reg.K2)
+		return operand.Mem{Base: p, Disp: at, Index: places, Scale: 4}
+	}
+	skipIfNil("add")
+	VGATHERDPS(rows("ldadd"), reg.K2, x)
+	VADDPS(x, v, v)
+	Label("edgeadd")
+	skipIfNil("rowBias")
+	VADDPS(mem(p, 0), v, v)
+	Label("edgerowBias")
+	skipIfNil("colBias")
+	VADDPS_BCST(mem(p, at), v, v)
+	Label("edgecolBias")
+	CMPQ(tile("clamp"), imm(0))
+	JE(operand.LabelRef("edgeclamp"))
+	VBROADCASTSS(tile("lo"), x)
+	VMAXPS(v, x, v)
+	VBROADCASTSS(tile("hi"), x)
+	VMINPS(v, x, v)
+	Label("edgeclamp")
+	skipIfNil("slope")
+	const less = 1
+	VXORPS(x, x, x)
+	VCMPPS(imm(less), x, v, reg.K2)
+	VMULPS(mem(p, 0), v, reg.K2, v)
+	Label("edgeslope")
+	MOVQ(tile("c"), p)
+	VSCATTERDPS(v, reg.K2, rows("ldc"))
 }
