@@ -44,7 +44,8 @@ func writeMLProgram(_ context.Context, s *source, out string, o Options, r *Repo
 		r.Notes = append(r.Notes, wide(r.Ops, mil.Opset(r.SpecVersion-1))...)
 	}
 	r.System = mlmodel.SystemOf(r.SpecVersion)
-	return document(m, out), nil
+	s.program.Funcs = nil // its weights are in the model
+	return document(m, out, o.Verify.once()), nil
 }
 
 // wide notes the operators that compute in float16 only on later systems.

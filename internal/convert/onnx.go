@@ -50,51 +50,55 @@ func openONNX(path string, o Options) (*source, error) {
 		}
 	}
 	if o.Verify != nil {
-		kept := f.Clone()
-		s.run = func(ctx context.Context, in predict.Features) (predict.Features, error) {
-			return runFunc(ctx, kept, in)
-		}
+		s.run = answering(f.Clone(), o.Verify.once())
 	}
 	return s, nil
 }
 
-// runFunc computes what a function gives for arrays.
-func runFunc(ctx context.Context, f *mil.Func, in predict.Features) (predict.Features, error) {
-	args := make([]*tensor.Tensor, len(f.Inputs))
-	types := make([]mil.Type, len(f.Inputs))
-	for i, v := range f.Inputs {
-		t, ok := in[v.Name].(*tensor.Tensor)
-		if !ok {
-			return nil, fmt.Errorf("input %q: want an array, have a %T", v.Name, in[v.Name])
+// answering makes a function answer; inputs are arrays. It is compiled anew
+// where their shapes change.
+func answering(f *mil.Func, once bool) func(context.Context, predict.Features) (predict.Features, error) {
+	var plan *engine.Plan
+	var compiled []mil.Type
+	return func(ctx context.Context, in predict.Features) (predict.Features, error) {
+		args := make([]*tensor.Tensor, len(f.Inputs))
+		types := make([]mil.Type, len(f.Inputs))
+		for i, v := range f.Inputs {
+			t, ok := in[v.Name].(*tensor.Tensor)
+			if !ok {
+				return nil, fmt.Errorf("input %q: want an array, have a %T", v.Name, in[v.Name])
+			}
+			if len(v.Type.Shape) == 0 && !v.Type.AnyRank && t.Len() == 1 {
+				t = t.Reshape(nil)
+			}
+			t, err := t.ConvertTo(v.Type.DType)
+			if err != nil {
+				return nil, err
+			}
+			args[i], types[i] = t, mil.TypeOf(t)
 		}
-		if len(v.Type.Shape) == 0 && !v.Type.AnyRank && t.Len() == 1 {
-			t = t.Reshape(nil)
+		if plan == nil || !slices.EqualFunc(types, compiled, mil.Type.Equal) {
+			level, err := cpu.Active()
+			if err != nil {
+				return nil, err
+			}
+			if plan, err = engine.Compile(f, types, engine.Options{Level: level, Frugal: once}); err != nil {
+				return nil, err
+			}
+			compiled = types
 		}
-		t, err := t.ConvertTo(v.Type.DType)
+		pool := par.New(0)
+		defer pool.Close()
+		outs, err := plan.NewRun(pool).Do(ctx, args, nil)
 		if err != nil {
 			return nil, err
 		}
-		args[i], types[i] = t, mil.TypeOf(t)
+		result := predict.Features{}
+		for i, v := range f.Body.Outputs {
+			result[v.Name] = outs[i]
+		}
+		return result, nil
 	}
-	level, err := cpu.Active()
-	if err != nil {
-		return nil, err
-	}
-	plan, err := engine.Compile(f, types, engine.Options{Level: level})
-	if err != nil {
-		return nil, err
-	}
-	pool := par.New(0)
-	defer pool.Close()
-	outs, err := plan.NewRun(pool).Do(ctx, args, nil)
-	if err != nil {
-		return nil, err
-	}
-	result := predict.Features{}
-	for i, v := range f.Body.Outputs {
-		result[v.Name] = outs[i]
-	}
-	return result, nil
 }
 
 // unread lists the operators that the frontend has no rule for.

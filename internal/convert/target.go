@@ -89,15 +89,16 @@ func targetOf(name, out string) (*target, error) {
 	return &targets[i], nil
 }
 
-// document is the result that a Core ML document is.
-func document(m *mlmodel.Model, out string) *result {
+// document is the result that a Core ML document is; once says that it answers
+// a single input.
+func document(m *mlmodel.Model, out string, once bool) *result {
 	var model *predict.Model
 	r := &result{
 		face: mlmodel.Describe(m.Spec().GetDescription())[0],
 		run: func(ctx context.Context, in predict.Features) (predict.Features, error) {
 			if model == nil {
 				var err error
-				if model, err = predict.Load(m, predict.Options{}); err != nil {
+				if model, err = predict.Load(m, predict.Options{Frugal: once}); err != nil {
 					return nil, err
 				}
 			}

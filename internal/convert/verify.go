@@ -42,7 +42,8 @@ type Difference struct {
 	most, power, noise float64
 }
 
-// verify runs source and result.
+// verify runs source and result, one after the other, so that the weights of
+// only one of them are in memory.
 func verify(ctx context.Context, s *source, result *result, names map[string]string, o Options) (*Check, error) {
 	c := &Check{Outputs: map[string]*Difference{}}
 	if result.random != "" {
@@ -57,23 +58,15 @@ func verify(ctx context.Context, s *source, result *result, names map[string]str
 	if err != nil {
 		return nil, err
 	}
-	for _, in := range inputs {
-		asked := predict.Features{}
-		for name, v := range in {
-			if image, ok := o.ImageInputs[sourceName(names, name)]; ok {
-				if v, err = scaled(v, image); err != nil {
-					return nil, fmt.Errorf("input %q: %w", name, err)
-				}
-			}
-			asked[sourceName(names, name)] = v
-		}
-		want, err := s.run(ctx, asked)
-		if err != nil {
-			// By chance, perhaps: an index out of range, for example.
-			c.Skipped = "the source cannot be run: " + err.Error()
-			return c, nil
-		}
-		have, err := result.run(ctx, in)
+	wants, err := s.answers(ctx, inputs, names, o)
+	if cause := context.Cause(ctx); cause != nil {
+		return nil, cause
+	}
+	if err != nil { // by chance, perhaps: an index out of range, for example
+		c.Skipped = "the source cannot be run: " + err.Error()
+	}
+	for i, want := range wants {
+		have, err := result.run(ctx, inputs[i])
 		if err != nil {
 			return nil, err
 		}
@@ -101,6 +94,36 @@ func verify(ctx context.Context, s *source, result *result, names map[string]str
 	}
 	return c, nil
 }
+
+// answers runs the source on as many of the result's inputs as it can answer,
+// and lets go of what that took.
+func (s *source) answers(ctx context.Context, inputs []map[string]any, names map[string]string, o Options) ([]predict.Features, error) {
+	run := s.run
+	s.run = nil
+	var out []predict.Features
+	for _, in := range inputs {
+		asked := predict.Features{}
+		for name, v := range in {
+			if image, ok := o.ImageInputs[sourceName(names, name)]; ok {
+				var err error
+				if v, err = scaled(v, image); err != nil {
+					return nil, fmt.Errorf("input %q: %w", name, err)
+				}
+			}
+			asked[sourceName(names, name)] = v
+		}
+		want, err := run(ctx, asked)
+		if err != nil {
+			return out, err
+		}
+		out = append(out, want)
+	}
+	return out, nil
+}
+
+// once tells that a check has a single input, which is not worth keeping
+// weights for in the form that kernels take.
+func (v *Verify) once() bool { return v != nil && v.Inputs == nil }
 
 // byLabel is an array of probabilities as a dictionary.
 func byLabel(v any, labels []string) (any, bool) {

@@ -148,6 +148,15 @@ func (c *compiler) node(n *mil.Node) error {
 	return nil
 }
 
+// packing returns the step that pack makes of weights. A frugal plan packs them
+// anew in each run, when the step's turn comes, and lets go of them after it.
+func (c *compiler) packing(pack func() stepFunc) stepFunc {
+	if !c.opts.Frugal {
+		return pack()
+	}
+	return func(r *Run) error { return pack()(r) }
+}
+
 // merge lets the step that is being made do node n, too.
 func (c *compiler) merge(n *mil.Node) {
 	c.fused[n] = true

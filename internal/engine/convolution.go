@@ -50,21 +50,24 @@ func convolution(c *compiler, n *mil.Node, args any) (stepFunc, bool) {
 	batch, out := a.X.Type.Shape[0], n.Outputs[0]
 	residual, out := c.residual(out)
 	act, out := c.activation(out)
-	k := conv.New(c.opts.Level, shape, a.Weight.Const.F32(), floats(bias), act)
+	weight := a.Weight.Const
 	x := c.in(a.X)
-	if residual == nil {
-		y := c.out(out)
-		return func(r *Run) error {
-			k.Run(r.pool, batch, r.at(y), r.at(x), nil)
-			return nil
-		}, true
+	var add operand
+	if residual != nil {
+		add = c.in(residual)
 	}
-	add := c.in(residual)
 	y := c.out(out)
-	return func(r *Run) error {
-		k.Run(r.pool, batch, r.at(y), r.at(x), r.at(add))
-		return nil
-	}, true
+	return c.packing(func() stepFunc {
+		k := conv.New(c.opts.Level, shape, weight.F32(), floats(bias), act)
+		return func(r *Run) error {
+			if residual == nil {
+				k.Run(r.pool, batch, r.at(y), r.at(x), nil)
+			} else {
+				k.Run(r.pool, batch, r.at(y), r.at(x), r.at(add))
+			}
+			return nil
+		}
+	}), true
 }
 
 // residual looks for an addition that alone reads v, of a value that is there
@@ -109,12 +112,14 @@ func transposedConvolution(c *compiler, n *mil.Node, args any) (stepFunc, bool) 
 		return nil, false
 	}
 	act, out := c.activation(n.Outputs[0])
-	k := conv.NewTransposed(c.opts.Level, shape, weight.F32(), floats(bias), act)
 	batch := a.X.Type.Shape[0]
 	x := c.in(a.X)
 	y := c.out(out)
-	return func(r *Run) error {
-		k.Run(r.pool, batch, r.at(y), r.at(x))
-		return nil
-	}, true
+	return c.packing(func() stepFunc {
+		k := conv.NewTransposed(c.opts.Level, shape, weight.F32(), floats(bias), act)
+		return func(r *Run) error {
+			k.Run(r.pool, batch, r.at(y), r.at(x))
+			return nil
+		}
+	}), true
 }

@@ -33,6 +33,9 @@ type Options struct {
 	Observe func(name string, t *tensor.Tensor)
 	// Profile is told of every step as it is done.
 	Profile Profile
+	// Frugal keeps no weights in the form of a kernel: each run makes them anew,
+	// one step's at a time. It is for plans that are run once or twice.
+	Frugal bool
 	// MaxBytes bounds the memory of a Run; 0 means DefaultMaxBytes.
 	MaxBytes int
 }

@@ -28,7 +28,6 @@ func linear(c *compiler, n *mil.Node, args any) (stepFunc, bool) {
 	rows := tensor.Size(a.X.Type.Shape) / inner
 	residual, out := c.residual(n.Outputs[0])
 	act, out := c.activation(out)
-	w := c.gemm.PackB(inner, outer, gemm.RowMajor(a.Weight.F32(), inner).T())
 	bias := floats(a.Bias)
 	x := c.in(a.X)
 	var add operand
@@ -36,17 +35,20 @@ func linear(c *compiler, n *mil.Node, args any) (stepFunc, bool) {
 		add = c.in(residual)
 	}
 	y := c.out(out)
-	return func(r *Run) error {
-		q := gemm.Product{
-			M: rows, N: outer, K: inner, A: gemm.RowMajor(r.at(x), inner), PackedB: w,
-			C: r.at(y), LDC: outer, ColBias: bias, Act: act,
+	return c.packing(func() stepFunc {
+		w := c.gemm.PackB(inner, outer, gemm.RowMajor(a.Weight.F32(), inner).T())
+		return func(r *Run) error {
+			q := gemm.Product{
+				M: rows, N: outer, K: inner, A: gemm.RowMajor(r.at(x), inner), PackedB: w,
+				C: r.at(y), LDC: outer, ColBias: bias, Act: act,
+			}
+			if residual != nil {
+				q.Add, q.LDAdd = r.at(add), outer
+			}
+			c.gemm.Mul(r.pool, &q)
+			return nil
 		}
-		if residual != nil {
-			q.Add, q.LDAdd = r.at(add), outer
-		}
-		c.gemm.Mul(r.pool, &q)
-		return nil
-	}, true
+	}), true
 }
 
 // matmul makes a product of matrices. Leading dimensions either are those of
@@ -94,22 +96,28 @@ func matmul(c *compiler, n *mil.Node, args any) (stepFunc, bool) {
 		return gemm.RowMajor(data, cols)
 	}
 	act, out := c.activation(n.Outputs[0])
-	var packed *gemm.PackedB
-	if a.Y.Const != nil && batch == 1 {
-		packed = c.gemm.PackB(k, cols, matrix(a.Y.Const.F32(), k, cols, a.TransposeY))
+	weight := a.Y.Const
+	x, y := c.in(a.X), operand{}
+	if weight == nil || batch != 1 {
+		y, weight = c.in(a.Y), nil
 	}
-	x, y := c.in(a.X), c.in(a.Y)
 	z := c.out(out)
-	return func(r *Run) error {
-		q := gemm.Product{
-			M: m, N: cols, K: k, A: matrix(r.at(x), m, k, a.TransposeX), C: r.at(z), LDC: cols, Act: act,
+	return c.packing(func() stepFunc {
+		var packed *gemm.PackedB
+		if weight != nil {
+			packed = c.gemm.PackB(k, cols, matrix(weight.F32(), k, cols, a.TransposeY))
 		}
-		if packed != nil {
-			q.PackedB = packed
-		} else {
-			q.B = matrix(r.at(y), k, cols, a.TransposeY)
+		return func(r *Run) error {
+			q := gemm.Product{
+				M: m, N: cols, K: k, A: matrix(r.at(x), m, k, a.TransposeX), C: r.at(z), LDC: cols, Act: act,
+			}
+			if packed != nil {
+				q.PackedB = packed
+			} else {
+				q.B = matrix(r.at(y), k, cols, a.TransposeY)
+			}
+			c.gemm.MulBatch(r.pool, batch, s, &q)
+			return nil
 		}
-		c.gemm.MulBatch(r.pool, batch, s, &q)
-		return nil
-	}, true
+	}), true
 }

@@ -56,7 +56,7 @@ func newNetwork(doc *mlmodel.Model, s *spec.Model, o Options) (*network, error) 
 	}
 	n := &network{
 		face: faceOf(s.GetDescription(), o), opts: o, plans: map[string]*plan{}, workers: map[int][]*worker{},
-		engine: engine.Options{Level: level, Reference: o.Reference, Strict: o.Strict, Observe: o.Observe, Profile: o.Profile, MaxBytes: o.MaxBytes},
+		engine: engine.Options{Level: level, Reference: o.Reference, Strict: o.Strict, Frugal: o.Frugal, Observe: o.Observe, Profile: o.Profile, MaxBytes: o.MaxBytes},
 	}
 	n.lower = func(inputs []coreml.Input) (*coreml.Network, error) {
 		return coreml.LowerNetwork(s, inputs, doc.Weights)

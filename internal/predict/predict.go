@@ -34,6 +34,7 @@ type Options struct {
 	Threads   int    // of one prediction; 0 means all cores
 	Reference bool   // see engine.Options
 	Strict    bool
+	Frugal    bool
 	Observe   func(name string, t *tensor.Tensor)
 	Profile   engine.Profile
 	Fit       media.FitOptions // how pictures are brought to the model's size
