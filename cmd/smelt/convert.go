@@ -9,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -94,6 +95,10 @@ default; or several that are allowed, 1x3x224x224,1x3x512x512.`,
 		panic(err) // there is such a flag, some lines above
 	}
 	cmd.RunE = a.verb(func(ctx context.Context, args []string) error {
+		if os.Getenv("GOGC") == "" {
+			// Weights are few and large: it costs little to look for unused ones often.
+			defer debug.SetGCPercent(debug.SetGCPercent(40))
+		}
 		o, err := c.options()
 		if err != nil {
 			return err
