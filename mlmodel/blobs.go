@@ -2,6 +2,7 @@ package mlmodel
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -12,7 +13,7 @@ import (
 
 // blobFile is a weight file that is open.
 type blobFile struct {
-	file    fs.File
+	file    fs.File // nil where it is held in memory
 	src     *source
 	content *blob.File
 	written bool   // by WriteBlob
@@ -20,6 +21,9 @@ type blobFile struct {
 }
 
 func (b *blobFile) close() error {
+	if b.file == nil {
+		return nil
+	}
 	err := b.file.Close()
 	if b.temp != "" {
 		if e := os.Remove(b.temp); !errors.Is(e, fs.ErrNotExist) {
@@ -100,9 +104,39 @@ func (m *Model) WriteBlob(fileName string, write func(w *blob.Writer) error) err
 	if os.Remove(b.temp) == nil {
 		b.temp = ""
 	}
-	if err := b.fill(f, path.Join(m.name, p), write); err != nil {
+	name := path.Join(m.name, p)
+	if err = fill(f, write); err == nil {
+		if b.src, err = newSource(f, name); err == nil {
+			b.content, err = blob.Open(b.src, b.src.size, name)
+		}
+	}
+	if err != nil {
 		return errors.Join(err, b.close())
 	}
+	return m.replace(p, b)
+}
+
+// HoldBlob is WriteBlob without a file: for a model that is run rather than
+// saved. Tensors that write appends are shared with it, not copied.
+func (m *Model) HoldBlob(fileName string, write func(w *blob.Writer) error) error {
+	p, err := m.inPackage(fileName)
+	if err != nil {
+		return fault.InFile(err, m.name)
+	}
+	memory := new(blob.Memory)
+	if err := fill(memory, write); err != nil {
+		return err
+	}
+	name := path.Join(m.name, p)
+	b := &blobFile{written: true, src: &source{ReaderAt: memory, size: memory.Size(), name: name}}
+	if b.content, err = blob.Open(memory, memory.Size(), name); err != nil {
+		return err
+	}
+	return m.replace(p, b)
+}
+
+// replace puts a weight file in the place of the one of that name.
+func (m *Model) replace(p string, b *blobFile) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	old := m.blobs[p]
@@ -113,7 +147,7 @@ func (m *Model) WriteBlob(fileName string, write func(w *blob.Writer) error) err
 	return nil
 }
 
-func (b *blobFile) fill(f *os.File, name string, write func(w *blob.Writer) error) error {
+func fill(f io.WriteSeeker, write func(w *blob.Writer) error) error {
 	w, err := blob.NewWriter(f)
 	if err != nil {
 		return err
@@ -121,12 +155,5 @@ func (b *blobFile) fill(f *os.File, name string, write func(w *blob.Writer) erro
 	if err := write(w); err != nil {
 		return err
 	}
-	if err := w.Close(); err != nil {
-		return err
-	}
-	if b.src, err = newSource(f, name); err != nil {
-		return err
-	}
-	b.content, err = blob.Open(b.src, b.src.size, name)
-	return err
+	return w.Close()
 }

@@ -14,7 +14,6 @@ onnxruntime 1.32.0, numpy 2.4.6
 """
 
 import dataclasses
-import itertools
 import json
 import pathlib
 import sys
@@ -27,8 +26,7 @@ import torch
 import torchvision
 from torch import nn
 from torch.nn import functional as F
-from transformers import BertConfig, BertModel, GPT2Config, GPT2LMHeadModel, WhisperConfig
-from transformers.cache_utils import DynamicCache
+from transformers import BertConfig, BertModel, WhisperConfig
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 OPSET = {"ts": 17, "dynamo": 18}
@@ -62,7 +60,10 @@ def vision(name, **more):
         kwargs = {"weights": None}
         if name in ("googlenet", "inception_v3"):
             kwargs |= {"init_weights": True, "aux_logits": True, "transform_input": True}
-        return getattr(torchvision.models, name)(**kwargs)
+        net = getattr(torchvision.models, name)(**kwargs)
+        if name.startswith("vit"):
+            nn.init.normal_(net.heads.head.weight, std=0.1)  # which begins as zeros
+        return net
 
     return picture(make, **more)
 
@@ -180,19 +181,49 @@ def tokens(make, length=64, **more):
 
 
 class Decoder(nn.Module):
-    """GPT-2 with the keys and values of earlier tokens as inputs and outputs."""
+    """A decoder of GPT-2's kind with the keys and values of earlier tokens as inputs
+    and outputs. That of transformers 4.57 is exported by neither exporter."""
 
-    def __init__(self, layers=3):
+    def __init__(self, layers=3, width=192, heads=6, vocabulary=2000, positions=256):
         super().__init__()
-        config = GPT2Config(
-            vocab_size=2000, n_positions=256, n_embd=192, n_layer=layers, n_head=6, attn_implementation="eager"
+        self.heads = heads
+        self.words, self.positions = nn.Embedding(vocabulary, width), nn.Embedding(positions, width)
+        self.blocks = nn.ModuleList(
+            nn.ModuleDict(
+                {
+                    "norm1": nn.LayerNorm(width),
+                    "qkv": nn.Linear(width, 3 * width),
+                    "out": nn.Linear(width, width),
+                    "norm2": nn.LayerNorm(width),
+                    "up": nn.Linear(width, 4 * width),
+                    "down": nn.Linear(4 * width, width),
+                }
+            )
+            for _ in range(layers)
         )
-        self.net = GPT2LMHeadModel(config)
+        self.norm = nn.LayerNorm(width)
 
-    def forward(self, ids, mask, *past):
-        cache = DynamicCache.from_legacy_cache(tuple(zip(past[::2], past[1::2], strict=True)))
-        out = self.net(input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=True)
-        return (out.logits, *itertools.chain(*out.past_key_values.to_legacy_cache()))
+    def split(self, x):
+        return x.view(x.shape[0], x.shape[1], self.heads, -1).transpose(1, 2)
+
+    def forward(self, ids, mask, key0, value0, key1, value1, key2, value2):
+        past = ((key0, value0), (key1, value1), (key2, value2))
+        tokens, before = ids.shape[1], key0.shape[2]
+        at = (mask.cumsum(1) - 1).clamp(min=0)[:, before:]
+        x = self.words(ids) + self.positions(at)
+        seen = torch.arange(before + tokens)[None, :] <= torch.arange(before, before + tokens)[:, None]
+        seen = seen[None, None] & mask[:, None, None, :].bool()
+        now = []
+        for b, (key, value) in zip(self.blocks, past, strict=True):
+            q, k, v = (self.split(t) for t in b["qkv"](b["norm1"](x)).chunk(3, 2))
+            k, v = torch.cat((key, k), 2), torch.cat((value, v), 2)
+            now += [k, v]
+            scores = (q @ k.transpose(2, 3)) / k.shape[3] ** 0.5
+            scores = scores.masked_fill(~seen, torch.finfo(scores.dtype).min)
+            y = (scores.softmax(3) @ v).transpose(1, 2).flatten(2)
+            x = x + b["out"](y)
+            x = x + b["down"](F.gelu(b["up"](b["norm2"](x)), approximate="tanh"))
+        return (self.norm(x) @ self.words.weight.T, *now)
 
 
 def decoder():
@@ -383,10 +414,7 @@ def export(name, exporter, open_shapes, folder):
                     step = net.multiple.get(d, 1)
                     dims[d] = step * torch.export.Dim(f"{d}_{step}") if step > 1 else torch.export.Dim.AUTO
                 shapes = [{at: dims[d] for at, d in net.axes[n].items()} for n in names]
-                if isinstance(model, Decoder):
-                    shapes = (*shapes[:2], tuple(shapes[2:]))
-                else:
-                    shapes = tuple(shapes)
+                shapes = tuple(shapes)
                 # A size of 1 would be taken as fixed.
                 args = tuple(net.inputs(*(s[1] for s in net.sizes.values())).values())
             torch.onnx.export(
@@ -412,6 +440,7 @@ def main(folder, *wanted):
         print(json.dumps(every))
         return
     warnings.filterwarnings("ignore")
+    torch.backends.mha.set_fastpath_enabled(False)  # for which ONNX has no operator
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for which in every:
@@ -423,7 +452,9 @@ def main(folder, *wanted):
             print(f"{which}: written", flush=True)
             (folder / f"{which}.failed").unlink(missing_ok=True)
         except Exception as e:  # what an exporter cannot write is part of the result
-            why = (str(e).strip() or type(e).__name__).splitlines()[0][:200]
+            while e.__cause__ is not None:
+                e = e.__cause__
+            why = f"{type(e).__name__}: {(str(e).strip() or '-').splitlines()[0][:160]}"
             (folder / f"{which}.failed").write_text(why + "\n")
             print(f"{which}: {why}", flush=True)
 

@@ -190,9 +190,15 @@ func (f *File) Read(offset uint64, shape []int) (*tensor.Tensor, error) {
 	if n != e.Len() || int64(e.DType.PackedSize(n)) != e.Size {
 		return nil, f.bad(fault.BadShape, place(offset), "want %s = %d values, have %d", tensor.FormatShape(shape), n, e.Len())
 	}
-	b := make([]byte, e.Size)
-	if err := f.readAt(b, e.dataOffset()); err != nil {
-		return nil, err
+	var b []byte
+	if m, ok := f.r.(*Memory); ok {
+		b = m.view(e.dataOffset(), int(e.Size))
+	}
+	if b == nil {
+		b = make([]byte, e.Size)
+		if err := f.readAt(b, e.dataOffset()); err != nil {
+			return nil, err
+		}
 	}
 	t, err := tensor.FromPacked(e.DType, shape, b)
 	if err != nil {
@@ -256,6 +262,11 @@ func (w *Writer) Append(t *tensor.Tensor) (offset uint64, err error) {
 		padding = len(b)*8 - t.Len()*bits
 	}
 	offset = w.begin(t.DType(), uint64(len(b)), padding)
+	if m, ok := w.w.(*Memory); ok && w.err == nil {
+		m.hold(b) // a tensor does not change
+		w.pos += uint64(len(b))
+		return offset, nil
+	}
 	w.write(b)
 	return offset, w.err
 }

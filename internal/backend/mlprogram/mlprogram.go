@@ -52,6 +52,10 @@ type Options struct {
 	ImageInputs  map[string]Image
 	ImageOutputs map[string]spec.ImageFeatureType_ColorSpace
 	Shapes       map[string]Shapes // of inputs with unknown dimensions
+
+	// Hold keeps the weights in memory instead of a temporary file: for a model
+	// that is run rather than saved.
+	Hold bool
 }
 
 // Image makes a picture of an array input [1, C, H, W]: the program sees
@@ -103,7 +107,7 @@ func Write(p *Program, o Options) (*mlmodel.Model, error) {
 		}
 	}
 	model.SetSpecificationVersion(int32(opset) + 1)
-	return p.encode(model, opset)
+	return p.encode(model, opset, o.Hold)
 }
 
 // fit chooses the target and rewrites the functions for it. Nodes of the
@@ -166,7 +170,7 @@ func precision(f *mil.Func, o Options, kept map[*mil.Node]bool) {
 
 // encode writes the functions, their constants into a weight file if any is
 // large enough for one.
-func (p *Program) encode(s *spec.Model, opset mil.Opset) (*mlmodel.Model, error) {
+func (p *Program) encode(s *spec.Model, opset mil.Opset, hold bool) (*mlmodel.Model, error) {
 	program := spec.Program_builder{Version: 1, Functions: map[string]*spec.Function{}}
 	e := &encoder{}
 	write := func() error {
@@ -182,7 +186,11 @@ func (p *Program) encode(s *spec.Model, opset mil.Opset) (*mlmodel.Model, error)
 	m := mlmodel.New(s)
 	var err error
 	if slices.ContainsFunc(p.Funcs, storesAny) {
-		err = m.WriteBlob(weightFile, func(w *blob.Writer) error {
+		writeBlob := m.WriteBlob
+		if hold {
+			writeBlob = m.HoldBlob
+		}
+		err = writeBlob(weightFile, func(w *blob.Writer) error {
 			e.store = newStore(w)
 			return write()
 		})
