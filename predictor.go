@@ -54,7 +54,7 @@ type Predictor struct {
 	close func() error
 }
 
-// Load opens a model file and makes it ready to answer.
+// Load opens a model file, as Open does, and makes it ready to answer.
 func Load(path string, o Options) (*Predictor, error) {
 	m, err := Open(path)
 	if err != nil {
@@ -78,7 +78,7 @@ func (m *Model) Load(o Options) (*Predictor, error) {
 	if err != nil {
 		return nil, err
 	}
-	size, err := m.doc.Size()
+	size, err := m.size()
 	if err != nil {
 		return nil, err
 	}

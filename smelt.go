@@ -12,24 +12,46 @@
 package smelt
 
 import (
+	"context"
+
+	"github.com/smelt-ml/smelt/internal/convert"
 	"github.com/smelt-ml/smelt/mlmodel"
 )
 
 // Model is an open model file.
 type Model struct {
-	doc *mlmodel.Model
+	doc  *mlmodel.Model
+	made *convert.Report // of the conversion that it comes from, or nil
 }
 
 // Open opens a .mlmodel file or an .mlpackage folder. Weights stay in the file
-// until they are needed, so the model must be closed after use. Errors are a
-// *fault.Error that names the file and the place in it, or those of the file
-// system.
+// until they are needed, so the model must be closed after use. A file of another
+// format that Convert reads becomes an ML Program in float32, in memory. Errors
+// are a *fault.Error that names the file and the place in it, or those of the
+// file system.
 func Open(path string) (*Model, error) {
-	doc, err := mlmodel.Open(path)
+	doc, made, err := convert.Open(context.Background(), path)
 	if err != nil {
 		return nil, err
 	}
-	return &Model{doc}, nil
+	return &Model{doc, made}, nil
+}
+
+// Source tells what a model that is no Core ML file was made of: the kind of
+// file, such as "onnx", and what is different now. It is "" for Core ML files.
+func (m *Model) Source() (kind string, notes []string) {
+	if m.made == nil {
+		return "", nil
+	}
+	return m.made.Source, m.made.Notes
+}
+
+// size returns the bytes of the files that the model was read from.
+func (m *Model) size() (int64, error) {
+	if m.made != nil {
+		return m.made.SizeBefore, nil
+	}
+	return m.doc.Size()
 }
 
 // Document returns the model's document, for everything that this package does
@@ -55,7 +77,7 @@ type Info struct {
 
 // Info describes the model without reading its weights.
 func (m *Model) Info() (Info, error) {
-	size, err := m.doc.Size()
+	size, err := m.size()
 	if err != nil {
 		return Info{}, err
 	}

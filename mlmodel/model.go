@@ -197,8 +197,8 @@ func (m *Model) Spec() *spec.Model { return m.spec }
 // built in memory.
 func (m *Model) Path() string { return m.name }
 
-// IsPackage tells a model that is a directory of several files.
-func (m *Model) IsPackage() bool { return m.pkg != nil }
+// IsPackage tells a model of several files, which is saved as a directory.
+func (m *Model) IsPackage() bool { return m.pkg != nil || m.hasWritten() }
 
 // Kind returns the name of the field that holds the model, such as
 // "neuralNetworkClassifier" or "mlProgram", "" for none.

@@ -68,7 +68,8 @@ func (a *app) root() *cobra.Command {
 		Use:   "smelt",
 		Short: "Look at, convert, shrink, compare and run Core ML models",
 		Long: `smelt looks at Core ML models (.mlmodel, .mlpackage), makes them of others,
-shrinks, compares and runs them, on any machine.
+shrinks, compares and runs them, on any machine. Where it takes a MODEL that is
+not written, ONNX files do as well: they are converted in memory, in float32.
 
 Every command takes --json and then prints one JSON object. It exits with 0 if
 all went well, 1 if not (one line on standard error says why), and 2 if it was

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/smelt-ml/smelt/internal/convert"
 	"github.com/smelt-ml/smelt/internal/engine"
 	"github.com/smelt-ml/smelt/internal/kernel/cpu"
 	"github.com/smelt-ml/smelt/internal/media"
@@ -115,7 +116,7 @@ func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Mi
 
 func (b *benchmark) measure(ctx context.Context, path string, show func(done, total int)) (*benchReport, error) {
 	start := time.Now()
-	doc, err := mlmodel.Open(path)
+	doc, _, err := convert.Open(ctx, path)
 	if err != nil {
 		return nil, err
 	}

@@ -32,6 +32,7 @@ func (a *app) info() *cobra.Command {
 				return err
 			}
 			report := newInfoReport(info)
+			report.Source, report.Notes = m.Source()
 			return a.print(report, func(w io.Writer) { report.write(w, args[0]) })
 		}),
 	}
@@ -39,6 +40,8 @@ func (a *app) info() *cobra.Command {
 
 type infoReport struct {
 	Type         string            `json:"type"`
+	Source       string            `json:"source,omitempty"` // of a file that is no Core ML model: what it is
+	Notes        []string          `json:"notes,omitempty"`  // where it differs from that
 	SpecVersion  int32             `json:"spec_version"`
 	System       string            `json:"system"`
 	SizeBytes    int64             `json:"size_bytes"`
@@ -144,7 +147,14 @@ func features(all []mlmodel.Feature) []featureReport {
 
 func (r *infoReport) write(w io.Writer, path string) {
 	fmt.Fprintf(w, "%s\n", path)
-	fmt.Fprintf(w, "type\t%s\n", r.Type)
+	if r.Source != "" {
+		fmt.Fprintf(w, "type\t%s, shown as the %s that it becomes\n", r.Source, r.Type)
+	} else {
+		fmt.Fprintf(w, "type\t%s\n", r.Type)
+	}
+	for _, note := range r.Notes {
+		fmt.Fprintf(w, "note\t%s\n", plain(note))
+	}
 	fmt.Fprintf(w, "spec version\t%d (%s)\n", r.SpecVersion, r.System)
 	fmt.Fprintf(w, "size\t%s\n", bytesText(r.SizeBytes))
 	fmt.Fprintf(w, "weights\t%s parameters in %s\n", commas(r.Parameters), bytesText(r.WeightBytes))

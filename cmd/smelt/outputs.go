@@ -191,6 +191,7 @@ func (o *outputFiles) stem(input string, index int) string {
 		stem, row = input[:i], "-"+input[i+1:len(input)-1]
 	}
 	stem = fileName(strings.TrimSuffix(stem, filepath.Ext(stem)) + row)
+	stem = stem[:min(len(stem), longName)]
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if other, ok := o.taken[stem]; ok && other != index {
@@ -202,7 +203,9 @@ func (o *outputFiles) stem(input string, index int) string {
 
 // write makes a file that appears whole or not at all, and returns its path.
 func (o *outputFiles) write(input string, index int, output, ext string, encode func(io.Writer) error) (path string, err error) {
-	path = filepath.Join(o.dir, o.stem(input, index)+"_"+fileName(output)+ext)
+	name := fileName(output)
+	name = name[max(0, len(name)-longName):] // the ends of such names differ
+	path = filepath.Join(o.dir, o.stem(input, index)+"_"+name+ext)
 	temp := fmt.Sprintf("%s.%d.tmp", path, os.Getpid())
 	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
@@ -217,6 +220,10 @@ func (o *outputFiles) write(input string, index int, output, ext string, encode 
 	}
 	return path, nil
 }
+
+// longName is the most bytes of an input's and of an output's name in the name of
+// a file, which systems bound to 255.
+const longName = 100
 
 // fileName makes a file name of a name from outside.
 func fileName(s string) string {

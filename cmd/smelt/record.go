@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/smelt-ml/smelt/internal/conformance"
+	"github.com/smelt-ml/smelt/internal/convert"
 	"github.com/smelt-ml/smelt/internal/predict"
 	"github.com/smelt-ml/smelt/mlmodel"
 )
@@ -55,7 +56,7 @@ type recordedCase struct {
 
 // record writes a case into the folder dir.
 func (a *app) record(ctx context.Context, dir string, r *recordFlags) error {
-	doc, err := mlmodel.Open(r.model)
+	doc, _, err := convert.Open(ctx, r.model)
 	if err != nil {
 		return err
 	}

@@ -10,9 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/smelt-ml/smelt/fault"
@@ -68,6 +66,10 @@ type Report struct {
 	Check       *Check              `json:"verify,omitempty"`
 }
 
+func newReport(target string) *Report {
+	return &Report{Target: target, Ops: map[string]int{}, Unsupported: []mlprogram.Problem{}, Notes: []string{}}
+}
+
 // source is a model that was read.
 type source struct {
 	kind    string
@@ -86,7 +88,7 @@ type source struct {
 // File converts one file into another. If it fails nothing is written; what
 // cannot be expressed is then in the report, which is never nil.
 func File(ctx context.Context, in, out string, o Options) (*Report, error) {
-	r := &Report{Target: o.To, Ops: map[string]int{}, Unsupported: []mlprogram.Problem{}, Notes: []string{}}
+	r := newReport(o.To)
 	to, err := targetOf(o.To, out)
 	if err != nil {
 		return r, err
@@ -133,14 +135,6 @@ func unsupported(err error) []mlprogram.Problem {
 		return u.Problems
 	}
 	return unread(err)
-}
-
-// open reads the source by what its name ends in.
-func open(path string, o Options) (*source, error) {
-	if strings.EqualFold(filepath.Ext(path), ".onnx") {
-		return openONNX(path, o)
-	}
-	return openCoreML(path, o)
 }
 
 // write makes the model. The names are those of the source's features by

@@ -17,6 +17,15 @@ import (
 
 // writeMLProgram makes an ML Program.
 func writeMLProgram(_ context.Context, s *source, out string, o Options, r *Report) (*result, error) {
+	m, err := programOf(s, o, r, false)
+	if err != nil {
+		return nil, err
+	}
+	return document(m, out, o.Verify.once()), nil
+}
+
+// programOf makes the document; hold keeps its weights in memory.
+func programOf(s *source, o Options, r *Report, hold bool) (*mlmodel.Model, error) {
 	float := o.Float
 	if float == tensor.Invalid {
 		float = s.float
@@ -28,7 +37,7 @@ func writeMLProgram(_ context.Context, s *source, out string, o Options, r *Repo
 	keep, check := keeper(o.Keep)
 	m, err := mlprogram.Write(s.program, mlprogram.Options{
 		Target: o.Target, Least: s.least, Float: float, Keep: keep,
-		ImageInputs: o.ImageInputs, ImageOutputs: o.ImageOutputs, Shapes: o.Shapes,
+		ImageInputs: o.ImageInputs, ImageOutputs: o.ImageOutputs, Shapes: o.Shapes, Hold: hold,
 	})
 	if err == nil {
 		err = check()
@@ -45,7 +54,7 @@ func writeMLProgram(_ context.Context, s *source, out string, o Options, r *Repo
 	}
 	r.System = mlmodel.SystemOf(r.SpecVersion)
 	s.program.Funcs = nil // its weights are in the model
-	return document(m, out, o.Verify.once()), nil
+	return m, nil
 }
 
 // wide notes the operators that compute in float16 only on later systems.

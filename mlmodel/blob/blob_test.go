@@ -315,3 +315,72 @@ func FuzzBlob(f *testing.F) {
 		}
 	})
 }
+
+// TestMemory holds a weight file in memory against one in bytes: the same
+// content, read at any place, and no copies of large elements.
+func TestMemory(t *testing.T) {
+	var ts []*tensor.Tensor
+	for i, n := range []int{0, 3, 64, 1000} {
+		v := make([]float32, n)
+		for j := range v {
+			v[j] = float32(i + j)
+		}
+		ts = append(ts, tensor.Floats([]int{n}, v))
+	}
+	want, offsets := write(t, ts...)
+	var m Memory
+	w, err := NewWriter(&m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, x := range ts {
+		packed, err := tensor.FromPacked(tensor.Float32, x.Shape(), x.Packed())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if at, err := w.Append(packed); err != nil || at != offsets[i] {
+			t.Fatalf("tensor %d at %d, %v; want %d", i, at, err, offsets[i])
+		}
+		ts[i] = packed
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	have := make([]byte, m.Size())
+	if n, err := m.ReadAt(have, 0); n != len(want) || err != nil || !bytes.Equal(have, want) {
+		t.Fatalf("%d bytes, %v: other than the %d written to a slice", n, err, len(want))
+	}
+	for _, c := range [][2]int{{0, 1}, {63, 2}, {100, 300}, {len(want) - 1, 1}, {len(want), 0}} {
+		b := make([]byte, c[1])
+		if n, err := m.ReadAt(b, int64(c[0])); n != len(b) || err != nil || !bytes.Equal(b, want[c[0]:c[0]+c[1]]) {
+			t.Errorf("%d bytes at %d: %d, %v", c[1], c[0], n, err)
+		}
+	}
+	for _, at := range []int64{-1, m.Size()} {
+		if n, err := m.ReadAt(make([]byte, 1), at); n != 0 || err == nil {
+			t.Errorf("read at %d gives %d bytes", at, n)
+		}
+	}
+	f, err := Open(&m, m.Size(), "memory")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, x := range ts {
+		y, err := f.Read(offsets[i], x.Shape())
+		if err != nil || !bytes.Equal(x.Packed(), y.Packed()) {
+			t.Fatalf("tensor %d: %v, %v", i, y, err)
+		}
+		if x.Len() > 0 && &x.Packed()[0] != &y.Packed()[0] {
+			t.Errorf("tensor %d was copied", i)
+		}
+	}
+	if _, err := m.Seek(1, io.SeekEnd); err == nil {
+		t.Error("seeks beyond the end")
+	}
+	if _, err := m.Seek(60, io.SeekStart); err != nil {
+		t.Error(err)
+	}
+	if _, err := m.Write(make([]byte, 10)); err == nil {
+		t.Error("writes over two parts")
+	}
+}
