@@ -184,7 +184,7 @@ func fromPlanes(s *image.YCbCr, colour jpegColour) *Image {
 			}
 			return
 		}
-		ycbcrRow(dst, row, b, r)
+		kernels.YCC(dst, row, b, r)
 	})
 }
 
@@ -218,7 +218,7 @@ func fromCMYK(s *image.CMYK, head *jpegHeader) *Image {
 		if ycck {
 			// The file's CMY are the complement of this RGB, and Adobe's
 			// inversion makes them light: complement.
-			ycbcrRow(dst, a, b, c)
+			kernels.YCC(dst, a, b, c)
 			for i, v := range dst {
 				dst[i] = 255 - v
 			}
@@ -241,34 +241,6 @@ func shade(v, nk uint8) uint8 {
 	return uint8(uint32(nk) - (t>>8+t)>>8)
 }
 
-// crToR and the others are the products of the JFIF conversion in 16-bit fixed
-// point:
-//
-//	R = Y + 1.402 Cr, G = Y - 0.34414 Cb - 0.71414 Cr, B = Y + 1.772 Cb
-//
-// with R's and B's rounded before they are added and G's after.
-var crToR, cbToB, crToG, cbToG = func() (rr, bb, rg, bg [256]int32) {
-	for i := range rr {
-		v := int32(i) - 128
-		rr[i] = (91881*v + 1<<15) >> 16
-		bb[i] = (116130*v + 1<<15) >> 16
-		rg[i] = -46802 * v
-		bg[i] = -22554*v + 1<<15
-	}
-	return
-}()
-
-func ycbcrRow(dst, y, cb, cr []uint8) {
-	cb, cr = cb[:len(y)], cr[:len(y)]
-	for x, v := range y {
-		l, b, r := int32(v), cb[x], cr[x]
-		d := dst[3*x : 3*x+3 : 3*x+3]
-		d[0] = clip8(l + crToR[r])
-		d[1] = clip8(l + (cbToG[b]+crToG[r])>>16)
-		d[2] = clip8(l + cbToB[b])
-	}
-}
-
 // clip8 clips to 0..255.
 func clip8(v int32) uint8 {
 	if uint32(v) > 255 {
@@ -283,14 +255,12 @@ type upsampler struct {
 	stride, w, h int // of the plane
 	ratio        image.YCbCrSubsampleRatio
 	out          []uint8 // one full row, with room for an odd last pixel
-	sum          []int32 // of two rows
 }
 
 func newUpsampler(pix []uint8, stride, w, h int, ratio image.YCbCrSubsampleRatio) *upsampler {
 	u := &upsampler{pix: pix, stride: stride, ratio: ratio, out: make([]uint8, w+4)}
 	across, down := ratioSteps(ratio)
 	u.w, u.h = (w+across-1)/across, (h+down-1)/down
-	u.sum = make([]int32, u.w)
 	return u
 }
 
@@ -326,8 +296,9 @@ func (u *upsampler) row(y int) []uint8 {
 		}
 		return u.out
 	}
+	// The biases, by 16ths, are those of sums that weigh 4 along a row, or 16.
 	if down == 1 {
-		widen(u.out, near)
+		kernels.Double(u.out, near, near, 4, 8)
 		return u.out
 	}
 	other := y/2 - 1 + y%2*2 // the row above or below
@@ -340,35 +311,6 @@ func (u *upsampler) row(y int) []uint8 {
 		}
 		return u.out
 	}
-	for x, v := range near {
-		u.sum[x] = 3*int32(v) + int32(far[x])
-	}
-	widenSums(u.out, u.sum)
+	kernels.Double(u.out, near, far, 8, 7)
 	return u.out
-}
-
-// widen doubles a row of at least two samples.
-func widen(dst, src []uint8) {
-	last := len(src) - 1
-	left := int32(src[0])
-	for x, v := range src {
-		s, right := 3*int32(v), int32(src[min(x+1, last)])
-		d := dst[2*x : 2*x+2 : 2*x+2]
-		d[0] = uint8((s + left + 1) >> 2)
-		d[1] = uint8((s + right + 2) >> 2)
-		left = int32(v)
-	}
-}
-
-// widenSums doubles a row of sums that weigh four.
-func widenSums(dst []uint8, src []int32) {
-	last := len(src) - 1
-	left := src[0]
-	for x, v := range src {
-		s, right := 3*v, src[min(x+1, last)]
-		d := dst[2*x : 2*x+2 : 2*x+2]
-		d[0] = uint8((s + left + 8) >> 4)
-		d[1] = uint8((s + right + 7) >> 4)
-		left = v
-	}
 }

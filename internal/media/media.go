@@ -135,10 +135,7 @@ func ToPlanar(m *Image, o Order, dst []float32) error {
 		if o == BGR {
 			first, third = third, first
 		}
-		for i := range first {
-			p := m.Pix[3*i : 3*i+3]
-			first[i], second[i], third[i] = float32(p[0]), float32(p[1]), float32(p[2])
-		}
+		kernels.Planes(first, second, third, m.Pix)
 	}
 	return nil
 }

@@ -1,12 +1,12 @@
 package media
 
 import (
-	"encoding/binary"
 	"fmt"
 	"image"
 	"math"
 
 	"github.com/smelt-ml/smelt/fault"
+	"github.com/smelt-ml/smelt/internal/kernel/pixel"
 )
 
 // Filter is a resampling filter.
@@ -127,16 +127,11 @@ func nearest(in, out int) []int {
 }
 
 // taps are the weights of one pass: output i is the sum over j of
-// weight[i][j] × input first[i]+j. Weights are fixed point with weightBits
-// fraction bits and sum to about one.
+// weight[i][j] × input first[i]+j. The weights of an output sum to about one.
 type taps struct {
 	first  []int
-	weight [][]int64
+	weight []pixel.Weights
 }
-
-// weightBits leaves 8 bits for the sample and 2 for the sign and the overshoot
-// of a filter with negative lobes in a 32-bit sum.
-const weightBits = 32 - 8 - 2
 
 func newTaps(in, out, from, to int, f Filter) *taps {
 	kernel, support := f.kernel()
@@ -144,7 +139,7 @@ func newTaps(in, out, from, to int, f Filter) *taps {
 	wide := max(scale, 1)
 	support *= wide
 	inv := 1 / wide
-	t := &taps{first: make([]int, to-from), weight: make([][]int64, to-from)}
+	t := &taps{first: make([]int, to-from), weight: make([]pixel.Weights, to-from)}
 	var real []float64
 	for i := range t.first {
 		// The conversions keep a product from being fused with a sum, so that
@@ -159,14 +154,14 @@ func newTaps(in, out, from, to int, f Filter) *taps {
 			real = append(real, v)
 			sum += v
 		}
-		weight := make([]int64, len(real))
+		weight := make([]int32, len(real))
 		for j, v := range real {
 			if sum != 0 {
 				v /= sum
 			}
-			weight[j] = int64(math.Copysign(0.5, v) + float64(v*(1<<weightBits)))
+			weight[j] = int32(math.Copysign(0.5, v) + float64(v*(1<<pixel.WeightBits)))
 		}
-		t.first[i], t.weight[i] = first, weight
+		t.first[i], t.weight[i] = first, pixel.NewWeights(weight)
 	}
 	return t
 }
@@ -174,7 +169,7 @@ func newTaps(in, out, from, to int, f Filter) *taps {
 // span returns the range of inputs that any output needs.
 func (t *taps) span() (from, to int) {
 	last := len(t.first) - 1
-	return t.first[0], t.first[last] + len(t.weight[last])
+	return t.first[0], t.first[last] + len(t.weight[last].Taps())
 }
 
 // kernel returns the filter function and the distance where it becomes zero.
@@ -224,77 +219,33 @@ func sinc(x float64) float64 {
 	return math.Sin(x) / x
 }
 
-// half rounds a fixed-point sum to nearest.
-const half = 1 << (weightBits - 1)
-
-// The passes handle two samples with one multiplication: a sample and another
-// one 32 bits above it, times a weight, summed modulo 2^64. The lower sum is
-// the low word taken as signed; what it borrowed from the upper one comes back
-// by subtracting it. Neither sum leaves 32 bits, by the choice of weightBits.
-
-// unpack ends such a pair of sums.
-func unpack(s uint64) (low, high uint8) {
-	l := int32(uint32(s))
-	h := int32(uint32((s - uint64(int64(l))) >> 32))
-	return clip8(l >> weightBits), clip8(h >> weightBits)
-}
-
-const halves = half | half<<32
-
 // horizontal weighs the columns of m, of which the first is column origin of
-// the picture. Nil taps leave m as it is.
+// the picture. Nil taps leave m as it is. Some rows at a time are turned into
+// columns, so that the arithmetic is that of vertical.
 func (t *taps) horizontal(m *Image, origin int) *Image {
 	if t == nil {
 		return m
 	}
+	const strip, vector = 256, 64
 	c := m.Channels
 	d := New(len(t.first), m.H, c)
 	in, out := m.W*c, d.W*c
-	pairs := make([]uint64, in) // two rows make them
-	for y := 0; y < m.H; y += 2 {
-		below := min(y+1, m.H-1) // of an odd last row, twice the same
-		a, b := m.Pix[y*in:][:in], m.Pix[below*in:][:in]
-		for i, v := range a {
-			pairs[i] = uint64(v) | uint64(b[i])<<32
+	step := (min(m.H, strip) + vector - 1) / vector * vector
+	buffer := borrow((in + out) * step)
+	defer giveBack(buffer)
+	turned, sums := (*buffer)[:in*step], (*buffer)[in*step:]
+	for y := 0; y < m.H; y += strip {
+		n := min(strip, m.H-y)
+		kernels.Transpose(turned, step, m.Pix[y*in:], in, n, in)
+		for i, w := range t.weight {
+			src := turned[(t.first[i]-origin)*c*step:]
+			for channel := range c {
+				kernels.Weigh(sums[(i*c+channel)*step:][:step], src[channel*step:], c*step, w)
+			}
 		}
-		if c == 1 {
-			t.row1(d.Pix[y*out:][:out], d.Pix[below*out:][:out], pairs, origin)
-		} else {
-			t.row3(d.Pix[y*out:][:out], d.Pix[below*out:][:out], pairs, origin)
-		}
+		kernels.Transpose(d.Pix[y*out:], out, sums, step, out, n)
 	}
 	return d
-}
-
-func (t *taps) row1(out, below []uint8, pairs []uint64, origin int) {
-	for i, weight := range t.weight {
-		p := pairs[t.first[i]-origin:][:len(weight)]
-		s := uint64(halves)
-		for j, w := range weight {
-			s += p[j] * uint64(w)
-		}
-		out[i], below[i] = unpack(s)
-	}
-}
-
-func (t *taps) row3(out, below []uint8, pairs []uint64, origin int) {
-	for i, weight := range t.weight {
-		p := pairs[3*(t.first[i]-origin):]
-		r, g, b := uint64(halves), uint64(halves), uint64(halves)
-		for _, w := range weight {
-			if len(p) < 3 {
-				break
-			}
-			r += p[0] * uint64(w)
-			g += p[1] * uint64(w)
-			b += p[2] * uint64(w)
-			p = p[3:]
-		}
-		o, l := out[3*i:3*i+3:3*i+3], below[3*i:3*i+3:3*i+3]
-		o[0], l[0] = unpack(r)
-		o[1], l[1] = unpack(g)
-		o[2], l[2] = unpack(b)
-	}
 }
 
 // vertical weighs the rows of m, of which the first is row origin of the
@@ -305,36 +256,6 @@ func (t *taps) vertical(m *Image, origin int) *Image {
 	}
 	stride := m.W * m.Channels
 	return eachRow(m.W, len(t.first), m.Channels, func(y int, dst []uint8) {
-		const pair = 0x000000ff_000000ff
-		weight := t.weight[y]
-		src := m.Pix[(t.first[y]-origin)*stride:]
-		x := 0
-		// Eight neighbouring samples make four pairs.
-		for ; x+8 <= stride; x += 8 {
-			s0, s1, s2, s3 := uint64(halves), uint64(halves), uint64(halves), uint64(halves)
-			at := x
-			for _, w := range weight {
-				v, k := binary.LittleEndian.Uint64(src[at:]), uint64(w)
-				s0 += v & pair * k
-				s1 += v >> 8 & pair * k
-				s2 += v >> 16 & pair * k
-				s3 += v >> 24 & pair * k
-				at += stride
-			}
-			d := dst[x : x+8 : x+8]
-			d[0], d[4] = unpack(s0)
-			d[1], d[5] = unpack(s1)
-			d[2], d[6] = unpack(s2)
-			d[3], d[7] = unpack(s3)
-		}
-		for ; x < stride; x++ {
-			s := int32(half)
-			at := x
-			for _, w := range weight {
-				s += int32(src[at]) * int32(w)
-				at += stride
-			}
-			dst[x] = clip8(s >> weightBits)
-		}
+		kernels.Weigh(dst, m.Pix[(t.first[y]-origin)*stride:], stride, t.weight[y])
 	})
 }
