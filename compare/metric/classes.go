@@ -164,7 +164,10 @@ func (v vector) class(i int) string {
 // classes returns the values of the same classes in the same order.
 func classes(want, got Sample, output string) (w, g vector, err error) {
 	if output == "" && (len(want.Probabilities) > 0 || len(got.Probabilities) > 0) {
-		return joined(want.Probabilities, got.Probabilities)
+		if want.shared == nil {
+			return joined(want.Probabilities, got.Probabilities, nil)
+		}
+		return want.shared.of(want, got)
 	}
 	if output == "" && (want.Label != "" || got.Label != "") {
 		return w, g, errors.New("the models give a label without probabilities")
@@ -179,13 +182,37 @@ func classes(want, got Sample, output string) (w, g vector, err error) {
 	return vector{values: p.want.Float64s()}, vector{values: p.got.Float64s()}, nil
 }
 
+// alignment holds the classes of one pair of samples for several metrics.
+type alignment struct {
+	labels    []string // sorted; those of another pair until done
+	want, got vector
+	err       error
+	done      bool
+}
+
+func (a *alignment) of(want, got Sample) (w, g vector, err error) {
+	if !a.done {
+		a.want, a.got, a.err = joined(want.Probabilities, got.Probabilities, a.labels)
+		a.done = true
+		if a.err == nil {
+			a.labels = a.want.labels
+		}
+	}
+	return a.want, a.got, a.err
+}
+
 // joined aligns two dictionaries. Classes of one alone have 0 in the other.
-func joined(want, got map[string]float64) (w, g vector, err error) {
+// Models have the same classes each time, so the guess spares their sorting:
+// sorted labels, which are theirs or not.
+func joined(want, got map[string]float64, guess []string) (w, g vector, err error) {
 	if len(want) == 0 {
 		return w, g, errors.New("the reference has no class probabilities")
 	}
 	if len(got) == 0 {
 		return w, g, errors.New("the other model has no class probabilities")
+	}
+	if w, g, ok := aligned(want, got, guess); ok {
+		return w, g, nil
 	}
 	labels := slices.Sorted(maps.Keys(want))
 	shared := 0
@@ -200,11 +227,34 @@ func joined(want, got map[string]float64) (w, g vector, err error) {
 		return w, g, fmt.Errorf("the models share no class: one has %q, the other %q", labels[0], slices.Min(labels[len(want):]))
 	}
 	slices.Sort(labels)
-	w, g = vector{labels, make([]float64, len(labels))}, vector{labels, make([]float64, len(labels))}
-	for i, label := range labels {
-		w.values[i], g.values[i] = want[label], got[label]
-	}
+	w, g, _ = aligned(want, got, labels)
 	return w, g, nil
+}
+
+// aligned returns the values of sorted labels, if these are the classes of the
+// two together, and the two share some.
+func aligned(want, got map[string]float64, labels []string) (w, g vector, ok bool) {
+	if len(labels) < max(len(want), len(got)) || len(labels) >= len(want)+len(got) {
+		return w, g, false
+	}
+	values := make([]float64, 2*len(labels))
+	w, g = vector{labels, values[:len(labels)]}, vector{labels, values[len(labels):]}
+	inWant, inGot := 0, 0
+	for i, label := range labels {
+		p, ok := want[label]
+		if ok {
+			inWant++
+		}
+		q, also := got[label]
+		if also {
+			inGot++
+		}
+		if !ok && !also {
+			return w, g, false
+		}
+		w.values[i], g.values[i] = p, q
+	}
+	return w, g, inWant == len(want) && inGot == len(got)
 }
 
 // isDistribution tells probabilities from scores that only rank classes.

@@ -25,6 +25,8 @@ type Sample struct {
 	Label   string                    // predicted class; "" without one
 	// Probabilities are those of a classifier by class; nil without them.
 	Probabilities map[string]float64
+
+	shared *alignment // of a reference while a Table scores it
 }
 
 // Metric compares samples of two models. The first of a pair, want, is the

@@ -571,3 +571,34 @@ func BenchmarkSNR(b *testing.B) {
 		score(b, SNR{}, a, a)
 	}
 }
+
+// A table aligns the classes of a pair once for all its metrics, and by those of
+// the pair before; the scores must be those of each metric alone.
+func TestTableClasses(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		table, err := NewTable(TopK{K: 1}, TopK{K: 2}, KL{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		classes := rapid.MapOfN(rapid.SampledFrom([]string{"a", "b", "c", "d"}), rapid.Float64Range(0.1, 1), 0, 4)
+		for i := range 8 {
+			want, got := Sample{Probabilities: classes.Draw(t, "want")}, Sample{Probabilities: classes.Draw(t, "got")}
+			var scores []Number
+			var failed error
+			for _, m := range table.metrics {
+				s, err := m.Score(want, got)
+				if failed == nil {
+					failed = err
+				}
+				scores = append(scores, Number(s.Value))
+			}
+			err := table.Add(i, want, got)
+			if (err == nil) != (failed == nil) {
+				t.Fatalf("table: %v, metrics: %v", err, failed)
+			}
+			if rows := table.Rows(); err == nil && !slices.Equal(rows[len(rows)-1].Values, scores) {
+				t.Fatalf("table: %v, metrics: %v", rows[len(rows)-1].Values, scores)
+			}
+		}
+	})
+}

@@ -16,6 +16,7 @@ type Table struct {
 	metrics []Metric
 	mu      sync.Mutex
 	rows    map[int]row
+	labels  []string // of the last sample's classes
 }
 
 type row struct {
@@ -56,6 +57,9 @@ func (t *Table) find(metric string) int {
 // cannot, the sample is left out of the table and the error names both.
 func (t *Table) Add(index int, want, got Sample) error {
 	r := row{name: want.Name, scores: make([]Score, len(t.metrics))}
+	t.mu.Lock()
+	want.shared = &alignment{labels: t.labels}
+	t.mu.Unlock()
 	for i, m := range t.metrics {
 		s, err := m.Score(want, got)
 		if err != nil {
@@ -65,6 +69,7 @@ func (t *Table) Add(index int, want, got Sample) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.labels = want.shared.labels
 	if _, ok := t.rows[index]; ok {
 		return fmt.Errorf("sample %q: there is a sample %d already", want.Name, index)
 	}

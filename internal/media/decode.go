@@ -58,7 +58,9 @@ func Open(path string, o Options) (*Image, error) {
 // Errors are a *fault.Error of kind Unsupported, Corrupt or Limit, or
 // those of the reader.
 func Decode(r io.Reader, o Options) (*Image, error) {
-	data, err := io.ReadAll(io.LimitReader(r, maxFileBytes+1))
+	ws := borrow()
+	defer ws.giveBack()
+	data, err := ws.read(r)
 	if err != nil {
 		return nil, fmt.Errorf("read picture: %w", err)
 	}

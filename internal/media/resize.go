@@ -64,21 +64,38 @@ func resize(m *Image, w, h int, crop image.Rectangle, f Filter) (*Image, error) 
 	}
 	// A pass at scale one would change nothing. The other passes need only a
 	// part of m.
+	ws := borrow()
+	defer ws.giveBack()
 	part := crop
 	var across, down *taps
 	if w != m.W {
-		across = newTaps(m.W, w, crop.Min.X, crop.Max.X, f)
+		across = ws.newTaps(m.W, w, crop.Min.X, crop.Max.X, f)
 		part.Min.X, part.Max.X = across.span()
 	}
 	if h != m.H {
-		down = newTaps(m.H, h, crop.Min.Y, crop.Max.Y, f)
+		down = ws.newTaps(m.H, h, crop.Min.Y, crop.Max.Y, f)
 		part.Min.Y, part.Max.Y = down.span()
 	}
 	in := m.part(part)
-	if verticalFirst(m, w, h) {
-		return across.horizontal(down.vertical(in, part.Min.Y), part.Min.X), nil
+	if across == nil && down == nil {
+		return in, nil
 	}
-	return down.vertical(across.horizontal(in, part.Min.X), part.Min.Y), nil
+	d := New(crop.Dx(), crop.Dy(), m.Channels)
+	switch {
+	case down == nil:
+		across.horizontal(ws, d, in, part.Min.X)
+	case across == nil:
+		down.vertical(d, in, part.Min.Y)
+	case verticalFirst(m, w, h):
+		between := ws.image(in.W, d.H, d.Channels)
+		down.vertical(between, in, part.Min.Y)
+		across.horizontal(ws, d, between, part.Min.X)
+	default:
+		between := ws.image(d.W, in.H, d.Channels)
+		across.horizontal(ws, between, in, part.Min.X)
+		down.vertical(d, between, part.Min.Y)
+	}
+	return d, nil
 }
 
 // verticalFirst tells the order of the passes, which matters because the
@@ -220,20 +237,15 @@ func sinc(x float64) float64 {
 }
 
 // horizontal weighs the columns of m, of which the first is column origin of
-// the picture. Nil taps leave m as it is. Some rows at a time are turned into
-// columns, so that the arithmetic is that of vertical.
-func (t *taps) horizontal(m *Image, origin int) *Image {
-	if t == nil {
-		return m
-	}
+// the picture, into d. Some rows at a time are turned into columns, so that the
+// arithmetic is that of vertical.
+func (t *taps) horizontal(ws *workspace, d, m *Image, origin int) {
 	const strip, vector = 256, 64
 	c := m.Channels
-	d := New(len(t.first), m.H, c)
 	in, out := m.W*c, d.W*c
 	step := (min(m.H, strip) + vector - 1) / vector * vector
-	buffer := borrow((in + out) * step)
-	defer giveBack(buffer)
-	turned, sums := (*buffer)[:in*step], (*buffer)[in*step:]
+	turned := sized(&ws.turned, (in+out)*step)
+	sums := turned[in*step:]
 	for y := 0; y < m.H; y += strip {
 		n := min(strip, m.H-y)
 		kernels.Transpose(turned, step, m.Pix[y*in:], in, n, in)
@@ -245,17 +257,13 @@ func (t *taps) horizontal(m *Image, origin int) *Image {
 		}
 		kernels.Transpose(d.Pix[y*out:], out, sums, step, out, n)
 	}
-	return d
 }
 
 // vertical weighs the rows of m, of which the first is row origin of the
-// picture. Nil taps leave m as it is.
-func (t *taps) vertical(m *Image, origin int) *Image {
-	if t == nil {
-		return m
-	}
+// picture, into d.
+func (t *taps) vertical(d, m *Image, origin int) {
 	stride := m.W * m.Channels
-	return eachRow(m.W, len(t.first), m.Channels, func(y int, dst []uint8) {
-		kernels.Weigh(dst, m.Pix[(t.first[y]-origin)*stride:], stride, t.weight[y])
-	})
+	for y, w := range t.weight {
+		kernels.Weigh(d.Pix[y*stride:][:stride], m.Pix[(t.first[y]-origin)*stride:], stride, w)
+	}
 }

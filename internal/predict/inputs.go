@@ -252,28 +252,26 @@ func (n *network) picture(name string, t *spec.ImageFeatureType, value any) (*te
 	if err != nil {
 		return nil, err
 	}
-	var img *media.Image
-	fit := func(w, h int, o media.FitOptions) (*media.Image, error) { return media.Fit(img, w, h, o) }
+	var photo *media.Photo
 	switch v := value.(type) {
 	case *media.Photo:
-		img, fit = v.Image, v.Fit
+		photo = v
 	case *media.Image:
-		img = v
+		photo = &media.Photo{Image: v}
 	case image.Image:
-		img = media.FromStd(v)
+		photo = &media.Photo{Image: media.FromStd(v)}
 	case *tensor.Tensor:
 		return n.planes(name, t, order, v)
 	default:
 		return nil, fmt.Errorf("want a picture, have a %T", value)
 	}
-	w, h := n.pictureSize(t, img.W, img.H)
-	if img.W != w || img.H != h {
-		if img, err = fit(w, h, n.opts.Fit); err != nil {
-			return nil, err
-		}
+	w, h := n.pictureSize(t, photo.W, photo.H)
+	fit := n.opts.Fit
+	if photo.W == w && photo.H == h {
+		fit = media.FitOptions{} // it is whole, whatever the options
 	}
-	data := make([]float32, order.Channels()*w*h)
-	if err := media.ToPlanar(img, order, data); err != nil {
+	data, err := photo.Planar(w, h, fit, order)
+	if err != nil {
 		return nil, err
 	}
 	return tensor.New(n.pictureType(name), []int{1, order.Channels(), h, w}, data), nil
