@@ -1,5 +1,3 @@
-//go:build fulldata || onnxcases
-
 package onnx
 
 import (

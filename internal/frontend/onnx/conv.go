@@ -18,6 +18,7 @@ type sliding struct {
 	kernel, strides, dilations []int
 	before, after              []int
 	same                       string // "same" or "same_lower" where sizes are not known yet
+	ceil                       bool   // the operator rounds the number of windows up
 }
 
 // sliding reads the attributes of a node whose input has these spatial sizes.

@@ -187,7 +187,7 @@ func (l *lowering) followed(n *Node, v *mil.Value) []part {
 	for _, x := range n.In {
 		in = append(in, l.partly(x))
 	}
-	if len(in) == 0 || in[0] == nil {
+	if len(in) == 0 || in[0] == nil && n.Op != "Concat" {
 		return nil
 	}
 	switch n.Op {
@@ -195,7 +195,10 @@ func (l *lowering) followed(n *Node, v *mil.Value) []part {
 		return in[0]
 	case "Concat":
 		var out []part
-		for _, ps := range in {
+		for i, ps := range in {
+			if t := n.In[i].Type; ps == nil && !t.AnyRank && t.IsStatic() && t.Rank() <= 1 && tensor.Size(t.Shape) <= maxParts {
+				ps = slices.Repeat([]part{anything}, tensor.Size(t.Shape))
+			}
 			if ps == nil {
 				return nil
 			}

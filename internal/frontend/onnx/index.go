@@ -182,21 +182,58 @@ func tensorScatter(b *Builder, n *Node) []*mil.Value {
 
 func topK(b *Builder, n *Node) []*mil.Value {
 	x := n.In[0]
-	k := []int{n.Int("k", 0)}
-	if n.Version >= 10 {
-		k = b.knownInts("k", n.input(1))
-	}
-	if b.Err() != nil || len(k) != 1 || k[0] < 0 {
+	a := op.TopkIOS17.Defaults()
+	a.X, a.Axis = x, b.axis(n.Int("axis", -1), b.rank(x))
+	a.Ascending = n.Int("largest", 1) == 0
+	var count *mil.Value // k where it is only known when it is run
+	if k := []int{n.Int("k", 0)}; n.Version >= 10 {
+		var ok bool
+		if k, ok = b.known(n.input(1)); !ok {
+			count = n.input(1)
+			k = []int{-1} // all, sorted
+		}
+		a.K = append(k, -1)[0]
+		if ok && (len(k) != 1 || a.K < 0) {
+			return b.fail("k is %v", k)
+		}
+	} else if a.K = k[0]; a.K < 0 {
 		return b.fail("k is %v", k)
 	}
-	a := op.TopkIOS17.Defaults()
-	a.X, a.K, a.Axis = x, k[0], b.axis(n.Int("axis", -1), b.rank(x))
-	a.Ascending = n.Int("largest", 1) == 0
+	if b.Err() != nil || count == nil && n.Version >= 10 && n.input(1) == nil {
+		return b.fail("want k")
+	}
 	out := op.TopkIOS17.AddN(b.Builder, a)
 	if len(out) != 2 {
 		return nil
 	}
+	if count != nil {
+		out = slices.Clone(out) // which is the node's own
+		for i, v := range out {
+			out[i] = b.first(v, a.Axis, count)
+		}
+	}
 	return []*mil.Value{b.as(out[0], x), b.SetDType(out[1], tensor.Int64)}
+}
+
+// first takes as many elements along an axis as a value of one element says.
+func (b *Builder) first(v *mil.Value, axis int, count *mil.Value) *mil.Value {
+	r := b.rank(v)
+	begin, mask := repeat(0, r), slices.Repeat([]bool{true}, r)
+	if r == 0 {
+		b.fail("want an axis, have %s", v.Type)
+		return v
+	}
+	mask[axis] = false
+	end := []*mil.Value{b.reshape(b.cast(count, tensor.Int32), 1)}
+	if axis > 0 {
+		end = append([]*mil.Value{b.ints(repeat(0, axis)...)}, end...)
+	}
+	if axis < r-1 {
+		end = append(end, b.ints(repeat(0, r-1-axis)...))
+	}
+	return op.SliceByIndexIOS17.Add(b.Builder, op.SliceByIndexArgs{
+		X: v, Begin: b.ints(begin...), End: b.concat(0, end...), BeginMask: slices.Repeat([]bool{true}, r), EndMask: mask,
+	})
 }
 
 func nonZero(b *Builder, n *Node) []*mil.Value {

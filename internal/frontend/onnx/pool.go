@@ -73,7 +73,8 @@ func globalLp(b *Builder, n *Node) []*mil.Value {
 
 // pooling reads the attributes of a pooling operator. With known sizes the
 // padding after is made to hold every window that ceil_mode asks for; extra
-// tells how much of it is that.
+// tells how much of it is that. With others out is nil, and ceil_mode is left to
+// the operator.
 func (b *Builder) pooling(n *Node, x *mil.Value) (s sliding, out, extra []int) {
 	r := b.rank(x)
 	if b.Err() != nil || r < 3 {
@@ -88,14 +89,14 @@ func (b *Builder) pooling(n *Node, x *mil.Value) (s sliding, out, extra []int) {
 	}
 	ceil := n.Bool("ceil_mode")
 	extra = repeat(0, len(spatial))
+	if slices.ContainsFunc(spatial, func(d int) bool { return d < 0 }) {
+		if s.ceil = ceil && slices.ContainsFunc(s.strides, func(d int) bool { return d != 1 }); s.ceil && (!slices.Equal(s.before, s.after) || !s.simple() || len(spatial) > 2) {
+			b.refuse("ceil_mode for sizes that are only known when it is run, with windows of %v, padded with %v and %v", s.kernel, s.before, s.after)
+		}
+		return s, nil, extra
+	}
 	s.after = slices.Clone(s.after)
 	for i, d := range spatial {
-		if d < 0 {
-			if ceil {
-				b.refuse("ceil_mode for sizes that are only known when it is run")
-			}
-			return s, nil, extra
-		}
 		room := d + s.before[i] + s.after[i] - s.extent(i)
 		if room < 0 {
 			if !ceil || room <= -s.strides[i] {
@@ -204,7 +205,7 @@ func maxPool(b *Builder, n *Node) []*mil.Value {
 	var v *mil.Value
 	if s.simple() {
 		a := op.MaxPool.Defaults()
-		a.X, a.KernelSizes, a.Strides, a.PadType = x, s.kernel, s.strides, s.padType()
+		a.X, a.KernelSizes, a.Strides, a.PadType, a.CeilMode = x, s.kernel, s.strides, s.padType(), s.ceil
 		if a.PadType == "custom" {
 			a.Pad = s.pairs()
 		}
@@ -282,10 +283,10 @@ func averagePool(b *Builder, n *Node) []*mil.Value {
 		return nil
 	}
 	include := n.Bool("count_include_pad")
-	plain := !slices.ContainsFunc(extra, func(e int) bool { return e > 0 })
+	plain := !s.ceil && !slices.ContainsFunc(extra, func(e int) bool { return e > 0 })
 	if s.simple() && (plain || !include) {
 		a := op.AvgPool.Defaults()
-		a.X, a.KernelSizes, a.Strides, a.PadType, a.ExcludePadding = x, s.kernel, s.strides, s.padType(), !include
+		a.X, a.KernelSizes, a.Strides, a.PadType, a.ExcludePadding, a.CeilMode = x, s.kernel, s.strides, s.padType(), !include, s.ceil
 		if a.PadType == "custom" {
 			a.Pad = s.pairs()
 		}

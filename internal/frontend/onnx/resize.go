@@ -43,6 +43,9 @@ func resize(b *Builder, n *Node) []*mil.Value {
 	if s.mode == "bilinear" || s.mode == "trilinear" {
 		s.mode = "linear"
 	}
+	if v := n.input(3); n.Version >= 11 && v != nil && v.Const == nil {
+		return b.resizeOpen(n, x, s, v)
+	}
 	roi, scales, sizes := resizeArgs(b, n)
 	axes := iota(r)
 	if n.Has("axes") {
@@ -54,6 +57,9 @@ func resize(b *Builder, n *Node) []*mil.Value {
 	}
 	if v := b.scaledUp(x, s, axes, scales); v != nil {
 		return one(v)
+	}
+	if sizes != nil && !x.Type.IsStatic() {
+		return b.resizeOpen(n, x, s, n.In[3])
 	}
 	shape := b.static(x)
 	if b.Err() != nil {
@@ -124,6 +130,89 @@ func resizeArgs(b *Builder, n *Node) (roi, scales []float64, sizes []int) {
 	return roi, scales, sizes
 }
 
+// resizeOpen gives the last one or two axes sizes, where these or those of x are
+// only known when it is run.
+func (b *Builder) resizeOpen(n *Node, x *mil.Value, s sampler, sizes *mil.Value) []*mil.Value {
+	r := b.rank(x)
+	axes := iota(r)
+	if n.Has("axes") {
+		axes = b.axes(n.Ints("axes"), r)
+	}
+	want := b.l.partly(sizes)
+	if want == nil && b.Err() == nil && sizes.Type.Rank() == 1 && sizes.Type.Shape[0] >= 0 {
+		want = slices.Repeat([]part{anything}, min(sizes.Type.Shape[0], maxRank))
+	}
+	if b.Err() != nil || len(want) != len(axes) {
+		return b.fail("%d sizes of %d axes", len(want), len(axes))
+	}
+	spatial := [2]*mil.Value{} // the sizes of the last two axes as vectors of one
+	for i, a := range axes {
+		d := x.Type.Shape[a]
+		switch p := want[i]; {
+		case p.sym == 0 && p.n == d, p.sym < mil.Unknown && p.sym == d:
+		case a < r-2 || a < 2 && r > 2:
+			return b.refuse("a size of axis %d that is only known when it is run", a)
+		default:
+			spatial[a-r+2] = b.slice(sizes, 0, i, i+1)
+		}
+	}
+	if p := n.Text("keep_aspect_ratio_policy", "stretch"); p != "stretch" || r < 3 {
+		return b.refuse("sizes that are only known when it is run, by the policy %s and of rank %d", p, r)
+	}
+	mode, nearest := s.native()
+	if mode == "" || s.antialias || s.excludeOutside {
+		return b.refuse("%s interpolation of %s points, to sizes that are only known when it is run", s.mode, s.coordinates)
+	}
+	in := x
+	if nearest {
+		for i, size := range spatial {
+			if size != nil {
+				x = b.nearestOpen(x, r-2+i, b.squeeze(size, 0))
+			}
+		}
+		return one(b.as(x, in))
+	}
+	for i := range spatial {
+		if spatial[i] == nil {
+			spatial[i] = b.dims(x, r-2+i)
+		}
+	}
+	x = b.float(x)
+	var v *mil.Value
+	if to, ok := b.known(b.concat(0, spatial[:]...)); ok && len(to) == 2 {
+		v = op.ResizeBilinear.Add(b.Builder, op.ResizeBilinearArgs{X: x, TargetSizeHeight: to[0], TargetSizeWidth: to[1], SamplingMode: mode})
+	} else {
+		v = op.Resize.Add(b.Builder, op.ResizeArgs{X: x, Shape: b.concat(0, spatial[:]...), ResizedDims: 2, InterpolationMode: "LINEAR", SamplingMode: mode})
+	}
+	return one(b.as(b.cast(v, in.Type.DType), in))
+}
+
+// native is how the operators call the choice of points, "" where they do not
+// have it; nearest tells that it is about elements as they are, for which it is
+// only asked whether the point before is meant.
+func (s sampler) native() (mode string, nearest bool) {
+	switch s.mode {
+	case "linear":
+		return map[string]string{
+			"half_pixel": "UNALIGN_CORNERS", "pytorch_half_pixel": "UNALIGN_CORNERS", "align_corners": "STRICT_ALIGN_CORNERS", "asymmetric": "DEFAULT",
+		}[s.coordinates], false
+	case "nearest":
+		if s.coordinates == "asymmetric" && s.nearest == "floor" {
+			return s.coordinates, true
+		}
+	}
+	return "", false
+}
+
+// nearestOpen gives an axis another size: element i is that at ⌊i·in/size⌋.
+func (b *Builder) nearestOpen(x *mil.Value, axis int, size *mil.Value) *mil.Value {
+	each := op.Range1d.Add(b.Builder, op.Range1dArgs{Start: b.int(0), End: size, Step: b.int(1)})
+	g := op.GatherIOS17.Defaults()
+	g.X, g.Axis = x, axis
+	g.Indices = op.FloorDiv.Add(b.Builder, op.Binary{X: b.mul(each, b.dims(x, axis)), Y: size})
+	return b.gather(g)
+}
+
 func keepRatio(policy string, in, sizes []int) []int {
 	if policy == "stretch" {
 		return sizes
@@ -184,9 +273,7 @@ func (b *Builder) resizeNatively(x *mil.Value, s sampler, todo []resizing) *mil.
 	if s.mode != "linear" || s.antialias || r < 3 || r > 5 || len(todo) == 0 {
 		return nil
 	}
-	mode := map[string]string{
-		"half_pixel": "UNALIGN_CORNERS", "pytorch_half_pixel": "UNALIGN_CORNERS", "align_corners": "STRICT_ALIGN_CORNERS", "asymmetric": "DEFAULT",
-	}[s.coordinates]
+	mode, _ := s.native()
 	h, w := x.Type.Shape[r-2], x.Type.Shape[r-1]
 	for _, z := range todo {
 		if z.axis < r-2 || math.Abs(z.scale-float64(z.out)/float64(z.in)) > 1e-7 || s.coordinates == "pytorch_half_pixel" && z.out == 1 {

@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"fmt"
 	"math"
 	"slices"
 
@@ -407,6 +408,10 @@ func col2Im(b *Builder, n *Node) []*mil.Value {
 	return one(b.as(v, x))
 }
 
+// maxOpenBoxes is the most boxes selected of an unknown number: the operator
+// makes room for all of them.
+const maxOpenBoxes = 1 << 14
+
 // nonMaxSuppression selects boxes of each picture and class. A box must also
 // have more than the threshold, which the operator leaves to its caller.
 func nonMaxSuppression(b *Builder, n *Node) []*mil.Value {
@@ -414,7 +419,15 @@ func nonMaxSuppression(b *Builder, n *Node) []*mil.Value {
 		return b.fail("want boxes and scores")
 	}
 	boxes, scores := n.In[0], n.In[1]
-	bs, ss := b.static(boxes), b.static(scores)
+	if b.rank(boxes) != 3 || b.rank(scores) != 3 {
+		return b.fail("boxes %s and scores %s", boxes.Type, scores.Type)
+	}
+	bs, ss := boxes.Type.Shape, scores.Type.Shape
+	if bs[1] < 0 && bs[0] >= 0 && ss[1] >= 0 { // the number of boxes may be open
+		bs, ss = []int{bs[0], bs[1], 4}, []int{bs[0], ss[1], bs[1]}
+	} else {
+		bs, ss = b.static(boxes), b.static(scores)
+	}
 	if b.Err() != nil || len(bs) != 3 || len(ss) != 3 || bs[2] != 4 || ss[0] != bs[0] || ss[2] != bs[1] {
 		return b.fail("boxes %s and scores %s", boxes.Type, scores.Type)
 	}
@@ -427,7 +440,13 @@ func nonMaxSuppression(b *Builder, n *Node) []*mil.Value {
 		return append(f, 0)[0], true
 	}
 	if v, ok := number(2, "the number of boxes"); ok {
-		most = int(min(max(v, 0), float64(bs[1])))
+		if bs[1] < 0 && v > maxOpenBoxes {
+			b.l.notes[fmt.Sprintf("NonMaxSuppression keeps at most %d boxes of a class, as their number is open", maxOpenBoxes)] = true
+			v = maxOpenBoxes
+		}
+		if most = int(min(max(v, 0), tensor.MaxElements)); bs[1] >= 0 {
+			most = min(most, bs[1])
+		}
 	}
 	if v, ok := number(3, "the threshold"); ok {
 		iou = v
@@ -452,7 +471,7 @@ func nonMaxSuppression(b *Builder, n *Node) []*mil.Value {
 	// Each class of each picture on its own.
 	at = op.Tile.Add(b.Builder, op.TileArgs{X: b.expandDims(at, 1), Reps: b.ints(1, classes, 1, 1)})
 	a := op.NonMaximumSuppressionIOS17.Defaults()
-	a.Boxes, a.Scores = b.reshape(at, bs[0]*classes, 4, bs[1]), b.reshape(scores, bs[0]*classes, 1, bs[1])
+	a.Boxes, a.Scores = b.reshape(at, bs[0]*classes, 4, max(bs[1], -1)), b.reshape(scores, bs[0]*classes, 1, max(bs[1], -1))
 	a.IOUThreshold, a.MaxBoxes = float32(iou), most
 	out := op.NonMaximumSuppressionIOS17.AddN(b.Builder, a)
 	if len(out) != 3 {

@@ -93,13 +93,13 @@ func (b *Builder) reshapeTo(x *mil.Value, want []part, shape *mil.Value, zeros b
 			b.refuse("the rank of the result is only known when it is run")
 			return x
 		}
-		if b.rank(x); zeros && b.Err() == nil {
-			b.refuse("the sizes, of which a 0 means no elements, are only known when it is run")
-		}
-		if b.Err() != nil {
+		if b.rank(x); b.Err() != nil {
 			return x
 		}
-		return b.as(op.ReshapeIOS17.Add(b.Builder, op.ReshapeArgs{X: x, Shape: b.filled(x, shape)}), x)
+		if !zeros { // which mean no elements otherwise, of which nobody says so here
+			shape = b.filled(x, shape)
+		}
+		return b.as(op.ReshapeIOS17.Add(b.Builder, op.ReshapeArgs{X: x, Shape: shape}), x)
 	}
 	// The dimensions of the result as far as they are known.
 	dims := make([]int, len(want))
@@ -481,11 +481,16 @@ func expand(b *Builder, n *Node) []*mil.Value {
 	}
 	lead := len(want) - r
 	same, tiled := true, true
-	reps := make([]int, len(want))
+	reps, dims := make([]int, len(want)), make([]int, len(want))
 	for i, p := range want {
 		d := 1
 		if i >= lead {
 			d = x.Type.Shape[i-lead]
+		}
+		if dims[i] = d; d == 1 { // of others a part says no more
+			if dims[i] = p.n; p.sym < 0 {
+				dims[i] = p.sym
+			}
 		}
 		switch {
 		case p.sym == 0 && (p.n == 1 || p.n == d), p.sym < mil.Unknown && p.sym == d:
@@ -509,10 +514,10 @@ func expand(b *Builder, n *Node) []*mil.Value {
 	// An operator that broadcasts does it.
 	if x.Type.DType == tensor.Bool {
 		no := op.Fill.Add(b.Builder, op.FillArgs{Shape: n.In[1], Value: tensor.Scalar(tensor.Bool, false)})
-		return one(op.LogicalOr.Add(b.Builder, op.Binary{X: x, Y: no}))
+		return one(b.refine(op.LogicalOr.Add(b.Builder, op.Binary{X: x, Y: no}), dims))
 	}
 	ones := op.Fill.Add(b.Builder, op.FillArgs{Shape: n.In[1], Value: scalarOf(1, x.Type.DType)})
-	return one(b.as(b.mul(x, ones), x))
+	return one(b.as(b.refine(b.mul(x, ones), dims), x))
 }
 
 func tile(b *Builder, n *Node) []*mil.Value {
