@@ -3,7 +3,6 @@ package smelt
 import (
 	"context"
 
-	"github.com/smelt-ml/smelt/internal/backend/mlprogram"
 	"github.com/smelt-ml/smelt/internal/convert"
 )
 
@@ -12,10 +11,6 @@ type (
 	ConvertOptions = convert.Options
 	ConvertReport  = convert.Report
 	ConvertVerify  = convert.Verify
-	// InputShapes are those that an input of a converted model may have.
-	InputShapes = mlprogram.Shapes
-	// ImageInput makes a picture of an array input.
-	ImageInput = mlprogram.Image
 )
 
 // Convert writes a model of another format or of other types: a neural network

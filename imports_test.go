@@ -21,6 +21,7 @@ var floors = [][]string{
 	{"compare"},
 	{"compress"},
 	{"internal/convert"},
+	{"internal/edit"},
 	{"internal/stream"},
 	{"internal/predict"},
 	{"internal/classic"},

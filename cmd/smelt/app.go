@@ -66,9 +66,9 @@ func oneLine(err error) string {
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "smelt",
-		Short: "Look at, convert, shrink, compare and run Core ML models",
+		Short: "Look at, convert, edit, shrink, compare and run Core ML models",
 		Long: `smelt looks at Core ML models (.mlmodel, .mlpackage), makes them of others,
-shrinks, compares and runs them, on any machine. Where it takes a MODEL that is
+edits, shrinks, compares and runs them, on any machine. Where it takes a MODEL that is
 not written, ONNX files do as well: they are converted in memory, in float32.
 
 Every command takes --json and then prints one JSON object. It exits with 0 if
@@ -85,7 +85,7 @@ called wrongly.`,
 		RunE: func(*cobra.Command, []string) error { return nil },
 	}
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print one JSON object")
-	root.AddCommand(a.info(), a.convert(), a.quantize(), a.compare(), a.predict(), a.bench(), a.test(), a.demo(), a.version())
+	root.AddCommand(a.info(), a.convert(), a.edit(), a.quantize(), a.compare(), a.predict(), a.bench(), a.test(), a.demo(), a.version())
 	return root
 }
 

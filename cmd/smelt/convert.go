@@ -21,7 +21,6 @@ import (
 	"github.com/smelt-ml/smelt/internal/convert"
 	"github.com/smelt-ml/smelt/mil"
 	"github.com/smelt-ml/smelt/mlmodel"
-	"github.com/smelt-ml/smelt/mlmodel/spec"
 	"github.com/smelt-ml/smelt/tensor"
 )
 
@@ -30,14 +29,10 @@ type convertFlags struct {
 	out, to, target, precision string
 	keep                       []string
 	shapes                     []string
-	imageInputs, imageOutputs  []string
-	color                      string
-	scale                      float32
-	bias                       []float32
+	pictures                   pictureFlags
 	labels                     string
 	rename                     map[string]string
-	user                       map[string]string
-	meta                       mlmodel.Metadata
+	meta                       metaFlags
 	noVerify                   bool
 	inputs                     string
 	seed                       uint64
@@ -75,18 +70,10 @@ default; or several that are allowed, 1x3x224x224,1x3x512x512.`,
 	f.StringVar(&c.precision, "precision", "", "type that floats are computed in: fp16 or fp32")
 	f.StringSliceVar(&c.keep, "keep-fp32", nil, "operators, by type or name, that stay in float32: `OP,…`")
 	f.StringArrayVar(&c.shapes, "shape", nil, "shapes of an input, `NAME=SHAPES`; may be repeated")
-	f.StringArrayVar(&c.imageInputs, "image-input", nil, "input `NAME` that becomes a picture; may be repeated")
-	f.StringArrayVar(&c.imageOutputs, "image-output", nil, "output `NAME` that becomes a picture; may be repeated")
-	f.StringVar(&c.color, "color", "RGB", "colours of these pictures: RGB, BGR or GRAY")
-	f.Float32Var(&c.scale, "scale", 1, "factor of pixels from 0 to 255")
-	f.Float32SliceVar(&c.bias, "bias", nil, "added to scaled pixels: one `NUMBER`, or one for each channel")
+	c.pictures.add(cmd)
 	f.StringVar(&c.labels, "labels", "", "`FILE` of class labels, one a line: makes a classifier")
 	f.StringToStringVar(&c.rename, "rename", nil, "new names of inputs and outputs: `OLD=NEW,…`")
-	f.StringVar(&c.meta.Author, "author", "", "author of the model")
-	f.StringVar(&c.meta.License, "license", "", "licence of the model")
-	f.StringVar(&c.meta.Version, "model-version", "", "version of the model")
-	f.StringVar(&c.meta.ShortDescription, "description", "", "what the model does")
-	f.StringToStringVar(&c.user, "user-defined", nil, "other metadata: `KEY=VALUE,…`")
+	c.meta.add(cmd)
 	f.BoolVar(&c.noVerify, "no-verify", false, "do not run source and result to compare them")
 	f.StringVar(&c.inputs, "inputs", "", ".npy or .npz `FILE` or folder of inputs to compare them on")
 	f.Uint64Var(&c.seed, "seed", 1, "of the input made by chance")
@@ -99,7 +86,7 @@ default; or several that are allowed, 1x3x224x224,1x3x512x512.`,
 			// Weights are few and large: it costs little to look for unused ones often.
 			defer debug.SetGCPercent(debug.SetGCPercent(40))
 		}
-		o, err := c.options()
+		o, err := c.options(func(name string) bool { return f.Changed(name) })
 		if err != nil {
 			return err
 		}
@@ -119,9 +106,8 @@ default; or several that are allowed, 1x3x224x224,1x3x512x512.`,
 }
 
 // options checks the flags.
-func (c *convertFlags) options() (smelt.ConvertOptions, error) {
-	o := smelt.ConvertOptions{To: c.to, Keep: c.keep, Rename: c.rename, Metadata: c.meta}
-	o.Metadata.UserDefined = c.user
+func (c *convertFlags) options(given func(flag string) bool) (smelt.ConvertOptions, error) {
+	o := smelt.ConvertOptions{To: c.to, Keep: c.keep, Rename: c.rename}
 	if c.to != "" && !slices.Contains(convert.Targets(), c.to) {
 		return o, misuse("--to %q: want one of %s", c.to, strings.Join(convert.Targets(), ", "))
 	}
@@ -146,35 +132,23 @@ func (c *convertFlags) options() (smelt.ConvertOptions, error) {
 		if !ok || name == "" {
 			return o, misuse("--shape %s: want NAME=SHAPES", s)
 		}
-		shapes, err := parseAllowed(text)
+		shapes, err := parseAllowed(text, false)
 		if err != nil {
 			return o, misuse("--shape %s: %w", s, err)
 		}
 		o.Shapes[name] = shapes
 	}
-	colors := map[string]convert.Color{
-		"RGB": spec.ImageFeatureType_RGB, "BGR": spec.ImageFeatureType_BGR, "GRAY": spec.ImageFeatureType_GRAYSCALE,
-	}
-	color, ok := colors[strings.ToUpper(c.color)]
-	if !ok {
-		return o, misuse("--color %q: want RGB, BGR or GRAY", c.color)
-	}
-	if len(c.imageInputs) == 0 && (c.scale != 1 || len(c.bias) > 0) {
-		return o, misuse("--scale and --bias go with --image-input")
-	}
-	o.ImageInputs = map[string]smelt.ImageInput{}
-	for _, name := range c.imageInputs {
-		o.ImageInputs[name] = smelt.ImageInput{Color: color, Scale: c.scale, Bias: c.bias}
-	}
-	o.ImageOutputs = map[string]convert.Color{}
-	for _, name := range c.imageOutputs {
-		o.ImageOutputs[name] = color
-	}
 	var err error
+	if o.ImageInputs, o.ImageOutputs, err = c.pictures.options(given); err != nil {
+		return o, err
+	}
 	if c.labels != "" {
 		if o.Labels, err = readLines(c.labels); err != nil {
 			return o, err
 		}
+	}
+	if o.Metadata, err = c.meta.metadata(); err != nil {
+		return o, err
 	}
 	if !c.noVerify {
 		o.Verify = &smelt.ConvertVerify{Seed: c.seed}
@@ -227,8 +201,9 @@ func someInputs(path string, face mlmodel.Interface) ([]map[string]any, error) {
 	return out, nil
 }
 
-// parseAllowed reads 1x3x224x224, 1x3x64..512x64..512, or several with commas.
-func parseAllowed(text string) (smelt.InputShapes, error) {
+// parseAllowed reads 1x3x224x224, 1x3x64..512x64..512, or several with commas. A
+// range may be endless, 64.., where that is allowed.
+func parseAllowed(text string, endless bool) (smelt.InputShapes, error) {
 	var s smelt.InputShapes
 	all := strings.Split(text, ",")
 	for _, one := range all {
@@ -241,9 +216,11 @@ func parseAllowed(text string) (smelt.InputShapes, error) {
 			b := a
 			if err == nil && isRange {
 				ranged = true
-				b, err = strconv.Atoi(high)
+				if b = -1; high != "" || !endless {
+					b, err = strconv.Atoi(high)
+				}
 			}
-			if err != nil || a < 1 || b < a {
+			if err != nil || a < 1 || b < a && b != -1 || b == -1 && high != "" {
 				return s, fmt.Errorf("%q is no size", part)
 			}
 			shape = append(shape, a)

@@ -64,7 +64,7 @@ func TestConvert(t *testing.T) {
 	labels := filepath.Join(t.TempDir(), "labels.txt")
 	write(t, labels, []byte("a\nb\r\nc\nd\ne\n"))
 	ok(t, "convert", onnxNet, "-o", out, "--shape", "pixels:0=1x3x8x8", "--image-input", "pixels:0", "--color", "bgr",
-		"--scale", "0.0078", "--bias", "-1,-1,-1", "--labels", labels, "--rename", "pixels:0=image", "--user-defined", "k=v", "--keep-fp32", "linear")
+		"--scale", "0.0078", "--bias", "-1,-1,-1", "--labels", labels, "--rename", "pixels:0=image", "--meta", "k=v", "--keep-fp32", "linear")
 	if text := ok(t, "info", out); !strings.Contains(text, "image BGR 8×8") || !strings.Contains(text, "classLabel_probs") {
 		t.Errorf("info says\n%s", text)
 	}
@@ -92,11 +92,11 @@ func TestConvertUnsupported(t *testing.T) {
 
 func TestAllowedShapes(t *testing.T) {
 	for _, text := range []string{"", "x", "0", "1x-1", "2..1", "1,", "1..2,3", "1x2,3", "1e3", "99999x99999x99999"} {
-		if s, err := parseAllowed(text); err == nil {
+		if s, err := parseAllowed(text, false); err == nil {
 			t.Errorf("%q is %+v", text, s)
 		}
 	}
-	s, err := parseAllowed("1x2..8")
+	s, err := parseAllowed("1x2..8", false)
 	if err != nil || !slices.Equal(s.Default, []int{1, 2}) || s.Ranges[1] != (mlmodel.Range{Min: 2, Max: 8}) || s.Enumerated != nil {
 		t.Errorf("%+v, %v", s, err)
 	}

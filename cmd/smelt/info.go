@@ -58,14 +58,16 @@ type infoReport struct {
 }
 
 type featureReport struct {
-	Name        string  `json:"name"`
-	Type        string  `json:"type"`
-	Shape       []int64 `json:"shape"` // C×H×W of pictures
-	DType       string  `json:"dtype,omitempty"`
-	ColorSpace  string  `json:"color_space,omitempty"`
-	Flexible    bool    `json:"flexible,omitempty"`
-	Optional    bool    `json:"optional,omitempty"`
-	Description string  `json:"description,omitempty"`
+	Name        string    `json:"name"`
+	Type        string    `json:"type"`
+	Shape       []int64   `json:"shape"` // C×H×W of pictures
+	DType       string    `json:"dtype,omitempty"`
+	ColorSpace  string    `json:"color_space,omitempty"`
+	Flexible    bool      `json:"flexible,omitempty"`
+	Shapes      [][]int   `json:"shapes,omitempty"` // all that are allowed, or
+	Ranges      [][]int64 `json:"ranges,omitempty"` // least and greatest of each dimension, -1 for no end
+	Optional    bool      `json:"optional,omitempty"`
+	Description string    `json:"description,omitempty"`
 	text        string
 }
 
@@ -139,6 +141,10 @@ func features(all []mlmodel.Feature) []featureReport {
 		case f.Array != nil:
 			r.Shape = append(r.Shape, f.Array.Shape...)
 			r.DType, r.Flexible = f.Array.DType.String(), f.Array.Flexible()
+		}
+		r.Shapes = f.Shapes().Enumerated
+		for _, size := range f.Shapes().Ranges {
+			r.Ranges = append(r.Ranges, []int64{size.Min, size.Max})
 		}
 		out = append(out, r)
 	}

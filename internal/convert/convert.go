@@ -15,6 +15,7 @@ import (
 
 	"github.com/smelt-ml/smelt/fault"
 	"github.com/smelt-ml/smelt/internal/backend/mlprogram"
+	"github.com/smelt-ml/smelt/internal/edit"
 	"github.com/smelt-ml/smelt/internal/predict"
 	"github.com/smelt-ml/smelt/mil"
 	"github.com/smelt-ml/smelt/mil/pass"
@@ -36,10 +37,10 @@ type Options struct {
 	Float tensor.DType
 	Keep  []string
 	// Shapes are those that inputs may have, where the source leaves that open.
-	Shapes map[string]mlprogram.Shapes
+	Shapes map[string]mlmodel.Shapes
 	// ImageInputs and ImageOutputs are arrays that become pictures.
-	ImageInputs  map[string]mlprogram.Image
-	ImageOutputs map[string]Color
+	ImageInputs  map[string]edit.Image
+	ImageOutputs map[string]edit.Color
 	// Labels make a classifier of a model, or replace those of one.
 	Labels []string
 	// Rename gives inputs and outputs other names.
@@ -79,7 +80,7 @@ type source struct {
 	meta    mlmodel.Metadata
 	size    int64
 	notes   []string
-	labeled string // the output that became a classifier's probabilities
+	labeled string // the output that the probabilities of labels are in the result
 	// run answers as the source does. It is nil where that cannot be told.
 	run   func(ctx context.Context, in predict.Features) (predict.Features, error)
 	close func()
@@ -143,13 +144,7 @@ func (s *source) write(ctx context.Context, to *target, out string, o Options, r
 	p := s.program
 	r.Source, r.SizeBefore = s.kind, s.size
 	r.Notes = append(r.Notes, s.notes...)
-	for i, f := range p.Funcs {
-		if i == 0 && o.Labels != nil {
-			var err error
-			if s.labeled, err = label(p, o.Labels); err != nil {
-				return nil, nil, err
-			}
-		}
+	for _, f := range p.Funcs {
 		pass.Simplify(f)
 		if to.core {
 			r.Notes = append(r.Notes, present(f)...)
@@ -184,36 +179,6 @@ func merged(a, b mlmodel.Metadata) mlmodel.Metadata {
 	}
 	maps.Copy(out.UserDefined, b.UserDefined)
 	return out
-}
-
-// label makes a classifier of a program, by the only output with as many
-// elements as there are labels, or replaces the labels of one. It returns the
-// name of that output.
-func label(p *mlprogram.Program, labels []string) (string, error) {
-	if c := p.Classifier; c != nil {
-		if n := max(len(c.Strings), len(c.Ints)); n != len(labels) {
-			return "", fault.New(fault.BadValue, "", "%d labels, the model has %d", len(labels), n)
-		}
-		c.Strings, c.Ints = labels, nil
-		return "", nil
-	}
-	f := p.Funcs[0]
-	var fit []int
-	for i, v := range f.Body.Outputs {
-		if v.Type.IsStatic() && v.Type.DType.IsFloat() && tensor.Size(v.Type.Shape) == len(labels) {
-			fit = append(fit, i)
-		}
-	}
-	if len(fit) != 1 {
-		return "", fault.New(fault.BadValue, "", "%d labels: %d outputs have so many elements, want one", len(labels), len(fit))
-	}
-	v := f.Body.Outputs[fit[0]]
-	name := v.Name
-	if v.Type.DType != tensor.Float32 {
-		f.Body.Outputs[fit[0]] = cast(f, v, tensor.Float32)
-	}
-	p.Classifier = &mlprogram.Classifier{Strings: labels, Probabilities: fit[0]}
-	return name, nil
 }
 
 // cast appends a cast of an output, which keeps its name.

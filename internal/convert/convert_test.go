@@ -10,6 +10,7 @@ import (
 
 	"github.com/smelt-ml/smelt/fault"
 	"github.com/smelt-ml/smelt/internal/backend/mlprogram"
+	"github.com/smelt-ml/smelt/internal/edit"
 	"github.com/smelt-ml/smelt/mil"
 	"github.com/smelt-ml/smelt/mlmodel"
 	"github.com/smelt-ml/smelt/mlmodel/spec"
@@ -132,8 +133,8 @@ func TestONNX(t *testing.T) {
 
 	// A classifier of pictures.
 	r, m, _ = converted(t, net, Options{
-		Shapes:      map[string]mlprogram.Shapes{"pixels:0": {Default: []int{1, 3, 8, 8}}},
-		ImageInputs: map[string]mlprogram.Image{"pixels:0": {Color: spec.ImageFeatureType_BGR, Scale: 2. / 255, Bias: []float32{-1}}},
+		Shapes:      map[string]mlmodel.Shapes{"pixels:0": {Default: []int{1, 3, 8, 8}}},
+		ImageInputs: map[string]edit.Image{"pixels:0": {Color: spec.ImageFeatureType_BGR, Scale: 2. / 255, Bias: []float32{-1}}},
 		Labels:      []string{"a", "b", "c", "d", "e"},
 		Rename:      map[string]string{"pixels:0": "image", "classLabel": "letter"},
 		Metadata:    mlmodel.Metadata{Author: "somebody", UserDefined: map[string]string{"key": "value"}},
@@ -180,10 +181,10 @@ func TestRefused(t *testing.T) {
 		{net, out, Options{Rename: map[string]string{"pixels:0": "1x"}}, `"1x" is no name`},
 		{net, out, Options{Rename: map[string]string{"pixels:0": "out_probabilities"}}, "another feature is named out_probabilities"},
 		{net, out, Options{Keep: []string{"lstm"}}, "keep lstm"},
-		{net, out, Options{ImageInputs: map[string]mlprogram.Image{"pixels:0": {Color: spec.ImageFeatureType_GRAYSCALE}}}, "[1, 1, height, width]"},
+		{net, out, Options{ImageInputs: map[string]edit.Image{"pixels:0": {Color: spec.ImageFeatureType_GRAYSCALE}}}, "[1, 1, height, width]"},
 		{functions, out, Options{Target: mil.IOS15}, "iOS 18"},
-		{net, out, Options{Shapes: map[string]mlprogram.Shapes{"photo": {Default: []int{1}}}}, `input "photo"`},
-		{style, out, Options{Shapes: map[string]mlprogram.Shapes{"photo": {Default: []int{1}}}}, `input "photo"`},
+		{net, out, Options{Shapes: map[string]mlmodel.Shapes{"photo": {Default: []int{1}}}}, `input "photo"`},
+		{style, out, Options{Shapes: map[string]mlmodel.Shapes{"photo": {Default: []int{1}}}}, `input "photo"`},
 	} {
 		r, err := File(t.Context(), c.in, c.out, c.o)
 		if err == nil || !strings.Contains(err.Error(), c.want) {

@@ -153,44 +153,15 @@ func custom(m *spec.Model, target mil.Opset) error {
 
 // input is one input of a network at the shape that it is going to have.
 func (s *source) input(d *spec.FeatureDescription, o Options) (coreml.Input, error) {
-	in := coreml.Input{Name: d.GetName()}
-	f := mlmodel.DescribeFeature(d)
-	var shape []int
-	dtype := tensor.Float32
-	flexible := false
-	switch {
-	case f.Image != nil:
-		in.Image, in.BGR = true, f.Image.ColorSpace == "BGR"
-		c := 3
-		if f.Image.ColorSpace == "GRAYSCALE" || f.Image.ColorSpace == "GRAYSCALE_FLOAT16" {
-			c = 1
-		}
-		shape = []int{1, c, int(f.Image.Height), int(f.Image.Width)}
-		flexible = f.Image.Flexible()
-	case f.Array != nil:
-		for _, n := range f.Array.Shape {
-			shape = append(shape, int(n))
-		}
-		flexible = f.Array.Flexible()
-		if f.Array.DType == tensor.Int32 {
-			dtype = tensor.Int32
-		}
-	case f.Kind == mlmodel.Double || f.Kind == mlmodel.Int64:
-		shape = []int{1}
-	default:
-		return in, fmt.Errorf("is of type %s", f.Type())
-	}
-	if given, ok := o.Shapes[in.Name]; ok {
-		if len(given.Ranges) > 0 || len(given.Enumerated) > 0 {
-			return in, errors.New("a neural network is converted for one shape: give one")
+	declared := mlmodel.ShapesOf(d)
+	shape := declared.Default
+	if given, ok := o.Shapes[d.GetName()]; ok {
+		if given.Flexible() {
+			return coreml.Input{}, errors.New("a neural network is converted for one shape: give one")
 		}
 		shape = given.Default
-	} else if flexible {
-		s.notes = append(s.notes, fmt.Sprintf("input %q had flexible shapes and has %s now", in.Name, tensor.FormatShape(shape)))
+	} else if declared.Flexible() {
+		s.notes = append(s.notes, fmt.Sprintf("input %q had flexible shapes and has %s now", d.GetName(), tensor.FormatShape(shape)))
 	}
-	if _, err := tensor.CheckShape(shape); err != nil {
-		return in, err
-	}
-	in.Type = mil.TensorType(dtype, shape...)
-	return in, nil
+	return coreml.InputOf(d, shape)
 }

@@ -2,6 +2,7 @@ package convert
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/smelt-ml/smelt/fault"
 	"github.com/smelt-ml/smelt/internal/backend/mlprogram"
+	"github.com/smelt-ml/smelt/internal/edit"
 	"github.com/smelt-ml/smelt/mil"
 	"github.com/smelt-ml/smelt/mil/op"
 	"github.com/smelt-ml/smelt/mlmodel"
@@ -16,8 +18,8 @@ import (
 )
 
 // writeMLProgram makes an ML Program.
-func writeMLProgram(_ context.Context, s *source, out string, o Options, r *Report) (*result, error) {
-	m, err := programOf(s, o, r, false)
+func writeMLProgram(ctx context.Context, s *source, out string, o Options, r *Report) (*result, error) {
+	m, err := programOf(ctx, s, o, r, false)
 	if err != nil {
 		return nil, err
 	}
@@ -25,7 +27,7 @@ func writeMLProgram(_ context.Context, s *source, out string, o Options, r *Repo
 }
 
 // programOf makes the document; hold keeps its weights in memory.
-func programOf(s *source, o Options, r *Report, hold bool) (*mlmodel.Model, error) {
+func programOf(ctx context.Context, s *source, o Options, r *Report, hold bool) (*mlmodel.Model, error) {
 	float := o.Float
 	if float == tensor.Invalid {
 		float = s.float
@@ -37,7 +39,7 @@ func programOf(s *source, o Options, r *Report, hold bool) (*mlmodel.Model, erro
 	keep, check := keeper(o.Keep)
 	m, err := mlprogram.Write(s.program, mlprogram.Options{
 		Target: o.Target, Least: s.least, Float: float, Keep: keep,
-		ImageInputs: o.ImageInputs, ImageOutputs: o.ImageOutputs, Shapes: o.Shapes, Hold: hold,
+		Shapes: o.Shapes, Hold: hold,
 	})
 	if err == nil {
 		err = check()
@@ -46,6 +48,9 @@ func programOf(s *source, o Options, r *Report, hold bool) (*mlmodel.Model, erro
 		return nil, err
 	}
 	m.SetMetadata(merged(s.meta, o.Metadata))
+	if s.labeled, err = dress(ctx, m, o); err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
 	summary := m.Summary()
 	r.Ops = summary.Layers
 	r.SpecVersion = m.Spec().GetSpecificationVersion()
@@ -55,6 +60,23 @@ func programOf(s *source, o Options, r *Report, hold bool) (*mlmodel.Model, erro
 	r.System = mlmodel.SystemOf(r.SpecVersion)
 	s.program.Funcs = nil // its weights are in the model
 	return m, nil
+}
+
+// dress makes pictures of arrays, and a classifier of a document. It returns the
+// output that became probabilities.
+func dress(ctx context.Context, m *mlmodel.Model, o Options) (labeled string, err error) {
+	r, err := edit.Apply(ctx, m, edit.Options{ImageInputs: o.ImageInputs, ImageOutputs: o.ImageOutputs, Labels: o.Labels})
+	if err != nil {
+		return "", err
+	}
+	for _, c := range r.Changes {
+		if c.Kind == "feature" && c.After == "" {
+			labeled = c.Feature
+		}
+	}
+	// What a classifier gives that there was not before may have a name, too.
+	_, err = edit.Apply(ctx, m, edit.Options{Rename: o.Rename})
+	return labeled, err
 }
 
 // wide notes the operators that compute in float16 only on later systems.

@@ -102,10 +102,10 @@ func (s *convertedSession) Predict(ctx context.Context, inputs map[string]confor
 func (s *convertedSession) convert(ctx context.Context, inputs map[string]conformance.Value) error {
 	o := s.options
 	if s.doc.Kind() != "mlProgram" {
-		o.Shapes = map[string]mlprogram.Shapes{}
+		o.Shapes = map[string]mlmodel.Shapes{}
 		for name, v := range inputs {
 			if a, ok := v.(conformance.Array); ok && a.Rank() > 0 {
-				o.Shapes[name] = mlprogram.Shapes{Default: a.Shape()}
+				o.Shapes[name] = mlmodel.Shapes{Default: a.Shape()}
 			}
 		}
 	}

@@ -31,7 +31,7 @@ func openONNX(path string, o Options) (*source, error) {
 	}
 	wanted := onnx.Options{Shapes: map[string][]int{}}
 	for name, s := range o.Shapes {
-		wanted.Shapes[name] = openShape(s)
+		wanted.Shapes[name] = s.Open()
 	}
 	p, err := m.Program(wanted)
 	if err := errors.Join(err, m.Close()); err != nil {
@@ -116,22 +116,4 @@ func unread(err error) []mlprogram.Problem {
 		out = append(out, p)
 	}
 	return out
-}
-
-// openShape is a shape with -1 where several sizes are allowed.
-func openShape(s mlprogram.Shapes) []int {
-	shape := append([]int(nil), s.Default...)
-	for i, r := range s.Ranges {
-		if r.Min != r.Max {
-			shape[i] = -1
-		}
-	}
-	for _, e := range s.Enumerated {
-		for i, n := range e {
-			if n != s.Default[i] {
-				shape[i] = -1
-			}
-		}
-	}
-	return shape
 }

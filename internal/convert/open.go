@@ -43,9 +43,9 @@ func Open(ctx context.Context, path string) (*mlmodel.Model, *Report, error) {
 	var m *mlmodel.Model
 	held := target{
 		name: MLProgram, title: "ML Program", identifier: mlprogram.Identifier, core: true,
-		write: func(_ context.Context, s *source, _ string, o Options, r *Report) (*result, error) {
+		write: func(ctx context.Context, s *source, _ string, o Options, r *Report) (*result, error) {
 			var err error
-			m, err = programOf(s, o, r, true)
+			m, err = programOf(ctx, s, o, r, true)
 			return nil, err
 		},
 	}

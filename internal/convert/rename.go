@@ -9,12 +9,10 @@ import (
 
 	"github.com/smelt-ml/smelt/fault"
 	"github.com/smelt-ml/smelt/internal/backend/mlprogram"
+	"github.com/smelt-ml/smelt/internal/edit"
 	"github.com/smelt-ml/smelt/mil"
 	"github.com/smelt-ml/smelt/mlmodel/spec"
 )
-
-// Color is a picture's order of colours.
-type Color = spec.ImageFeatureType_ColorSpace
 
 // renamer gives features new names: the user's, or names that the
 // format accepts.
@@ -89,7 +87,8 @@ func rename(p *mlprogram.Program, o *Options, valid func(string) string) (source
 		}
 	}
 	for _, old := range slices.Sorted(maps.Keys(o.Rename)) {
-		if !r.used[old] && r.err == nil {
+		later := o.Labels != nil && (old == edit.LabelName || old == edit.ProbabilitiesName) // see dress
+		if !r.used[old] && !later && r.err == nil {
 			r.err = fault.New(fault.BadValue, "", "rename %s: there is no such input or output", old)
 		}
 	}
@@ -97,6 +96,10 @@ func rename(p *mlprogram.Program, o *Options, valid func(string) string) (source
 		if !slices.ContainsFunc(p.Funcs[0].Inputs, func(v *mil.Value) bool { return v.Name == to[name] }) && r.err == nil {
 			r.err = fault.New(fault.BadValue, fmt.Sprintf("input %q", name), "the model has no such input to give a shape to")
 		}
+	}
+	for old := range r.used {
+		o.Rename = maps.Clone(o.Rename)
+		delete(o.Rename, old)
 	}
 	o.ImageInputs, o.ImageOutputs, o.Shapes = renamed(o.ImageInputs, to), renamed(o.ImageOutputs, to), renamed(o.Shapes, to)
 	p.Description = describedAs(p.Description, to)

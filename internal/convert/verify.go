@@ -6,7 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 
-	"github.com/smelt-ml/smelt/internal/backend/mlprogram"
+	"github.com/smelt-ml/smelt/internal/edit"
 	"github.com/smelt-ml/smelt/internal/media"
 	"github.com/smelt-ml/smelt/internal/predict"
 	"github.com/smelt-ml/smelt/mlmodel"
@@ -73,8 +73,8 @@ func verify(ctx context.Context, s *source, result *result, names map[string]str
 		c.Samples++
 		for name, h := range have {
 			w, ok := want[sourceName(names, name)]
-			if c := s.program.Classifier; s.labeled != "" && c != nil && name == c.ProbabilitiesName {
-				w, ok = byLabel(want[s.labeled], c.Strings)
+			if s.labeled != "" && name == result.face.PredictedProbabilities {
+				w, ok = byLabel(want[sourceName(names, s.labeled)], o.Labels)
 			}
 			if !ok {
 				continue // a label that the source did not have
@@ -146,7 +146,7 @@ func sourceName(names map[string]string, name string) string {
 }
 
 // scaled is what the program sees of a picture that the model takes now.
-func scaled(v any, image mlprogram.Image) (any, error) {
+func scaled(v any, image edit.Image) (any, error) {
 	m, ok := v.(*media.Image)
 	if !ok {
 		return v, nil // arrays are taken as they are
@@ -177,47 +177,16 @@ func scaled(v any, image mlprogram.Image) (any, error) {
 	return tensor.Floats([]int{1, c, m.H, m.W}, data), nil
 }
 
-// generated makes inputs by chance: pictures of noise, floats within ±1,
-// integers 0 and 1, which most tables of numbers have.
+// generated makes inputs by chance.
 func generated(face mlmodel.Interface, seed uint64) ([]map[string]any, error) {
 	r := rand.New(rand.NewPCG(seed, 0))
 	in := predict.Features{}
 	for _, f := range face.Inputs {
-		switch {
-		case f.Image != nil:
-			c := 3
-			if f.Image.ColorSpace == "GRAYSCALE" || f.Image.ColorSpace == "GRAYSCALE_FLOAT16" {
-				c = 1
-			}
-			if _, err := tensor.CheckShape([]int{c, int(f.Image.Height), int(f.Image.Width)}); err != nil {
-				return nil, err
-			}
-			p := media.New(int(f.Image.Width), int(f.Image.Height), c)
-			for i := range p.Pix {
-				p.Pix[i] = uint8(r.UintN(256))
-			}
-			in[f.Name] = p
-		case f.Array != nil:
-			var shape []int
-			for _, n := range f.Array.Shape {
-				shape = append(shape, int(n))
-			}
-			n, err := tensor.CheckShape(shape)
-			if err != nil {
-				return nil, err
-			}
-			data := make([]float32, n)
-			for i := range data {
-				if f.Array.DType.IsInt() {
-					data[i] = float32(r.IntN(2))
-				} else {
-					data[i] = 2*r.Float32() - 1
-				}
-			}
-			in[f.Name] = tensor.Floats(shape, data)
-		default:
-			return nil, fmt.Errorf("input %q: is of type %s", f.Name, f.Type())
+		v, err := predict.Example(f, f.Shapes().Default, r)
+		if err != nil {
+			return nil, err
 		}
+		in[f.Name] = v
 	}
 	return []map[string]any{in}, nil
 }

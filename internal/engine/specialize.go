@@ -34,6 +34,39 @@ func Specialize(f *mil.Func, inputs []mil.Type, o Options) (*mil.Func, error) {
 	return g, s.block(g.Body)
 }
 
+// Expand returns a copy of f in which the values that depend on constants only,
+// compressed weights above all, are known. Every node stays.
+func Expand(f *mil.Func) (*mil.Func, error) {
+	g := f.Clone()
+	for _, v := range g.Inputs {
+		if v.Type.Kind == mil.Tensor {
+			v.Type = mil.Type{DType: v.Type.DType, AnyRank: true}
+		}
+	}
+	s := &specializer{opset: f.Opset, keep: true}
+	err := s.block(g.Body)
+	for i, v := range g.Inputs {
+		v.Type = f.Inputs[i].Type
+	}
+	return g, err
+}
+
+// InferTypes returns a copy of an expanded function with the types that its
+// values have for the given inputs, whose dimensions may be unknown. Every node
+// stays, and nothing large is computed. What cannot be told of a node's results
+// is unknown; an error names the node that does not work on such inputs.
+func InferTypes(f *mil.Func, inputs []mil.Type) (*mil.Func, error) {
+	if len(inputs) != len(f.Inputs) {
+		return nil, fmt.Errorf("the program has %d inputs, not %d", len(f.Inputs), len(inputs))
+	}
+	g := f.Clone()
+	for i, v := range g.Inputs {
+		v.Type = inputs[i]
+	}
+	s := &specializer{opset: f.Opset, opts: Options{MaxBytes: 4 * maxSizes}, keep: true, endless: true}
+	return g, s.block(g.Body)
+}
+
 // accepts tells whether a declared input type allows a given one.
 func accepts(want, have mil.Type) bool {
 	if want.Kind != have.Kind || want.Kind != mil.Tensor {
@@ -48,8 +81,11 @@ func accepts(want, have mil.Type) bool {
 type specializer struct {
 	opset mil.Opset
 	opts  Options
-	nodes int // seen so far
-	folds int // bytes computed ahead of time
+	nodes int  // seen so far
+	folds int  // bytes computed ahead of time
+	keep  bool // every node
+	// endless values may be of any size: nothing is going to run.
+	endless bool
 }
 
 // Bounds of what a file can ask for before its program runs, that is, before
@@ -57,6 +93,7 @@ type specializer struct {
 const (
 	maxNodes    = 1 << 18
 	maxProducts = 1 << 30 // of a node computed ahead of time
+	maxSizes    = 1 << 12 // elements that InferTypes computes, all in all
 )
 
 func (s *specializer) block(b *mil.Block) error {
@@ -65,7 +102,8 @@ func (s *specializer) block(b *mil.Block) error {
 		if err := s.node(n); err != nil {
 			return wrap(n, err)
 		}
-		if !slices.ContainsFunc(n.Outputs, func(v *mil.Value) bool { return v.Const == nil }) && len(n.Outputs) > 0 {
+		folded := !slices.ContainsFunc(n.Outputs, func(v *mil.Value) bool { return v.Const == nil }) && len(n.Outputs) > 0
+		if folded && !s.keep {
 			continue
 		}
 		kept = append(kept, n)
@@ -86,6 +124,9 @@ func (s *specializer) node(n *mil.Node) error {
 	}
 	if len(n.Blocks) > 0 {
 		return errors.New("has blocks")
+	}
+	if len(n.Outputs) > 0 && !slices.ContainsFunc(n.Outputs, func(v *mil.Value) bool { return v.Const == nil }) {
+		return nil // expanded before
 	}
 	o, err := op.For(n.Op, s.opset)
 	if err != nil {
@@ -113,6 +154,10 @@ func (s *specializer) node(n *mil.Node) error {
 				return err
 			}
 		}
+	} else if s.keep {
+		for _, v := range n.Outputs {
+			v.Type = loose(v.Type)
+		}
 	}
 	if !o.HasEval || o.Random || !static || !foldable(n) || products(n) > maxProducts {
 		return nil
@@ -135,6 +180,14 @@ func (s *specializer) node(n *mil.Node) error {
 	return nil
 }
 
+// loose is a type of which only the rank is known.
+func loose(t mil.Type) mil.Type {
+	if t.Kind == mil.Tensor {
+		t.Shape = slices.Repeat([]int{mil.Unknown}, len(t.Shape))
+	}
+	return t
+}
+
 // foldable tells whether a node's result is known: that of shape and fill_like
 // from the type of their tensor alone.
 func foldable(n *mil.Node) bool {
@@ -149,7 +202,7 @@ func foldable(n *mil.Node) bool {
 
 // limit refuses a value too large for the memory that a prediction may use.
 func (s *specializer) limit(t mil.Type) error {
-	if !t.IsStatic() {
+	if !t.IsStatic() || s.endless {
 		return nil
 	}
 	n, err := tensor.CheckShape(t.Shape)

@@ -13,14 +13,6 @@ import (
 	"github.com/smelt-ml/smelt/tensor"
 )
 
-// Shapes are those that an input with unknown dimensions may have: one of
-// Enumerated, or all within Ranges. Default is one of them.
-type Shapes struct {
-	Default    []int
-	Ranges     []mlmodel.Range
-	Enumerated [][]int
-}
-
 // describe writes what the model takes and gives. The source's description
 // says it better wherever it is still true.
 func describe(p *Program, o Options) (*spec.ModelDescription, error) {
@@ -83,10 +75,7 @@ func (w describer) features(in, state, out features) (inputs, states, outputs fe
 			continue
 		}
 		d := known(in, v.Name)
-		if image, ok := w.options.ImageInputs[v.Name]; ok {
-			d.SetType(pictureType(image.Color))
-		}
-		var shapes *Shapes
+		var shapes *mlmodel.Shapes
 		if s, ok := w.options.Shapes[v.Name]; ok {
 			shapes = &s
 		}
@@ -121,9 +110,6 @@ func (w describer) outputs(out features) (features, error) {
 			continue
 		}
 		d := known(out, v.Name)
-		if color, ok := w.options.ImageOutputs[v.Name]; ok {
-			d.SetType(pictureType(color))
-		}
 		stated := d.GetType().GetMultiArrayType()
 		said := len(stated.GetShape()) > 0 || stated.WhichShapeFlexibility() != spec.ArrayFeatureType_ShapeFlexibility_not_set_case
 		if err := feature(d, v.Type, nil); err != nil {
@@ -137,7 +123,7 @@ func (w describer) outputs(out features) (features, error) {
 			image.WhichSizeFlexibility() == spec.ImageFeatureType_SizeFlexibility_not_set_case {
 			image.SetWidth(1)
 			image.SetHeight(1)
-			image.SetImageSizeRange(spec.ImageFeatureType_ImageSizeRange_builder{WidthRange: sizes(1, -1), HeightRange: sizes(1, -1)}.Build())
+			image.SetImageSizeRange(spec.ImageFeatureType_ImageSizeRange_builder{WidthRange: size(1, -1), HeightRange: size(1, -1)}.Build())
 		}
 		made = append(made, d)
 	}
@@ -166,39 +152,20 @@ func known(ds features, name string) *spec.FeatureDescription {
 	return spec.FeatureDescription_builder{Name: name}.Build()
 }
 
-func pictureType(color spec.ImageFeatureType_ColorSpace) *spec.FeatureType {
-	return spec.FeatureType_builder{ImageType: spec.ImageFeatureType_builder{ColorSpace: color}.Build()}.Build()
-}
-
-func sizes(least, most int64) *spec.SizeRange {
+func size(least, most int64) *spec.SizeRange {
 	return spec.SizeRange_builder{LowerBound: uint64(least), UpperBound: most}.Build()
 }
 
 // feature makes a description true for a value of type t.
-func feature(d *spec.FeatureDescription, t mil.Type, s *Shapes) error {
-	image := d.GetType().GetImageType()
-	if image == nil {
+func feature(d *spec.FeatureDescription, t mil.Type, s *mlmodel.Shapes) error {
+	if d.GetType().GetImageType() == nil {
 		return array(d, t, s)
 	}
-	n := len(t.Shape)
-	switch {
+	switch n := len(t.Shape); {
 	case n >= 2 && t.Shape[n-1] >= 0 && t.Shape[n-2] >= 0:
-		image.SetWidth(int64(t.Shape[n-1]))
-		image.SetHeight(int64(t.Shape[n-2]))
-		image.ClearSizeFlexibility()
-	case s != nil && len(s.Enumerated) > 0:
-		all := new(spec.ImageFeatureType_EnumeratedImageSizes)
-		for _, e := range s.Enumerated {
-			all.SetSizes(append(all.GetSizes(), spec.ImageFeatureType_ImageSize_builder{Width: uint64(e[len(e)-1]), Height: uint64(e[len(e)-2])}.Build()))
-		}
-		image.SetEnumeratedSizes(all)
-	case s != nil && len(s.Ranges) > 1:
-		h, w := s.Ranges[len(s.Ranges)-2], s.Ranges[len(s.Ranges)-1]
-		image.SetImageSizeRange(spec.ImageFeatureType_ImageSizeRange_builder{WidthRange: sizes(w.Min, w.Max), HeightRange: sizes(h.Min, h.Max)}.Build())
-	}
-	if s != nil && !t.IsStatic() {
-		image.SetWidth(int64(s.Default[len(s.Default)-1]))
-		image.SetHeight(int64(s.Default[len(s.Default)-2]))
+		mlmodel.SetShapes(d, mlmodel.Shapes{Default: t.Shape})
+	case s != nil:
+		mlmodel.SetShapes(d, *s)
 	}
 	return nil
 }
@@ -212,7 +179,7 @@ var arrayTypes = map[tensor.DType]spec.ArrayFeatureType_ArrayDataType{
 }
 
 // array describes a multi-array.
-func array(d *spec.FeatureDescription, t mil.Type, s *Shapes) error {
+func array(d *spec.FeatureDescription, t mil.Type, s *mlmodel.Shapes) error {
 	dtype, ok := arrayTypes[t.DType]
 	if t.Kind != mil.Tensor || !ok {
 		return fmt.Errorf("an ML Program takes and gives fp16, fp32, int32 and int8 arrays, this is %s", t)
@@ -227,47 +194,23 @@ func array(d *spec.FeatureDescription, t mil.Type, s *Shapes) error {
 	case t.AnyRank:
 		a.SetShape(nil)
 		a.ClearShapeFlexibility()
+	case t.IsStatic() && len(t.Shape) == 0:
+		mlmodel.SetShapes(d, mlmodel.Shapes{Default: []int{1}})
 	case t.IsStatic():
-		a.SetShape(wide(t.Shape))
-		if len(t.Shape) == 0 {
-			a.SetShape([]int64{1})
-		}
-		a.ClearShapeFlexibility()
-	case s != nil && len(s.Enumerated) > 0:
-		all := new(spec.ArrayFeatureType_EnumeratedShapes)
-		for _, e := range s.Enumerated {
-			all.SetShapes(append(all.GetShapes(), spec.ArrayFeatureType_Shape_builder{Shape: wide(e)}.Build()))
-		}
-		a.SetShape(wide(s.Default))
-		a.SetEnumeratedShapes(all)
+		mlmodel.SetShapes(d, mlmodel.Shapes{Default: t.Shape})
 	case s != nil:
-		ranges := new(spec.ArrayFeatureType_ShapeRange)
-		for _, r := range s.Ranges {
-			ranges.SetSizeRanges(append(ranges.GetSizeRanges(), sizes(r.Min, r.Max)))
-		}
-		a.SetShape(wide(s.Default))
-		a.SetShapeRange(ranges)
+		mlmodel.SetShapes(d, *s)
 	case a.WhichShapeFlexibility() == spec.ArrayFeatureType_ShapeFlexibility_not_set_case && len(a.GetShape()) == 0:
 		// Any size will do, but ML Programs want a bound.
-		ranges := new(spec.ArrayFeatureType_ShapeRange)
-		shape := wide(t.Shape)
-		for i, n := range t.Shape {
-			r := sizes(int64(n), int64(n))
+		open := mlmodel.Shapes{}
+		for _, n := range t.Shape {
+			r := mlmodel.Range{Min: int64(n), Max: int64(n)}
 			if n < 0 {
-				shape[i], r = 1, sizes(1, MaxOpen)
+				r, n = mlmodel.Range{Min: 1, Max: MaxOpen}, 1
 			}
-			ranges.SetSizeRanges(append(ranges.GetSizeRanges(), r))
+			open.Default, open.Ranges = append(open.Default, n), append(open.Ranges, r)
 		}
-		a.SetShape(shape)
-		a.SetShapeRange(ranges)
+		mlmodel.SetShapes(d, open)
 	}
 	return nil
-}
-
-func wide(shape []int) []int64 {
-	out := make([]int64, len(shape))
-	for i, d := range shape {
-		out[i] = int64(d)
-	}
-	return out
 }

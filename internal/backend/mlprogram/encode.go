@@ -174,11 +174,7 @@ func (w *blockWriter) constant(v *mil.Value, base string) (string, error) {
 		name = w.names.fresh(base)
 	}
 	w.consts[v] = name
-	w.operations = append(w.operations, spec.Operation_builder{
-		Type:       "const",
-		Attributes: map[string]*spec.Value{"name": str(w.names.op(name)), "val": val},
-		Outputs:    []*spec.NamedValueType{spec.NamedValueType_builder{Name: name, Type: typeOf(v.Type)}.Build()},
-	}.Build())
+	w.operations = append(w.operations, constOperation(w.names.op(name), name, v.Type, val))
 	return name, nil
 }
 
@@ -193,28 +189,8 @@ func (e *encoder) value(t *tensor.Tensor) (*spec.Value, error) {
 // classify appends the operation that makes labels of probabilities. Its
 // results come first among the outputs.
 func (e *encoder) classify(b *spec.Block, probs *mil.Value, c *Classifier) {
-	classes, key := tensor.New(tensor.String, []int{len(c.Strings)}, c.Strings), mil.TensorType(tensor.String)
-	if c.Strings == nil {
-		classes, key = tensor.New(tensor.Int64, []int{len(c.Ints)}, c.Ints), mil.TensorType(tensor.Int64)
-	}
-	prob := mil.TensorType(tensor.Float64)
-	dict := mil.Type{Kind: mil.Dict, Key: &key, Elem: &prob}
-	labels, given := new(spec.Argument_Binding), new(spec.Argument_Binding)
-	labels.SetValue(list(classes))
 	name := b.GetOutputs()[c.Probabilities]
-	given.SetName(name)
-	b.SetOperations(append(b.GetOperations(), spec.Operation_builder{
-		Type:       "classify",
-		Attributes: map[string]*spec.Value{"name": str(e.names.op("classify_0"))},
-		Inputs: map[string]*spec.Argument{
-			"classes":       spec.Argument_builder{Arguments: []*spec.Argument_Binding{labels}}.Build(),
-			"probabilities": spec.Argument_builder{Arguments: []*spec.Argument_Binding{given}}.Build(),
-		},
-		Outputs: []*spec.NamedValueType{
-			spec.NamedValueType_builder{Name: c.LabelName, Type: typeOf(key)}.Build(),
-			spec.NamedValueType_builder{Name: c.ProbabilitiesName, Type: typeOf(dict)}.Build(),
-		},
-	}.Build()))
+	b.SetOperations(append(b.GetOperations(), ClassifyOperation(e.names.op("classify_0"), name, c)))
 	b.SetOutputs(append([]string{c.LabelName, c.ProbabilitiesName}, slices.Delete(slices.Clone(b.GetOutputs()), c.Probabilities, c.Probabilities+1)...))
 }
 

@@ -49,21 +49,11 @@ type Options struct {
 	Float tensor.DType
 	Keep  func(op, name string) bool
 
-	ImageInputs  map[string]Image
-	ImageOutputs map[string]spec.ImageFeatureType_ColorSpace
-	Shapes       map[string]Shapes // of inputs with unknown dimensions
+	Shapes map[string]mlmodel.Shapes // of inputs with unknown dimensions
 
 	// Hold keeps the weights in memory instead of a temporary file: for a model
 	// that is run rather than saved.
 	Hold bool
-}
-
-// Image makes a picture of an array input [1, C, H, W]: the program sees
-// pixel·Scale + Bias[channel], for pixels from 0 to 255.
-type Image struct {
-	Color spec.ImageFeatureType_ColorSpace
-	Scale float32   // 0 is 1
-	Bias  []float32 // one for all channels or one for each; nil is 0
 }
 
 // Write makes a model of a program. What keeps it from being written is an
@@ -78,12 +68,7 @@ func Write(p *Program, o Options) (*mlmodel.Model, error) {
 		}
 	}
 	kept := map[*mil.Node]bool{}
-	for i, f := range p.Funcs {
-		if i == 0 {
-			if err := images(f, o, kept); err != nil {
-				return nil, err
-			}
-		}
+	for _, f := range p.Funcs {
 		separate(f)
 	}
 	model := new(spec.Model)

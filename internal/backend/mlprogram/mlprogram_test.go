@@ -11,7 +11,6 @@ import (
 	"github.com/smelt-ml/smelt/mil"
 	"github.com/smelt-ml/smelt/mil/op"
 	"github.com/smelt-ml/smelt/mlmodel"
-	"github.com/smelt-ml/smelt/mlmodel/spec"
 	"github.com/smelt-ml/smelt/tensor"
 )
 
@@ -169,45 +168,6 @@ func TestClassifier(t *testing.T) {
 	}
 }
 
-// Pictures are scaled before everything else, in float32.
-func TestImages(t *testing.T) {
-	build := func() *mil.Func {
-		b := mil.NewBuilder(mil.IOS15)
-		x := floats("x", 1, 3, 4, 6)
-		y := op.Relu.Add(b, op.Unary{X: x})
-		y.Name = "y"
-		return function(t, b, []*mil.Value{x}, []*mil.Value{y})
-	}
-	o := mlprogram.Options{
-		Float:        tensor.Float16,
-		ImageInputs:  map[string]mlprogram.Image{"x": {Color: spec.ImageFeatureType_BGR, Scale: 0.5, Bias: []float32{-1, -2, -3}}},
-		ImageOutputs: map[string]spec.ImageFeatureType_ColorSpace{"y": spec.ImageFeatureType_RGB},
-	}
-	doc, f := write(t, build(), o)
-	d := mlmodel.Describe(doc.Spec().GetDescription())[0]
-	if d.Inputs[0].Type() != "image BGR 6×4" || d.Outputs[0].Type() != "image RGB 6×4" {
-		t.Errorf("described as %s → %s", d.Inputs[0].Type(), d.Outputs[0].Type())
-	}
-	var ops []string
-	for _, n := range f.Body.Nodes {
-		ops = append(ops, n.Op+" "+n.Outputs[0].Type.DType.String())
-	}
-	if want := []string{"mul fp32", "add fp32", "cast fp16", "relu fp16", "cast fp32"}; !slices.Equal(ops, want) {
-		t.Errorf("operations %q, want %q", ops, want)
-	}
-	for name, image := range map[string]mlprogram.Image{
-		"z": {}, "x": {Bias: []float32{1, 2}, Color: spec.ImageFeatureType_RGB},
-	} {
-		if _, err := mlprogram.Write(&mlprogram.Program{Funcs: []*mil.Func{build()}}, mlprogram.Options{ImageInputs: map[string]mlprogram.Image{name: image}}); err == nil || !strings.Contains(err.Error(), name) {
-			t.Errorf("%s: error %v", name, err)
-		}
-	}
-	gray := map[string]spec.ImageFeatureType_ColorSpace{"y": spec.ImageFeatureType_GRAYSCALE}
-	if _, err := mlprogram.Write(&mlprogram.Program{Funcs: []*mil.Func{build()}}, mlprogram.Options{ImageOutputs: gray}); err == nil {
-		t.Error("three channels are a grey picture")
-	}
-}
-
 // Control flow keeps the types that it hands on, lists and all.
 func TestControlFlow(t *testing.T) {
 	b := mil.NewBuilder(mil.IOS15)
@@ -308,12 +268,12 @@ func TestShapes(t *testing.T) {
 		return function(t, b, []*mil.Value{x}, []*mil.Value{y})
 	}
 	for _, c := range []struct {
-		shapes map[string]mlprogram.Shapes
+		shapes map[string]mlmodel.Shapes
 		want   string
 	}{
 		{nil, "multiArray fp32 1×(1..2048)"},
-		{map[string]mlprogram.Shapes{"x": {Default: []int{1, 8}, Ranges: []mlmodel.Range{{Min: 1, Max: 1}, {Min: 2, Max: 16}}}}, "multiArray fp32 1×(2..16)"},
-		{map[string]mlprogram.Shapes{"x": {Default: []int{1, 8}, Enumerated: [][]int{{1, 8}, {1, 16}}}}, "multiArray fp32 1×8 | 1×16"},
+		{map[string]mlmodel.Shapes{"x": {Default: []int{1, 8}, Ranges: []mlmodel.Range{{Min: 1, Max: 1}, {Min: 2, Max: 16}}}}, "multiArray fp32 1×(2..16)"},
+		{map[string]mlmodel.Shapes{"x": {Default: []int{1, 8}, Enumerated: [][]int{{1, 8}, {1, 16}}}}, "multiArray fp32 1×8 | 1×16"},
 	} {
 		doc, f := write(t, build(), mlprogram.Options{Shapes: c.shapes})
 		d := mlmodel.Describe(doc.Spec().GetDescription())[0]

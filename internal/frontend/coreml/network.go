@@ -23,6 +23,34 @@ type Input struct {
 	BGR   bool // the picture's channels are blue, green, red
 }
 
+// InputOf is the input that a description tells of, at a shape that it may have:
+// that of a picture is [channels, height, width].
+func InputOf(d *spec.FeatureDescription, shape []int) (Input, error) {
+	in := Input{Name: d.GetName()}
+	f := mlmodel.DescribeFeature(d)
+	dtype := tensor.Float32
+	switch {
+	case f.Image != nil:
+		in.Image, in.BGR = true, f.Image.ColorSpace == "BGR"
+		if len(shape) == 3 {
+			shape = append([]int{1}, shape...)
+		}
+	case f.Array != nil:
+		if f.Array.DType == tensor.Int32 {
+			dtype = tensor.Int32
+		}
+	case f.Kind == mlmodel.Double || f.Kind == mlmodel.Int64:
+		shape = []int{1}
+	default:
+		return in, fmt.Errorf("is of type %s", f.Type())
+	}
+	if _, err := tensor.CheckShape(shape); err != nil {
+		return in, err
+	}
+	in.Type = mil.TensorType(dtype, shape...)
+	return in, nil
+}
+
 // Weights reads the payload of a weight message.
 type Weights func(*spec.WeightParams) (mlmodel.Weights, error)
 

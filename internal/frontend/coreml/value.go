@@ -233,3 +233,6 @@ func scalars(vs []*spec.Value) (*tensor.Tensor, error) {
 	}
 	return immediate(t, all)
 }
+
+// TypeOf reads a value's type.
+func TypeOf(t *spec.ValueType) (mil.Type, error) { return readType(t, 0) }
