@@ -8,6 +8,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/smelt-ml/smelt/mlmodel/spec"
 )
 
 // patch is how one changed message comes out of its original: the fields as
@@ -334,7 +336,15 @@ func canonicals(l protoreflect.List) ([]string, error) {
 	return out, nil
 }
 
+// nameOf is what a message goes by: its name, or that of an operation's first
+// output.
 func nameOf(m protoreflect.Message) string {
+	if o, ok := m.Interface().(*spec.Operation); ok {
+		if outs := o.GetOutputs(); len(outs) > 0 {
+			return outs[0].GetName()
+		}
+		return ""
+	}
 	fd := m.Descriptor().Fields().ByName("name")
 	if fd == nil || fd.Kind() != protoreflect.StringKind || fd.IsList() {
 		return ""

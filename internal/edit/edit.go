@@ -97,6 +97,7 @@ type Change struct {
 // editor is one call of Apply.
 type editor struct {
 	doc     *mlmodel.Model
+	checks  bool // what cannot work is an error
 	scaling []Change
 }
 
@@ -106,7 +107,7 @@ func Apply(ctx context.Context, doc *mlmodel.Model, o Options) (*Report, error) 
 	s := doc.Spec()
 	before := proto.CloneOf(s)
 	need := versions(doc)
-	e := &editor{doc: doc}
+	e := &editor{doc: doc, checks: o.Verify != nil}
 	r := &Report{Checks: []Check{}}
 	err := e.apply(&o)
 	if err == nil {

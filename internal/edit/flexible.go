@@ -262,18 +262,10 @@ func (e *editor) stretch(p part, given map[string]mlmodel.Shapes, said map[strin
 			v.SetType(mlprogram.TypeOf(t))
 		}
 	}
-	probe, err := e.prober(p)
+	all := points(p.face.GetInput())
+	types, err := e.typesAt(p, all, slices.Sorted(maps.Keys(given)))
 	if err != nil {
 		return nil, err
-	}
-	all := points(p.face.GetInput())
-	types := make([]map[string]mil.Type, len(all))
-	for i, at := range all {
-		if types[i], err = probe(at.at); err != nil {
-			names := slices.Sorted(maps.Keys(given))
-			hint := suggest(probe, p.face.GetInput(), names)
-			return nil, fault.New(fault.BadShape, "", "with input %s (%s): %w; %s", at.at.text(names), at.name, err, hint)
-		}
 	}
 	made := map[string]mlmodel.Shapes{}
 	for _, d := range p.face.GetOutput() {
@@ -283,26 +275,47 @@ func (e *editor) stretch(p part, given map[string]mlmodel.Shapes, said map[strin
 				of = append(of, t)
 			}
 		}
-		if len(of) < len(all) {
+		if d.GetType().GetImageType() == nil && d.GetType().GetMultiArrayType() == nil || types != nil && len(of) < len(all) {
 			continue // a label, or probabilities
 		}
-		s, known := outputShapes(all, of, p.face.GetInput())
+		s, known := mlmodel.Shapes{}, false
+		if types != nil {
+			s, known = outputShapes(all, of, p.face.GetInput())
+		}
 		if known {
 			made[d.GetName()] = s
 		}
 		if !said[d.GetName()] {
-			if !known {
-				s = mlmodel.Shapes{}
-			}
 			follow(d, s)
 		}
 	}
 	if p.function != nil {
-		if err := e.retypeValues(p); err != nil {
+		if err := e.retypeValues(p); err != nil && e.checks {
 			return nil, err
 		}
 	}
 	return made, nil
+}
+
+// typesAt tells the types of the outputs at all points, nil where nobody can tell
+// or nobody wants to know.
+func (e *editor) typesAt(p part, all []point, flexible []string) ([]map[string]mil.Type, error) {
+	probe, err := e.prober(p)
+	if err != nil {
+		return nil, err
+	}
+	types := make([]map[string]mil.Type, len(all))
+	for i, at := range all {
+		if types[i], err = probe(at.at); err == nil {
+			continue
+		}
+		if !e.checks || i == 0 && fault.KindOf(err) == fault.Unsupported {
+			return nil, nil //nolint:nilnil // no types are an answer
+		}
+		hint := suggest(probe, p.face.GetInput(), flexible)
+		return nil, fault.New(fault.BadShape, "", "with input %s (%s): %w; %s", at.at.text(flexible), at.name, err, hint)
+	}
+	return types, nil
 }
 
 // outputShapes are those of an output whose types at all points are given: as
@@ -315,7 +328,7 @@ func outputShapes(all []point, types []mil.Type, inputs []*spec.FeatureDescripti
 	rank := types[0].Rank()
 	for i, t := range types {
 		if !t.IsStatic() || t.Rank() != rank {
-			return s, false
+			return mlmodel.Shapes{}, false
 		}
 		switch {
 		case i == 0:
