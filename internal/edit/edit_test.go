@@ -28,6 +28,7 @@ const (
 	skip       = "testdata/skip.mlmodel"
 	exact      = "testdata/exact.mlmodel"
 	chain      = "testdata/chain.mlmodel"
+	loop       = "testdata/loop.mlpackage"
 	net        = "testdata/net.mlpackage"
 	classifier = "../../testdata/classifier.mlmodel"
 	style      = "../../testdata/style.mlmodel"
@@ -39,7 +40,7 @@ const (
 	trees      = "../../mlmodel/testdata/pipeline.mlmodel"
 )
 
-var all = []string{dense, skip, exact, chain, net, classifier, style, sums, functions, program, features, network, trees}
+var all = []string{dense, skip, exact, chain, net, loop, classifier, style, sums, functions, program, features, network, trees}
 
 func open(t *testing.T, path string) *mlmodel.Model {
 	t.Helper()
@@ -224,8 +225,6 @@ func copyOf(t *testing.T, path string) string {
 	return out
 }
 
-func ptr[T any](v T) *T { return &v }
-
 // What is set to what it was leaves every byte as it was.
 func TestIdentity(t *testing.T) {
 	for _, path := range all {
@@ -368,19 +367,28 @@ func TestRefused(t *testing.T) {
 		{trees, edit.Options{Flexible: map[string]mlmodel.Shapes{"a": {Default: []int{1}}}}, "has no shape"},
 		// The networks' own limits, with what would work.
 		{
-			dense, edit.Options{Verify: &edit.Verify{}, Flexible: map[string]mlmodel.Shapes{"x": {Enumerated: [][]int{{3, 8, 8}, {3, 16, 16}}}}},
+			dense,
+			edit.Options{Verify: &edit.Verify{}, Flexible: map[string]mlmodel.Shapes{"x": {Enumerated: [][]int{{3, 8, 8}, {3, 16, 16}}}}},
 			`with input "x" at 3×16×16 (enumerated): layer "linear"`,
 		},
 		{
-			dense, edit.Options{Verify: &edit.Verify{}, Flexible: map[string]mlmodel.Shapes{"x": {Enumerated: [][]int{{3, 8, 8}, {3, 16, 16}}}}},
+			dense,
+			edit.Options{Verify: &edit.Verify{}, Flexible: map[string]mlmodel.Shapes{"x": {Enumerated: [][]int{{3, 8, 8}, {3, 16, 16}}}}},
 			"it only works at dimension 1 8 and dimension 2 8",
 		},
 		{
-			skip, edit.Options{Verify: &edit.Verify{}, Flexible: map[string]mlmodel.Shapes{"x": sizes(mlmodel.Range{Min: 3, Max: 3}, mlmodel.Range{Min: 16, Max: 128}, mlmodel.Range{Min: 16, Max: 64})}},
+			skip,
+			edit.Options{Verify: &edit.Verify{}, Flexible: map[string]mlmodel.Shapes{"x": sizes(mlmodel.Range{Min: 3, Max: 3}, mlmodel.Range{Min: 16, Max: 128}, mlmodel.Range{Min: 16, Max: 64})}},
 			"what works: dimension 1 16..128, dimension 2 16..64 in multiples of 2, as enumerated sizes",
 		},
 		{
-			sums, edit.Options{Verify: &edit.Verify{}, Flexible: map[string]mlmodel.Shapes{"a": sizes(mlmodel.Range{Min: 1, Max: 1}, mlmodel.Range{Min: 32, Max: 64})}},
+			program,
+			edit.Options{Verify: &edit.Verify{}, Flexible: map[string]mlmodel.Shapes{"x": sizes(mlmodel.Range{Min: 1, Max: 1}, mlmodel.Range{Min: 3, Max: 3}, mlmodel.Range{Min: 8, Max: 20}, mlmodel.Range{Min: 8, Max: 30})}},
+			`while_loop "loop": add "inside"`,
+		},
+		{
+			sums,
+			edit.Options{Verify: &edit.Verify{}, Flexible: map[string]mlmodel.Shapes{"a": sizes(mlmodel.Range{Min: 1, Max: 1}, mlmodel.Range{Min: 32, Max: 64})}},
 			"linear",
 		},
 	} {

@@ -245,6 +245,7 @@ func (e *editor) stretch(p part, given map[string]mlmodel.Shapes, said map[strin
 	if networkOf(p.model) == nil && p.function == nil {
 		return nil, fault.New(fault.Unsupported, "", "a %s takes inputs of one shape only", kindOf(p.model))
 	}
+	before := points(p.face.GetInput())[0]
 	for name, s := range given {
 		d := find(p.face.GetInput(), name)
 		s = like(s, d)
@@ -263,14 +264,14 @@ func (e *editor) stretch(p part, given map[string]mlmodel.Shapes, said map[strin
 		}
 	}
 	all := points(p.face.GetInput())
-	types, err := e.typesAt(p, all, slices.Sorted(maps.Keys(given)))
+	types, err := e.typesAt(p, before, all, slices.Sorted(maps.Keys(given)))
 	if err != nil {
 		return nil, err
 	}
 	made := map[string]mlmodel.Shapes{}
 	for _, d := range p.face.GetOutput() {
 		var of []mil.Type
-		for i := range all {
+		for i := range types {
 			if t, ok := types[i][d.GetName()]; ok {
 				of = append(of, t)
 			}
@@ -297,25 +298,29 @@ func (e *editor) stretch(p part, given map[string]mlmodel.Shapes, said map[strin
 	return made, nil
 }
 
-// typesAt tells the types of the outputs at all points, nil where nobody can tell
-// or nobody wants to know.
-func (e *editor) typesAt(p part, all []point, flexible []string) ([]map[string]mil.Type, error) {
+// typesAt tells the types of the outputs at all points, nil where nobody wants to
+// know, or nobody can tell: not even at the shapes before, which should work.
+func (e *editor) typesAt(p part, before point, all []point, flexible []string) ([]map[string]mil.Type, error) {
 	probe, err := e.prober(p)
 	if err != nil {
 		return nil, err
 	}
 	types := make([]map[string]mil.Type, len(all))
 	for i, at := range all {
-		if types[i], err = probe(at.at); err == nil {
-			continue
+		if types[i], err = probe(at.at); err != nil && (!e.checks || !works(probe, before)) {
+			return nil, nil
 		}
-		if !e.checks || i == 0 && fault.KindOf(err) == fault.Unsupported {
-			return nil, nil //nolint:nilnil // no types are an answer
+		if err != nil {
+			hint := suggest(probe, p.face.GetInput(), flexible)
+			return nil, fault.New(fault.BadShape, "", "with input %s (%s): %w; %s", at.at.text(flexible), at.name, err, hint)
 		}
-		hint := suggest(probe, p.face.GetInput(), flexible)
-		return nil, fault.New(fault.BadShape, "", "with input %s (%s): %w; %s", at.at.text(flexible), at.name, err, hint)
 	}
 	return types, nil
+}
+
+func works(probe prober, p point) bool {
+	_, err := probe(p.at)
+	return err == nil
 }
 
 // outputShapes are those of an output whose types at all points are given: as

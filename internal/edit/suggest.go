@@ -37,15 +37,11 @@ func suggest(probe prober, inputs []*spec.FeatureDescription, wanted []string) s
 		_, err := probe(at)
 		return err == nil
 	}
-	own := func(a axis) int { return a.preset }
 	if len(axes) == 0 {
 		return "it takes no other shape than " + tensor.FormatShape(preset[wanted[0]])
 	}
 	if s := multiples(axes, works); s != "" {
 		return s
-	}
-	if !works(own) {
-		return "it does not work at its default, either"
 	}
 	// interval is where the axes that move work, each at its own default more or
 	// less a number of steps.

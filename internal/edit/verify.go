@@ -54,6 +54,11 @@ func (e *editor) verify(ctx context.Context, before *spec.Model, o *Options) ([]
 		}
 		some, err := run(ctx, model, p, face, o.Verify.Seed)
 		model.Close()
+		if err != nil && ctx.Err() == nil && len(some) > 0 && !some[0].Ran {
+			if old := e.was(before, face.Function); old != nil { // what is flexible loads all the same
+				err = nil
+			}
+		}
 		checks = append(checks, some...)
 		if err != nil {
 			return nil, fmt.Errorf("check of the result: %w", err)

@@ -4,6 +4,7 @@
 #   skip.mlmodel      neural network: array 3×16×16 halved, doubled and put beside itself: even sizes only
 #   exact.mlmodel     neural network with shapes as they are: array 1×3×8×8 to 1×3×8×8, a loop inside
 #   net.mlpackage     ML Program in float16: array x 1×3×16×16 to planes 1×3×16×16 and scores 1×5
+#   loop.mlpackage    ML Program: array x 1×6 doubled three times in a loop
 #   chain.mlmodel     pipeline: a network from array x 3×8×8 to planes y, another one from y to z
 import os
 
@@ -70,6 +71,21 @@ def net():
     m.save(os.path.join(here, "net.mlpackage"))
 
 
+def loop():
+    @mb.program(input_specs=[mb.TensorSpec((1, 6))], opset_version=ct.target.iOS15)
+    def prog(x):
+        def cond(i, a):
+            return mb.less(x=i, y=3)
+
+        def body(i, a):
+            return mb.add(x=i, y=1), mb.mul(x=mb.relu(x=a, name="positive"), y=2.0)
+
+        return mb.while_loop(_cond=cond, _body=body, loop_vars=(np.int32(0), x), name="loop")[1]
+
+    m = ct.convert(prog, convert_to="mlprogram", minimum_deployment_target=ct.target.iOS15, compute_precision=ct.precision.FLOAT32)
+    m.save(os.path.join(here, "loop.mlpackage"))
+
+
 def chain():
     one = NeuralNetworkBuilder([("x", datatypes.Array(3, 8, 8))], [("y", datatypes.Array(3, 8, 8))])
     conv(one, "first", 3, 3, "x", "y")
@@ -81,5 +97,5 @@ def chain():
     save(p.spec, "chain.mlmodel")
 
 
-for make in (dense, skip, exact, net, chain):
+for make in (dense, skip, exact, net, loop, chain):
     make()
