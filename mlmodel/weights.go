@@ -185,13 +185,10 @@ func (w Weights) Values(q *spec.QuantizationParams, shape []int, axis int) ([]fl
 	if err != nil {
 		return nil, fault.New(fault.BadShape, "weights", "%w", err)
 	}
-	count := func(have int64) error {
-		return fault.New(fault.BadShape, "weights", "want %s = %d values, have %d", tensor.FormatShape(shape), n, have)
-	}
 	switch w.kind {
 	case 0:
 		if n > 0 {
-			return nil, count(0)
+			return nil, countError(shape, 0)
 		}
 		return []float32{}, nil
 	case Float32, Float16:
@@ -200,7 +197,7 @@ func (w Weights) Values(q *spec.QuantizationParams, shape []int, axis int) ([]fl
 			d = tensor.Float16
 		}
 		if w.size != int64(d.PackedSize(n)) {
-			return nil, count(w.Len(0))
+			return nil, countError(shape, w.Len(0))
 		}
 		b, err := w.Bytes()
 		if err != nil {
@@ -212,30 +209,19 @@ func (w Weights) Values(q *spec.QuantizationParams, shape []int, axis int) ([]fl
 		}
 		return t.F32(), nil
 	}
-	bits := 8
-	if w.kind == Raw {
-		if b := q.GetNumberOfBits(); b < 1 || b > 8 {
-			return nil, fault.New(fault.BadValue, "weights", "quantized to %d bits, want 1 to 8", b)
-		}
-		bits = int(q.GetNumberOfBits())
-	}
-	if w.size < (int64(n)*int64(bits)+7)/8 {
-		return nil, count(w.Len(bits))
-	}
-	if w.kind == Int8Raw && w.size != int64(n) {
-		return nil, count(w.size)
-	}
-	b, err := w.Bytes()
+	codes, err := w.Codes(q, shape)
 	if err != nil {
 		return nil, err
 	}
 	out := make([]float32, n)
 	if q.HasLookupTableQuantization() && w.kind == Raw {
 		table := q.GetLookupTableQuantization().GetFloatValue()
-		if len(table) != 1<<bits {
+		if bits := q.GetNumberOfBits(); len(table) != 1<<bits {
 			return nil, fault.New(fault.BadShape, "weights", "lookup table: want %d values for %d bits, have %d", 1<<bits, bits, len(table))
 		}
-		eachCode(b, bits, n, func(i, code int) { out[i] = table[code] })
+		for i, code := range codes {
+			out[i] = table[code]
+		}
 		return out, nil
 	}
 	if !q.HasLinearQuantization() {
@@ -255,18 +241,52 @@ func (w Weights) Values(q *spec.QuantizationParams, shape []int, axis int) ([]fl
 	if len(bias) == 0 {
 		bias = make([]float32, len(scale))
 	}
-	dequantize := func(i, code int) {
-		c := i / inner % channels
-		out[i] = float32(code)*scale[c] + bias[c]
-	}
-	if w.kind == Int8Raw {
-		for i, code := range b {
-			dequantize(i, int(int8(code)))
+	for first := 0; first < n; first += inner {
+		c := first / inner % channels
+		to, scale, bias := out[first:first+inner], scale[c], bias[c]
+		for i, code := range codes[first : first+inner] {
+			v := float32(code)
+			if w.kind == Int8Raw {
+				v = float32(int8(code))
+			}
+			to[i] = v*scale + bias
 		}
-	} else {
-		eachCode(b, bits, n, dequantize)
 	}
 	return out, nil
+}
+
+func countError(shape []int, have int64) error {
+	return fault.New(fault.BadShape, "weights", "want %s = %d values, have %d", tensor.FormatShape(shape), tensor.Size(shape), have)
+}
+
+// Codes reads the codes of weights of a quantized kind and that shape, a byte
+// for each; those of Int8Raw are int8. q is the message's quantization.
+func (w Weights) Codes(q *spec.QuantizationParams, shape []int) ([]byte, error) {
+	n, err := tensor.CheckShape(shape)
+	if err != nil {
+		return nil, fault.New(fault.BadShape, "weights", "%w", err)
+	}
+	bits := 8
+	switch w.kind {
+	case Raw:
+		if b := q.GetNumberOfBits(); b < 1 || b > 8 {
+			return nil, fault.New(fault.BadValue, "weights", "quantized to %d bits, want 1 to 8", b)
+		}
+		bits = int(q.GetNumberOfBits())
+	case Int8Raw:
+	default:
+		return nil, fault.New(fault.BadValue, "weights", "not quantized")
+	}
+	if w.size < (int64(n)*int64(bits)+7)/8 || w.kind == Int8Raw && w.size != int64(n) {
+		return nil, countError(shape, w.Len(bits))
+	}
+	b, err := w.Bytes()
+	if err != nil || bits == 8 {
+		return b[:min(n, len(b))], err
+	}
+	codes := make([]byte, n)
+	eachCode(b, bits, n, func(i, code int) { codes[i] = byte(code) })
+	return codes, nil
 }
 
 // eachCode calls f with n codes that lie one after the other in b, most

@@ -108,7 +108,7 @@ func (s *source) lowerNetwork(doc *mlmodel.Model, o Options) error {
 		}
 		inputs = append(inputs, in)
 	}
-	net, err := coreml.LowerNetwork(m, inputs, doc.Weights)
+	net, err := coreml.LowerCodes(m, inputs, doc.Weights)
 	if err != nil {
 		return err
 	}

@@ -47,6 +47,9 @@ func programOf(ctx context.Context, s *source, o Options, r *Report, hold bool) 
 	if err != nil {
 		return nil, err
 	}
+	if n := s.program.Expanded; n > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("%d compressed constants are written whole: %s cannot hold them", n, mlprogram.TargetName(o.Target)))
+	}
 	m.SetMetadata(merged(s.meta, o.Metadata))
 	if s.labeled, err = dress(ctx, m, o); err != nil {
 		return nil, errors.Join(err, m.Close())

@@ -1,6 +1,7 @@
 package mlprogram
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/bits"
@@ -142,11 +143,17 @@ func update(b *mil.Builder, n *mil.Node) ([]*mil.Value, error) {
 }
 
 // restatements say operators of iOS 16 that expand constants as those of
-// iOS 18, which take codes as tensors of their own types.
-var restatements = map[string]func(n *mil.Node) error{
-	"constexpr_lut_to_dense":    lookUp,
-	"constexpr_sparse_to_dense": sparse,
-}
+// iOS 18, which take codes as tensors of their own types; earlier ones say
+// those of iOS 18 as those of iOS 16.
+var (
+	restatements = map[string]func(n *mil.Node) error{
+		"constexpr_lut_to_dense":    lookUp,
+		"constexpr_sparse_to_dense": sparse,
+	}
+	earlier = map[string]func(n *mil.Node) error{
+		"constexpr_lut_to_dense": lookUpBits,
+	}
+)
 
 // codes reads packed bits as a tensor of a type of so few bits.
 func codes(n *mil.Node, name string, d tensor.DType) (*mil.Value, []int, error) {
@@ -181,6 +188,38 @@ func lookUp(n *mil.Node) error {
 	n.Inputs = []mil.Input{
 		{Name: "indices", Values: one(indices)},
 		{Name: "lut", Values: one(mil.NewConst(lut.Name, lut.Const.Reshape(shape)))},
+	}
+	return nil
+}
+
+func lookUpBits(n *mil.Node) error {
+	indices, lut := n.Input("indices"), n.Input("lut")
+	if indices == nil || lut == nil || indices.Const == nil || lut.Const == nil {
+		return errors.New("its arguments are not known")
+	}
+	entries := 1 << indices.Const.DType().Bits()
+	if lut.Const.Len() != entries {
+		return errors.New("has several tables, or one of vectors, since iOS 18")
+	}
+	if indices.Const.DType() == tensor.Uint3 {
+		return errors.New("has codes of 3 bits since iOS 18")
+	}
+	packed, err := tensor.FromPacked(tensor.Uint8, []int{indices.Const.DType().PackedSize(indices.Const.Len())}, indices.Const.Packed())
+	if err != nil {
+		return err
+	}
+	var dims []byte
+	for _, d := range indices.Const.Shape() {
+		dims = binary.LittleEndian.AppendUint32(dims, uint32(d))
+	}
+	shape, err := tensor.FromPacked(tensor.Uint32, []int{indices.Const.Rank()}, dims)
+	if err != nil {
+		return err
+	}
+	n.Inputs = []mil.Input{
+		{Name: "indices", Values: one(mil.NewConst(indices.Name, packed))},
+		{Name: "lut", Values: one(mil.NewConst(lut.Name, lut.Const.Reshape([]int{entries})))},
+		{Name: "shape", Values: one(mil.NewConst("", shape))},
 	}
 	return nil
 }

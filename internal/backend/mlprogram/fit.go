@@ -49,15 +49,19 @@ func TargetName(o mil.Opset) string {
 // fitter rewrites a program to the operators that an opset has.
 type fitter struct {
 	source, target mil.Opset
+	fixed          bool
 	problems       []Problem
+	expanded       int // operators whose constants are written whole
 }
 
 // fit rewrites f for the opset and returns what cannot be said in it.
-func fit(f *mil.Func, target mil.Opset) []Problem {
-	t := &fitter{source: f.Opset, target: target}
+// Where the target is not to be another one, constants that it cannot hold
+// compressed are expanded; their number is returned, too.
+func fit(f *mil.Func, target mil.Opset, fixed bool) ([]Problem, int) {
+	t := &fitter{source: f.Opset, target: target, fixed: fixed}
 	t.block(f.Body)
 	f.Opset = target
-	return t.problems
+	return t.problems, t.expanded
 }
 
 func (t *fitter) report(n *mil.Node, reason string) {
@@ -83,13 +87,38 @@ func (t *fitter) block(b *mil.Block) {
 			parts = made
 		}
 		for _, p := range parts {
-			if err := t.node(p); err != nil {
+			if err := t.node(p); err == nil {
+				out = append(out, p)
+			} else if !t.expand(p) {
 				t.report(n, err.Error())
 			}
 		}
-		out = append(out, parts...)
 	}
 	b.Nodes = out
+}
+
+// expand makes constants of what an operator that the target lacks expands.
+func (t *fitter) expand(n *mil.Node) bool {
+	if !t.fixed || !strings.HasPrefix(n.Op, "constexpr_") {
+		return false
+	}
+	def, err := op.For(n.Op, t.source)
+	if err != nil {
+		return false
+	}
+	args, err := def.Bind(n, nil)
+	if err != nil {
+		return false
+	}
+	outs, err := def.Eval(args)
+	if err != nil || len(outs) != len(n.Outputs) {
+		return false
+	}
+	for i, v := range n.Outputs {
+		v.Const, v.Node = outs[i], nil
+	}
+	t.expanded++
+	return true
 }
 
 // node brings the arguments of n to the form that the target's version of the
@@ -164,6 +193,9 @@ func expanded(v *mil.Value) bool {
 // default that differs is spelt out.
 func restate(n *mil.Node, from, to *op.Op) error {
 	if rule := restatements[n.Op]; rule != nil && to.Since >= mil.IOS18 && from.Since < mil.IOS18 {
+		return rule(n)
+	}
+	if rule := earlier[n.Op]; rule != nil && from.Since >= mil.IOS18 && to.Since < mil.IOS18 {
 		return rule(n)
 	}
 	kept := make([]mil.Input, 0, len(n.Inputs))

@@ -28,6 +28,9 @@ type Program struct {
 	// Description is that of the source. What it says of features stays as far
 	// as it is true of the new model; it may be nil.
 	Description *spec.ModelDescription
+	// Expanded is set to the number of compressed constants that are written
+	// whole, as the target has no operator that expands them.
+	Expanded int
 }
 
 // Classifier tells how probabilities become labels.
@@ -110,6 +113,7 @@ func (p *Program) fit(model *spec.Model, o Options, kept map[*mil.Node]bool) err
 			e.Problems = append(e.Problems, Problem{"interface", 1, "", "its features exist since " + TargetName(need)})
 		}
 		fitted := make([]*mil.Func, len(p.Funcs))
+		expanded := 0
 		keep := map[*mil.Node]bool{}
 		for i, f := range p.Funcs {
 			fitted[i] = f.Clone()
@@ -118,10 +122,12 @@ func (p *Program) fit(model *spec.Model, o Options, kept map[*mil.Node]bool) err
 					keep[fitted[i].Body.Nodes[j]] = true
 				}
 			}
-			e.Problems = append(e.Problems, fit(fitted[i], opset)...)
+			problems, n := fit(fitted[i], opset, least == most)
+			e.Problems = append(e.Problems, problems...)
+			expanded += n
 		}
 		if len(e.Problems) == 0 {
-			p.Funcs = fitted
+			p.Funcs, p.Expanded = fitted, expanded
 			clear(kept)
 			for n := range keep {
 				kept[n] = true

@@ -54,18 +54,24 @@ func checkTyped(t *testing.T, suffix string, cases []layerCase, typ func(*tensor
 				}
 				return
 			}
-			for i, want := range c.want {
-				if !slices.Equal(got[i].Shape(), want.Shape()) {
-					t.Fatalf("output %d is %s, want %s", i, got[i], want)
-				}
-				for j, v := range want.F32() {
-					have := got[i].F32()[j]
-					if d := math.Abs(float64(have - v)); !(d <= 1e-6*math.Max(1, math.Abs(float64(v)))) {
-						t.Fatalf("output %d is %v, want %v", i, got[i].F32(), want.F32())
-					}
-				}
-			}
+			c.check(t, got)
 		})
+	}
+}
+
+// check compares outputs with those expected.
+func (c layerCase) check(t *testing.T, got []*tensor.Tensor) {
+	t.Helper()
+	for i, want := range c.want {
+		if !slices.Equal(got[i].Shape(), want.Shape()) {
+			t.Fatalf("output %d is %s, want %s", i, got[i], want)
+		}
+		for j, v := range want.F32() {
+			have := got[i].F32()[j]
+			if d := math.Abs(float64(have - v)); !(d <= 1e-6*math.Max(1, math.Abs(float64(v)))) {
+				t.Fatalf("output %d is %v, want %v", i, got[i].F32(), want.F32())
+			}
+		}
 	}
 }
 
@@ -75,6 +81,15 @@ func (c layerCase) run(outputs int) ([]*tensor.Tensor, error) { return c.typed(o
 // typed computes outputs of a network that is lowered for inputs of the given
 // types.
 func (c layerCase) typed(outputs int, typ func(*tensor.Tensor) mil.Type) ([]*tensor.Tensor, error) {
+	net, err := c.lower(outputs, typ, LowerNetwork)
+	if err != nil {
+		return nil, err
+	}
+	return evaluate(net, c.in)
+}
+
+// lower makes the network and lowers it.
+func (c layerCase) lower(outputs int, typ func(*tensor.Tensor) mil.Type, by func(*spec.Model, []Input, Weights) (*Network, error)) (*Network, error) {
 	layer := &spec.NeuralNetworkLayer{}
 	if err := prototext.Unmarshal([]byte(c.layer), layer); err != nil {
 		return nil, fmt.Errorf("the test's message: %w", err)
@@ -100,13 +115,14 @@ func (c layerCase) typed(outputs int, typ func(*tensor.Tensor) mil.Type) ([]*ten
 	m := &spec.Model{}
 	m.SetDescription(d)
 	m.SetNeuralNetwork(nn)
-	net, err := LowerNetwork(m, inputs, mlmodel.New(m).Weights)
-	if err != nil {
-		return nil, err
-	}
+	return by(m, inputs, mlmodel.New(m).Weights)
+}
+
+// evaluate computes the outputs.
+func evaluate(net *Network, in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	values := map[*mil.Value]*mil.Value{}
 	for i, v := range net.Func.Inputs {
-		values[v] = mil.NewConst(v.Name, c.in[i])
+		values[v] = mil.NewConst(v.Name, in[i])
 	}
 	known := func(v *mil.Value) *mil.Value {
 		if w := values[v]; w != nil {

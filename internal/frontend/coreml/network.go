@@ -66,6 +66,11 @@ type body interface {
 // given shapes. Every layer's meaning depends on ranks and sizes, which is why
 // it is done anew for each set of shapes.
 func LowerNetwork(m *spec.Model, inputs []Input, weights Weights) (*Network, error) {
+	return lowerNetwork(m, inputs, weights, nil)
+}
+
+// lowerNetwork notes the codes of quantized weights unless codes is nil.
+func lowerNetwork(m *spec.Model, inputs []Input, weights Weights, codes codes) (*Network, error) {
 	var nn body
 	switch m.WhichType() {
 	case spec.Model_NeuralNetwork_case:
@@ -83,6 +88,7 @@ func LowerNetwork(m *spec.Model, inputs []Input, weights Weights) (*Network, err
 		image5:  nn.GetImageInputShapeMapping() == spec.NeuralNetworkImageShapeMapping_RANK5_IMAGE_MAPPING,
 		values:  map[string]*mil.Value{},
 		read:    weights,
+		codes:   codes,
 	}
 	l.Fold = l.fold
 	f := &mil.Func{Name: "main", Opset: l.Opset, Body: l.Block}
@@ -110,6 +116,7 @@ type lowering struct {
 	rank5, image5 bool
 	values        map[string]*mil.Value
 	read          Weights
+	codes         codes
 	layer         *spec.NeuralNetworkLayer
 	folds         int // see maxFolds
 	control

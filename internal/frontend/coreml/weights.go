@@ -23,7 +23,13 @@ func (l *lowering) weights(what string, p *spec.WeightParams, axis int, shape ..
 		l.Fail(fmt.Errorf("%s: %w", what, err))
 		return l.scalar(0)
 	}
-	return mil.NewConst(l.Unique(l.Place()+"_"+what), tensor.Floats(shape, data))
+	v := mil.NewConst(l.Unique(l.Place()+"_"+what), tensor.Floats(shape, data))
+	if l.codes != nil {
+		if err := l.codes.add(v, l.read, p, axis); err != nil {
+			l.Fail(fmt.Errorf("%s: %w", what, err))
+		}
+	}
+	return v
 }
 
 // vector returns weights that are one vector, such as a bias.
