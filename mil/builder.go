@@ -40,6 +40,13 @@ func (b *Builder) Fail(err error) {
 	}
 }
 
+// Recover returns the first error and forgets it, so that building can go on.
+func (b *Builder) Recover() error {
+	err := b.err
+	b.err = nil
+	return err
+}
+
 // SetPlace names the source layer that is being lowered: errors and nodes
 // made from now on carry it.
 func (b *Builder) SetPlace(name string) { b.place = name }

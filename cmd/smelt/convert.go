@@ -33,6 +33,8 @@ type convertFlags struct {
 	labels                     string
 	rename                     map[string]string
 	meta                       metaFlags
+	conversions                []string
+	partial                    string
 	noVerify                   bool
 	inputs                     string
 	seed                       uint64
@@ -56,11 +58,18 @@ Afterwards source and result answer the same input, made by chance or given with
 the largest value.
 
 A shape is 1x3x224x224; with a range 1x3x64..512x64..512, the first being the
-default; or several that are allowed, 1x3x224x224,1x3x512x512.`,
+default; or several that are allowed, 1x3x224x224,1x3x512x512.
+
+What cannot be converted is listed all at once, with the nearest way out. A file of
+--conversions says what becomes of an operator: a custom layer, a composition in
+MIL text, or another operator. --partial custom makes a custom layer of each
+operator that has no conversion. See docs/custom-conversion.md.`,
 		Example: `  smelt convert SqueezeNet.mlmodel -o SqueezeNet.mlpackage
   smelt convert resnet50.onnx -o resnet50.mlpackage --target ios16 --image-input input --color RGB --scale 0.0078431 --bias -1
   smelt convert net.mlpackage -o net32.mlpackage --precision fp32
-  smelt convert bert.onnx -o bert.mlpackage --shape input_ids=1x128 --keep-fp32 layer_norm --labels classes.txt`,
+  smelt convert bert.onnx -o bert.mlpackage --shape input_ids=1x128 --keep-fp32 layer_norm --labels classes.txt
+  smelt convert net.onnx -o net.mlpackage --conversions acme.yaml
+  smelt convert net.onnx -o net.mlpackage --partial custom`,
 		Args: wants(1, 1, "one IN"),
 	}
 	f := cmd.Flags()
@@ -74,6 +83,8 @@ default; or several that are allowed, 1x3x224x224,1x3x512x512.`,
 	f.StringVar(&c.labels, "labels", "", "`FILE` of class labels, one a line: makes a classifier")
 	f.StringToStringVar(&c.rename, "rename", nil, "new names of inputs and outputs: `OLD=NEW,…`")
 	c.meta.add(cmd)
+	f.StringArrayVar(&c.conversions, "conversions", nil, "YAML or JSON `FILE` that says what becomes of operators; may be repeated")
+	f.StringVar(&c.partial, "partial", "", "what becomes of operators without a conversion: custom (layers)")
 	f.BoolVar(&c.noVerify, "no-verify", false, "do not run source and result to compare them")
 	f.StringVar(&c.inputs, "inputs", "", ".npy or .npz `FILE` or folder of inputs to compare them on")
 	f.Uint64Var(&c.seed, "seed", 1, "of the input made by chance")
@@ -95,8 +106,8 @@ default; or several that are allowed, 1x3x224x224,1x3x512x512.`,
 		}
 		r, err := smelt.Convert(ctx, args[0], c.out, o)
 		if err != nil {
-			if len(r.Unsupported) > 0 && a.json { // others want the list
-				return errors.Join(a.print(r, nil), err)
+			if len(r.Unsupported) > 0 { // programs want the list, people the table
+				return errors.Join(a.print(r, func(w io.Writer) { writeUnsupported(w, r.Unsupported) }), err)
 			}
 			return err
 		}
@@ -107,9 +118,12 @@ default; or several that are allowed, 1x3x224x224,1x3x512x512.`,
 
 // options checks the flags.
 func (c *convertFlags) options(given func(flag string) bool) (smelt.ConvertOptions, error) {
-	o := smelt.ConvertOptions{To: c.to, Keep: c.keep, Rename: c.rename}
+	o := smelt.ConvertOptions{To: c.to, Keep: c.keep, Rename: c.rename, ConversionFiles: c.conversions, Partial: c.partial}
 	if c.to != "" && !slices.Contains(convert.Targets(), c.to) {
 		return o, misuse("--to %q: want one of %s", c.to, strings.Join(convert.Targets(), ", "))
+	}
+	if c.partial != "" && c.partial != smelt.PartialCustom {
+		return o, misuse("--partial %q: want %s", c.partial, smelt.PartialCustom)
 	}
 	if c.target != "" {
 		targets := map[string]mil.Opset{"ios15": mil.IOS15, "ios16": mil.IOS16, "ios17": mil.IOS17, "ios18": mil.IOS18}
@@ -247,6 +261,27 @@ func parseAllowed(text string, endless bool) (smelt.InputShapes, error) {
 	return s, nil
 }
 
+// writeUnsupported tells people what cannot be converted.
+func writeUnsupported(w io.Writer, problems []smelt.Unsupported) {
+	const most = 3 // names
+	fmt.Fprint(w, "operator\tcount\tnodes\n")
+	for _, p := range problems {
+		name := p.Op
+		if p.Domain != "" {
+			name = p.Domain + "::" + p.Op
+		}
+		shown := strings.Join(p.Names[:min(len(p.Names), most)], ", ")
+		if len(p.Names) > most {
+			shown += ", …"
+		}
+		fmt.Fprintf(w, "%s\t%d\t%s\n", plain(name), p.Count, plain(shown))
+	}
+	fmt.Fprintln(w)
+	for _, p := range problems {
+		fmt.Fprintf(w, "%s: %s\n  way out: %s\n", plain(p.Op), plain(p.Reason), plain(p.WayOut))
+	}
+}
+
 // writeConversion tells people what was done.
 func writeConversion(w io.Writer, r *smelt.ConvertReport, in, out string) {
 	for _, name := range slices.SortedFunc(maps.Keys(r.Ops), func(a, b string) int {
@@ -266,6 +301,9 @@ func writeConversion(w io.Writer, r *smelt.ConvertReport, in, out string) {
 				snr = fmt.Sprintf("%.1f dB", *d.SNR)
 			}
 			fmt.Fprintf(w, "%s: largest error %.3g (%.3g of the largest value), SNR %s\n", plain(name), d.MaxAbs, d.MaxRel, snr)
+		}
+		if len(c.Unchecked) > 0 {
+			fmt.Fprintf(w, "not compared: %s: custom layers compute them, by code that is not in the model\n", plain(strings.Join(c.Unchecked, ", ")))
 		}
 		if c.Skipped != "" {
 			fmt.Fprintf(w, "not compared: %s\n", plain(c.Skipped))

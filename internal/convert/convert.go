@@ -7,7 +7,6 @@ package convert
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/smelt-ml/smelt/fault"
 	"github.com/smelt-ml/smelt/internal/backend/mlprogram"
+	"github.com/smelt-ml/smelt/internal/conversion"
 	"github.com/smelt-ml/smelt/internal/edit"
 	"github.com/smelt-ml/smelt/internal/predict"
 	"github.com/smelt-ml/smelt/mil"
@@ -47,6 +47,14 @@ type Options struct {
 	Rename map[string]string
 	// Metadata replaces what is said of the source where it is not empty.
 	Metadata mlmodel.Metadata
+	// Conversions say what becomes of operators of the source, by "Relu" or
+	// "com.example::Op". They come before those of ConversionFiles, and both
+	// before those that are built in.
+	Conversions     map[string]conversion.Func
+	ConversionFiles []string
+	// Partial says what becomes of operators that have no conversion: nothing, or
+	// a custom layer each where it is Custom.
+	Partial string
 	// Verify is how the result is checked; nil leaves that out.
 	Verify *Verify
 }
@@ -95,16 +103,22 @@ func File(ctx context.Context, in, out string, o Options) (*Report, error) {
 		return r, err
 	}
 	r.Target = to.name
+	if o.Partial != "" && o.Partial != Custom {
+		return r, fault.New(fault.BadValue, "", "partial conversion to %q: want %q", o.Partial, Custom)
+	}
+	if err := o.readConversions(); err != nil {
+		return r, err
+	}
 	start := time.Now()
 	src, err := open(in, o)
 	if err != nil {
-		r.Unsupported = append(r.Unsupported, unsupported(err)...)
+		r.Unsupported = append(r.Unsupported, unsupported(err, o)...)
 		return r, err
 	}
 	defer src.close()
 	result, names, err := src.write(ctx, to, out, o, r)
 	if err != nil {
-		r.Unsupported = append(r.Unsupported, unsupported(err)...)
+		r.Unsupported = append(r.Unsupported, unsupported(err, o)...)
 		return r, fault.InFile(err, in)
 	}
 	defer result.close()
@@ -127,15 +141,6 @@ func File(ctx context.Context, in, out string, o Options) (*Report, error) {
 	r.SizeAfter, err = result.save()
 	r.Seconds += time.Since(start).Seconds()
 	return r, err
-}
-
-// unsupported lists what an error says that cannot be read or written.
-func unsupported(err error) []mlprogram.Problem {
-	var u *mlprogram.UnsupportedError
-	if errors.As(err, &u) {
-		return u.Problems
-	}
-	return unread(err)
 }
 
 // write makes the model. The names are those of the source's features by

@@ -43,7 +43,7 @@ func fromDocument(doc *mlmodel.Model, o Options) (*source, error) {
 		kind: doc.Kind(), size: size, meta: doc.Metadata(), close: func() {},
 		program: &mlprogram.Program{Description: proto.CloneOf(m.GetDescription())},
 		run: func(ctx context.Context, in predict.Features) (predict.Features, error) {
-			p, err := predict.Load(doc, predict.Options{Frugal: true})
+			p, err := predict.Load(doc, predict.Options{Frugal: true, WithoutCustom: true})
 			if err != nil {
 				return nil, err
 			}

@@ -39,7 +39,7 @@ func programOf(ctx context.Context, s *source, o Options, r *Report, hold bool) 
 	keep, check := keeper(o.Keep)
 	m, err := mlprogram.Write(s.program, mlprogram.Options{
 		Target: o.Target, Least: s.least, Float: float, Keep: keep,
-		Shapes: o.Shapes, Hold: hold,
+		Shapes: o.Shapes, Hold: hold, Partial: o.Partial == Custom,
 	})
 	if err == nil {
 		err = check()
@@ -60,6 +60,7 @@ func programOf(ctx context.Context, s *source, o Options, r *Report, hold bool) 
 	if float == tensor.Float16 {
 		r.Notes = append(r.Notes, wide(r.Ops, mil.Opset(r.SpecVersion-1))...)
 	}
+	r.Notes = append(r.Notes, classes(summary.Dependencies)...)
 	r.System = mlmodel.SystemOf(r.SpecVersion)
 	s.program.Funcs = nil // its weights are in the model
 	return m, nil
@@ -127,4 +128,21 @@ func keeper(rules []string) (keep func(op, name string) bool, check func() error
 		return nil
 	}
 	return keep, check
+}
+
+// classes notes the code that a model needs beside it.
+func classes(needed []mlmodel.Dependency) []string {
+	counts := map[string]int{}
+	for _, d := range needed {
+		counts[d.ClassName]++
+	}
+	var notes []string
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		layers := "layer"
+		if counts[name] > 1 {
+			layers = "layers"
+		}
+		notes = append(notes, fmt.Sprintf("the app must bring class %q: %d custom %s", name, counts[name], layers))
+	}
+	return notes
 }

@@ -9,12 +9,14 @@ import (
 	"slices"
 
 	"github.com/smelt-ml/smelt/internal/backend/mlprogram"
+	"github.com/smelt-ml/smelt/internal/conversion"
 	"github.com/smelt-ml/smelt/internal/engine"
 	"github.com/smelt-ml/smelt/internal/frontend/onnx"
 	"github.com/smelt-ml/smelt/internal/kernel/cpu"
 	"github.com/smelt-ml/smelt/internal/kernel/par"
 	"github.com/smelt-ml/smelt/internal/predict"
 	"github.com/smelt-ml/smelt/mil"
+	"github.com/smelt-ml/smelt/mil/pass"
 	"github.com/smelt-ml/smelt/mlmodel"
 	"github.com/smelt-ml/smelt/tensor"
 )
@@ -29,9 +31,17 @@ func openONNX(path string, o Options) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	wanted := onnx.Options{Shapes: map[string][]int{}}
+	wanted := onnx.Options{Shapes: map[string][]int{}, Rules: map[string]onnx.Rule{}}
 	for name, s := range o.Shapes {
 		wanted.Shapes[name] = s.Open()
+	}
+	used := map[string]bool{}
+	for name, f := range o.Conversions {
+		wanted.Rules[name] = onnxRule(f, func() { used[name] = true })
+	}
+	partial := 0
+	if o.Partial != "" {
+		wanted.Fallback = onnxRule(conversion.Partial, func() { partial++ })
 	}
 	p, err := m.Program(wanted)
 	if err := errors.Join(err, m.Close()); err != nil {
@@ -44,13 +54,20 @@ func openONNX(path string, o Options) (*source, error) {
 		program: &mlprogram.Program{Funcs: []*mil.Func{f}},
 		close:   func() {},
 	}
+	for _, name := range slices.Sorted(maps.Keys(o.Conversions)) {
+		if !used[name] {
+			s.notes = append(s.notes, fmt.Sprintf("there is no %s: its conversion was not used", name))
+		}
+	}
 	for _, v := range f.Inputs {
 		if _, given := o.Shapes[v.Name]; !given && !v.Type.IsStatic() {
 			s.notes = append(s.notes, fmt.Sprintf("input %q has open dimensions: %s, each from 1 to %d; --shape says more", v.Name, mil.FormatDims(v.Type.Shape), mlprogram.MaxOpen))
 		}
 	}
 	if o.Verify != nil {
-		s.run = answering(f.Clone(), o.Verify.once())
+		kept := f.Clone()
+		pass.WithoutCustom(kept)
+		s.run = answering(kept, o.Verify.once())
 	}
 	return s, nil
 }
@@ -101,19 +118,37 @@ func answering(f *mil.Func, once bool) func(context.Context, predict.Features) (
 	}
 }
 
-// unread lists the operators that the frontend has no rule for.
+// onnxRule lets a conversion of the user lower ONNX nodes.
+func onnxRule(f conversion.Func, used func()) onnx.Rule {
+	return func(n *onnx.Node, b *onnx.Builder) ([]*mil.Value, error) {
+		used()
+		attributes, err := n.Attributes()
+		if err != nil {
+			return nil, err
+		}
+		node := &conversion.Node{Op: n.Op, Domain: n.Domain, Name: n.Name, Inputs: n.In, Attributes: attributes}
+		for i, name := range n.Out {
+			out := conversion.Output{Name: name}
+			if t, ok := n.Type(i); ok {
+				out.Type = &t
+			}
+			node.Outputs = append(node.Outputs, out)
+		}
+		return f.Apply(node, b.Builder, func(as string) ([]*mil.Value, error) { return b.Builtin(n, as) })
+	}
+}
+
+// unread lists the nodes that the frontend cannot lower.
 func unread(err error) []mlprogram.Problem {
 	var u *onnx.Unsupported
 	if !errors.As(err, &u) {
 		return nil
 	}
 	var out []mlprogram.Problem
-	for _, op := range slices.Sorted(maps.Keys(u.Nodes)) {
-		p := mlprogram.Problem{Op: op, Count: len(u.Nodes[op]), Reason: "is not known"}
-		if p.Count > 0 {
-			p.Where = u.Nodes[op][0]
-		}
-		out = append(out, p)
+	for _, p := range u.Problems {
+		out = append(out, mlprogram.Problem{
+			Op: p.Op, Domain: p.Domain, Count: len(p.Names), Where: p.Names[0], Names: p.Names, Reason: p.Reason, WayOut: wayOutOfONNX(p),
+		})
 	}
 	return out
 }

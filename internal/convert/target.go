@@ -98,7 +98,7 @@ func document(m *mlmodel.Model, out string, once bool) *result {
 		run: func(ctx context.Context, in predict.Features) (predict.Features, error) {
 			if model == nil {
 				var err error
-				if model, err = predict.Load(m, predict.Options{Frugal: once}); err != nil {
+				if model, err = predict.Load(m, predict.Options{Frugal: once, WithoutCustom: true}); err != nil {
 					return nil, err
 				}
 			}

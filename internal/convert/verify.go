@@ -26,6 +26,8 @@ type Check struct {
 	Samples int `json:"samples"`
 	// Outputs has the errors by the names in the result.
 	Outputs map[string]*Difference `json:"outputs"`
+	// Unchecked are the outputs that only the code of custom layers can compute.
+	Unchecked []string `json:"unchecked,omitempty"`
 	// Skipped tells why nothing was compared.
 	Skipped string `json:"skipped,omitempty"`
 }
@@ -71,6 +73,12 @@ func verify(ctx context.Context, s *source, result *result, names map[string]str
 			return nil, err
 		}
 		c.Samples++
+		c.Unchecked = nil
+		for _, f := range result.face.Outputs {
+			if _, ok := have[f.Name]; !ok {
+				c.Unchecked = append(c.Unchecked, f.Name)
+			}
+		}
 		for name, h := range have {
 			w, ok := want[sourceName(names, name)]
 			if s.labeled != "" && name == result.face.PredictedProbabilities {

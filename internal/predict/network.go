@@ -14,6 +14,7 @@ import (
 	"github.com/smelt-ml/smelt/internal/kernel/cpu"
 	"github.com/smelt-ml/smelt/internal/kernel/par"
 	"github.com/smelt-ml/smelt/mil"
+	"github.com/smelt-ml/smelt/mil/pass"
 	"github.com/smelt-ml/smelt/mlmodel"
 	"github.com/smelt-ml/smelt/mlmodel/spec"
 	"github.com/smelt-ml/smelt/tensor"
@@ -80,6 +81,16 @@ func newNetwork(doc *mlmodel.Model, s *spec.Model, o Options) (*network, error) 
 			return coreml.ReadProgram(s.GetMlProgram(), name, doc.Blob)
 		}
 	}
+	if o.WithoutCustom {
+		lower := n.lower
+		n.lower = func(inputs []coreml.Input) (*coreml.Network, error) {
+			net, err := lower(inputs)
+			if err == nil {
+				withoutCustom(net)
+			}
+			return net, err
+		}
+	}
 	if err := n.needOutputs(); err != nil {
 		return nil, err
 	}
@@ -91,6 +102,26 @@ func newNetwork(doc *mlmodel.Model, s *spec.Model, o Options) (*network, error) 
 		}
 	}
 	return n, nil
+}
+
+// withoutCustom leaves out the outputs that custom layers compute.
+func withoutCustom(net *coreml.Network) {
+	gone := pass.WithoutCustom(net.Func)
+	c := net.Classifier
+	if c == nil {
+		return
+	}
+	if slices.Contains(gone, c.Probabilities) {
+		net.Classifier = nil
+		return
+	}
+	kept := *c
+	for _, i := range gone {
+		if i < c.Probabilities {
+			kept.Probabilities--
+		}
+	}
+	net.Classifier = &kept
 }
 
 // flexible tells whether some input may have several shapes.

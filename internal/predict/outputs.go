@@ -30,6 +30,9 @@ func (n *network) dress(net *coreml.Network, outs []*tensor.Tensor) (Features, e
 			continue
 		}
 		t := values[name]
+		if t == nil && n.opts.WithoutCustom {
+			continue
+		}
 		if t == nil {
 			return nil, fault.New(fault.Corrupt, fmt.Sprintf("output %q", name), "is described, but the program does not make it")
 		}

@@ -39,6 +39,9 @@ type Options struct {
 	Profile   engine.Profile
 	Fit       media.FitOptions // how pictures are brought to the model's size
 	MaxBytes  int
+	// WithoutCustom leaves out the outputs that only the code of custom layers
+	// can compute.
+	WithoutCustom bool
 }
 
 // State holds what a stateful model keeps from one prediction to the next.

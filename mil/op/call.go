@@ -176,7 +176,27 @@ func (o *Op) want(p *Param, d tensor.DType, bound map[string]tensor.DType) tenso
 	return d
 }
 
-// constantOf makes a tensor of a Go value: whole numbers are int32, others fp32.
+// Constant returns the tensor of what Args take for a constant: whole numbers are
+// int32, or int64 where they do not fit, others fp32.
+func Constant(v any) (*tensor.Tensor, error) {
+	if t, err := constantOf(v, false); err == nil {
+		return t, nil
+	}
+	switch v := v.(type) {
+	case int:
+		return tensor.Scalar(tensor.Int64, int64(v)), nil
+	case int64:
+		return tensor.Scalar(tensor.Int64, v), nil
+	case []int:
+		return tensor.New(tensor.Int64, []int{len(v)}, widen(v)), nil
+	case []int64:
+		return tensor.New(tensor.Int64, []int{len(v)}, v), nil
+	}
+	return constantOf(v, false)
+}
+
+// constantOf makes a tensor of a Go value, a scalar as a vector of one if a vector
+// is wanted.
 func constantOf(given any, vector bool) (*tensor.Tensor, error) {
 	var shape []int
 	if vector {

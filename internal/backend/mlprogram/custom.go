@@ -27,6 +27,40 @@ func outputs(n *mil.Node) error {
 	return nil
 }
 
+// customized makes a custom layer of an operation: its class is the operator, its
+// parameters are the arguments that must be known, its weights other constants.
+func customized(n *mil.Node) (*mil.Node, error) {
+	def, err := op.For(n.Op, mil.IOS26)
+	if err != nil {
+		return nil, err
+	}
+	if len(n.Blocks) > 0 || slices.ContainsFunc(append(n.Values(), n.Outputs...), func(v *mil.Value) bool { return v.Type.Kind != mil.Tensor }) {
+		return nil, errors.New("is more than a function of tensors")
+	}
+	a := op.CustomLayerArgs{ClassName: n.Op, Description: "operator " + n.Op + " of MIL"}
+	for _, in := range n.Inputs {
+		known := !slices.ContainsFunc(in.Values, func(v *mil.Value) bool { return v.Const == nil })
+		for _, v := range in.Values {
+			a.Inputs, a.Names = append(a.Inputs, v), append(a.Names, in.Name)
+		}
+		switch p := param(def, in.Name); {
+		case len(in.Values) == 0:
+		case !known:
+			a.InputOrder = append(a.InputOrder, in.Name)
+		case p != nil && p.Const:
+			a.Parameters = append(a.Parameters, in.Name)
+		default:
+			a.Weights = append(a.Weights, in.Name)
+		}
+	}
+	c := op.CustomLayer.Node(n.Name, &a)
+	c.Outputs = n.Outputs
+	for _, v := range c.Outputs {
+		v.Node = c
+	}
+	return c, a.Check()
+}
+
 func (w *blockWriter) customLayer(n *mil.Node) error {
 	bound, err := op.CustomLayer.Bind(n, nil)
 	if err != nil {

@@ -12,12 +12,15 @@ import (
 	"github.com/smelt-ml/smelt/tensor"
 )
 
-// Problem is why operations of one kind cannot be written.
+// Problem is why operations of one kind cannot be read or written.
 type Problem struct {
-	Op     string `json:"op"`
-	Count  int    `json:"count"`
-	Where  string `json:"where"` // the name of the first of them
-	Reason string `json:"reason"`
+	Op     string   `json:"op"`
+	Domain string   `json:"domain"` // of a source's operators; "" for its own ones and those of MIL
+	Count  int      `json:"count"`
+	Where  string   `json:"where"` // the name of the first of them
+	Names  []string `json:"names"`
+	Reason string   `json:"reason"`
+	WayOut string   `json:"way_out"` // the nearest
 }
 
 // UnsupportedError lists everything that keeps a program from being written.
@@ -50,6 +53,7 @@ func TargetName(o mil.Opset) string {
 type fitter struct {
 	source, target mil.Opset
 	fixed          bool
+	partial        bool // make custom layers of what the opset has not
 	problems       []Problem
 	expanded       int // operators whose constants are written whole
 }
@@ -57,8 +61,8 @@ type fitter struct {
 // fit rewrites f for the opset and returns what cannot be said in it.
 // Where the target is not to be another one, constants that it cannot hold
 // compressed are expanded; their number is returned, too.
-func fit(f *mil.Func, target mil.Opset, fixed bool) ([]Problem, int) {
-	t := &fitter{source: f.Opset, target: target, fixed: fixed}
+func fit(f *mil.Func, target mil.Opset, fixed, partial bool) ([]Problem, int) {
+	t := &fitter{source: f.Opset, target: target, fixed: fixed, partial: partial}
 	t.block(f.Body)
 	f.Opset = target
 	return t.problems, t.expanded
@@ -68,33 +72,50 @@ func (t *fitter) report(n *mil.Node, reason string) {
 	for i := range t.problems {
 		if p := &t.problems[i]; p.Op == n.Op && p.Reason == reason {
 			p.Count++
+			p.Names = append(p.Names, n.Name)
 			return
 		}
 	}
-	t.problems = append(t.problems, Problem{n.Op, 1, n.Name, reason})
+	t.problems = append(t.problems, Problem{Op: n.Op, Count: 1, Where: n.Name, Names: []string{n.Name}, Reason: reason})
 }
 
 func (t *fitter) block(b *mil.Block) {
 	var out []*mil.Node
 	for _, n := range b.Nodes {
-		parts := []*mil.Node{n}
-		if rule := compositions[n.Op]; rule != nil {
-			made, err := composed(n, rule)
-			if err != nil {
-				t.report(n, err.Error())
-				continue
-			}
-			parts = made
-		}
-		for _, p := range parts {
-			if err := t.node(p); err == nil {
-				out = append(out, p)
-			} else if !t.expand(p) {
-				t.report(n, err.Error())
+		as := *n
+		as.Inputs = slices.Clone(n.Inputs)
+		parts, err := t.parts(n)
+		if err != nil && t.partial {
+			if custom, e := customized(&as); e == nil {
+				parts, err = []*mil.Node{custom}, nil
 			}
 		}
+		if err != nil {
+			t.report(n, err.Error())
+		}
+		out = append(out, parts...)
 	}
 	b.Nodes = out
+}
+
+// parts are the nodes that say n.
+func (t *fitter) parts(n *mil.Node) ([]*mil.Node, error) {
+	made := []*mil.Node{n}
+	if rule := compositions[n.Op]; rule != nil {
+		var err error
+		if made, err = composed(n, rule); err != nil {
+			return nil, err
+		}
+	}
+	var parts []*mil.Node
+	for _, p := range made {
+		if err := t.node(p); err == nil {
+			parts = append(parts, p)
+		} else if !t.expand(p) {
+			return parts, err
+		}
+	}
+	return parts, nil
 }
 
 // expand makes constants of what an operator that the target lacks expands.

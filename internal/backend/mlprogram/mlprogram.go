@@ -7,6 +7,7 @@
 package mlprogram
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -51,6 +52,9 @@ type Options struct {
 	// Invalid leaves it as it is. Keep names operations that keep theirs.
 	Float tensor.DType
 	Keep  func(op, name string) bool
+	// Partial makes custom layers of operations that no version says, or not that
+	// of Target.
+	Partial bool
 
 	Shapes map[string]mlmodel.Shapes // of inputs with unknown dimensions
 
@@ -105,12 +109,22 @@ func (p *Program) fit(model *spec.Model, o Options, kept map[*mil.Node]bool) err
 	if o.Target != 0 {
 		least, most = o.Target, o.Target
 	}
+	err := p.fitIn(model, least, most, false, kept)
+	var u *UnsupportedError
+	if o.Partial && errors.As(err, &u) { // where the least is missing
+		return p.fitIn(model, u.Opset, u.Opset, true, kept)
+	}
+	return err
+}
+
+// fitIn is fit for one of some opsets, the oldest that will do.
+func (p *Program) fitIn(model *spec.Model, least, most mil.Opset, partial bool, kept map[*mil.Node]bool) error {
 	var first *UnsupportedError
 	need := mil.Opset(describedVersion(model)) - 1
 	for opset := least; opset <= most; opset++ {
 		e := &UnsupportedError{Opset: opset}
 		if need > opset {
-			e.Problems = append(e.Problems, Problem{"interface", 1, "", "its features exist since " + TargetName(need)})
+			e.Problems = append(e.Problems, Problem{Op: "interface", Count: 1, Reason: "its features exist since " + TargetName(need)})
 		}
 		fitted := make([]*mil.Func, len(p.Funcs))
 		expanded := 0
@@ -122,7 +136,7 @@ func (p *Program) fit(model *spec.Model, o Options, kept map[*mil.Node]bool) err
 					keep[fitted[i].Body.Nodes[j]] = true
 				}
 			}
-			problems, n := fit(fitted[i], opset, least == most)
+			problems, n := fit(fitted[i], opset, least == most, partial)
 			e.Problems = append(e.Problems, problems...)
 			expanded += n
 		}

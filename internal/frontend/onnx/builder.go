@@ -3,6 +3,7 @@ package onnx
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/smelt-ml/smelt/fault"
 	"github.com/smelt-ml/smelt/mil"
@@ -36,6 +37,26 @@ func (b *Builder) SetDType(v *mil.Value, d tensor.DType) *mil.Value {
 
 // as gives a value the ONNX type of another.
 func (b *Builder) as(v, like *mil.Value) *mil.Value { return b.SetDType(v, b.DType(like)) }
+
+// Builtin lowers a node that a Rule has by the table's own rule: as its own
+// operator, or as another one that is given by "Relu" or "com.example::Op", in the
+// newest version.
+func (b *Builder) Builtin(n *Node, as string) ([]*mil.Value, error) {
+	m := *n
+	m.In = slices.Clone(n.raw)
+	if as != "" {
+		m.Domain, m.Op, m.Version = "", as, newest
+		if domain, name, ok := strings.Cut(as, "::"); ok {
+			m.Domain, m.Op = domain, name
+		}
+	}
+	name := opName(m.Domain, m.Op)
+	r := ruleFor(name, max(m.Version, 1))
+	if r == nil {
+		return nil, fault.New(fault.Unsupported, "", "there is no conversion of %s", name)
+	}
+	return b.l.builtin(r, name, &m, b)
+}
 
 // fail records that a node cannot be lowered.
 func (b *Builder) fail(format string, args ...any) []*mil.Value {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
-	"strings"
+	"sync"
 
 	"github.com/smelt-ml/smelt/fault"
 	"github.com/smelt-ml/smelt/internal/onnxpb"
@@ -34,6 +34,9 @@ type lowering struct {
 	wider  map[*mil.Value]*mil.Value   // constants of small integers as int32
 	parts  map[*mil.Value][]part
 	lists  map[*mil.Value]*list // sequences and optionals
+
+	sizes map[string]int // of symbols, where a shape that was given says one
+	unsupported
 }
 
 // scope is where names are looked up: a graph, within those around it.
@@ -43,6 +46,8 @@ type scope struct {
 	initial  map[string]func() (*tensor.Tensor, error)
 	versions map[string]int
 	attrs    map[string]*onnxpb.AttributeProto // of the function that is called
+	// infos are what the file says of the values' types.
+	infos func() map[string]*onnxpb.ValueInfoProto
 }
 
 func (m *Model) lower(o Options) (*Program, error) {
@@ -62,9 +67,6 @@ func (m *Model) lower(o Options) (*Program, error) {
 		l.functions[functionName(f.GetDomain(), f.GetName(), f.GetOverload())] = f
 	}
 	g := m.proto.GetGraph()
-	if err := l.supported(g.GetNode(), versions); err != nil {
-		return nil, err
-	}
 	s := l.newScope(nil, g, versions)
 	f := &mil.Func{Name: "main", Opset: l.Opset, Body: l.Block}
 	p := &Program{Func: f, Ops: l.ops}
@@ -95,7 +97,11 @@ func (m *Model) lower(o Options) (*Program, error) {
 	for _, out := range p.Outputs {
 		l.Unique(out.Name)
 	}
-	if err := l.nodes(s, g.GetNode()); err != nil {
+	err = l.nodes(s, g.GetNode())
+	if len(l.problems) > 0 {
+		return nil, l.all(g.GetNode(), versions)
+	}
+	if err != nil {
 		return nil, err
 	}
 	for i, out := range p.Outputs {
@@ -121,6 +127,7 @@ func functionName(domain, name, overload string) string {
 // newScope enters a graph; its initializers are read when they are asked for.
 func (l *lowering) newScope(outer *scope, g *onnxpb.GraphProto, versions map[string]int) *scope {
 	s := &scope{outer: outer, values: map[string]*mil.Value{}, initial: map[string]func() (*tensor.Tensor, error){}, versions: versions}
+	s.infos = sync.OnceValue(func() map[string]*onnxpb.ValueInfoProto { return infosOf(g.GetValueInfo(), g.GetOutput()) })
 	if outer != nil {
 		s.attrs = outer.attrs
 	}
@@ -251,6 +258,9 @@ func (l *lowering) input(p Port) (*mil.Value, error) {
 	}
 	for i := range shape {
 		if p.NoShape || shape[i] >= 0 {
+			if !p.NoShape && p.Dims[i].Name != "" {
+				l.fix(p.Dims[i].Name, shape[i])
+			}
 			if !p.NoShape && p.Dims[i].Size >= 0 && p.Dims[i].Size != shape[i] {
 				return nil, fault.New(fault.BadShape, place, "dimension %d is %d, the shape given is %v", i, p.Dims[i].Size, given)
 			}
@@ -367,9 +377,14 @@ func (l *lowering) node(s *scope, p *onnxpb.NodeProto) error {
 		}
 		n.In = append(n.In, v)
 	}
+	n.types = func(i int) (mil.Type, bool) { return l.declaredType(s, n, i) }
+	undo := l.mark()
 	outs, err := l.lowerNode(s, n, p.GetOverload())
 	if err != nil {
-		return wrap(err)
+		undo()
+		if outs, err = l.instead(n, err); err != nil {
+			return wrap(err)
+		}
 	}
 	for i, out := range n.Out {
 		if out == "" {
@@ -380,6 +395,7 @@ func (l *lowering) node(s *scope, p *onnxpb.NodeProto) error {
 		}
 		s.values[out] = outs[i]
 	}
+	l.spread(n, outs)
 	return nil
 }
 
@@ -393,15 +409,7 @@ func (l *lowering) lowerNode(s *scope, n *Node, overload string) ([]*mil.Value, 
 	l.SetPlace(place)
 	b := &Builder{Builder: l.Builder, l: l}
 	if custom := l.opts.Rules[name]; custom != nil {
-		l.ops[name]++
-		for i, v := range n.In {
-			n.In[i] = l.widened(v)
-		}
-		outs, err := custom(n, b)
-		if err == nil {
-			err = l.Err()
-		}
-		return outs, err
+		return l.custom(custom, n, b)
 	}
 	r := ruleFor(name, max(n.Version, 1))
 	f := l.functions[functionName(n.Domain, n.Op, overload)]
@@ -415,6 +423,28 @@ func (l *lowering) lowerNode(s *scope, n *Node, overload string) ([]*mil.Value, 
 	if r == nil {
 		return nil, fault.New(fault.Unsupported, "", "there is no conversion of %s", name)
 	}
+	return l.builtin(r, name, n, b)
+}
+
+// custom lowers a node by a rule of the user.
+func (l *lowering) custom(rule Rule, n *Node, b *Builder) ([]*mil.Value, error) {
+	l.ops[opName(n.Domain, n.Op)]++
+	n.raw = slices.Clone(n.In)
+	for i, v := range n.In {
+		n.In[i] = l.widened(v)
+	}
+	outs, err := rule(n, b)
+	if err == nil {
+		err = l.Err()
+	}
+	if err == nil {
+		l.declare(b, n, outs)
+	}
+	return outs, err
+}
+
+// builtin lowers a node by a rule of the table.
+func (l *lowering) builtin(r *rule, name string, n *Node, b *Builder) ([]*mil.Value, error) {
 	l.ops[name]++
 	for i, v := range n.In {
 		if !r.narrow {
@@ -541,6 +571,15 @@ func (l *lowering) call(s *scope, n *Node, f *onnxpb.FunctionProto) ([]*mil.Valu
 		}
 	}
 	inner.initial = map[string]func() (*tensor.Tensor, error){}
+	inner.infos = sync.OnceValue(func() map[string]*onnxpb.ValueInfoProto {
+		infos := infosOf(f.GetValueInfo())
+		for i, name := range f.GetOutput() {
+			if i < len(n.Out) && infos[name] == nil {
+				infos[name] = s.infos()[n.Out[i]]
+			}
+		}
+		return infos
+	})
 	if err := l.functionNodes(inner, f); err != nil {
 		return nil, err
 	}
@@ -582,78 +621,6 @@ func (l *lowering) functionNodes(s *scope, f *onnxpb.FunctionProto) error {
 	}
 	return nil
 }
-
-// supported reports every operator without a rule at once.
-func (l *lowering) supported(nodes []*onnxpb.NodeProto, versions map[string]int) error {
-	missing := map[string][]string{}
-	called := map[*onnxpb.FunctionProto]bool{}
-	var walk func(nodes []*onnxpb.NodeProto, versions map[string]int, depth int) error
-	walk = func(nodes []*onnxpb.NodeProto, versions map[string]int, depth int) error {
-		if depth > maxNesting {
-			return fault.New(fault.Limit, "", "graphs are nested more than %d deep", maxNesting)
-		}
-		for _, n := range nodes {
-			for _, a := range n.GetAttribute() {
-				if a.HasG() {
-					if err := walk(a.GetG().GetNode(), versions, depth+1); err != nil {
-						return err
-					}
-				}
-			}
-			name := opName(n.GetDomain(), n.GetOpType())
-			f := l.functions[functionName(n.GetDomain(), n.GetOpType(), n.GetOverload())]
-			switch {
-			case l.opts.Rules[name] != nil, graphRules[name] != nil, ruleFor(name, max(1, versions[domainName(n.GetDomain())])) != nil:
-			case f != nil:
-				if called[f] {
-					continue
-				}
-				called[f] = true
-				inner, err := opsets(f.GetOpsetImport())
-				if err != nil {
-					return err
-				}
-				if len(inner) == 0 {
-					inner = versions
-				}
-				if err := walk(f.GetNode(), inner, depth+1); err != nil {
-					return err
-				}
-			default:
-				label := n.GetName()
-				if label == "" && len(n.GetOutput()) > 0 {
-					label = n.GetOutput()[0]
-				}
-				missing[name] = append(missing[name], label)
-			}
-		}
-		return nil
-	}
-	if err := walk(nodes, versions, 0); err != nil || len(missing) == 0 {
-		return err
-	}
-	var names []string
-	for name := range missing {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	var list []string
-	for _, name := range names {
-		at := missing[name]
-		shown := at[:min(len(at), 3)]
-		list = append(list, fmt.Sprintf("%s ×%d (%s)", name, len(at), strings.Join(shown, ", ")))
-	}
-	return &Unsupported{Nodes: missing, err: fault.New(fault.Unsupported, "", "there is no conversion of %s", strings.Join(list, "; "))}
-}
-
-// Unsupported reports every operator of a model that has no rule.
-type Unsupported struct {
-	Nodes map[string][]string // the names of the nodes, by operator
-	err   error
-}
-
-func (e *Unsupported) Error() string { return e.err.Error() }
-func (e *Unsupported) Unwrap() error { return e.err }
 
 // prune removes the nodes of a block whose results nobody uses: mostly what
 // computed shapes that turned out to be known. used gathers what is used

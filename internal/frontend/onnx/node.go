@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/smelt-ml/smelt/fault"
 	"github.com/smelt-ml/smelt/internal/onnxpb"
@@ -21,6 +22,67 @@ type Node struct {
 
 	attrs map[string]*onnxpb.AttributeProto
 	model *Model
+	types func(i int) (mil.Type, bool)
+	raw   []*mil.Value // the inputs with small integers as the file has them
+}
+
+// Type returns the type that the file declares of an output, as a program holds
+// it.
+func (n *Node) Type(i int) (mil.Type, bool) { return n.types(i) }
+
+// Attributes returns all attributes by name: int64, float32, string, a slice of
+// one of these, or a *tensor.Tensor. Those that are graphs, or of types that no
+// constant has, are errors.
+func (n *Node) Attributes() (map[string]any, error) {
+	out := map[string]any{}
+	for name, a := range n.attrs {
+		switch kindOf(a) {
+		case onnxpb.AttributeProto_INT:
+			out[name] = a.GetI()
+		case onnxpb.AttributeProto_FLOAT:
+			out[name] = a.GetF()
+		case onnxpb.AttributeProto_STRING:
+			out[name] = string(a.GetS())
+		case onnxpb.AttributeProto_INTS:
+			out[name] = a.GetInts()
+		case onnxpb.AttributeProto_FLOATS:
+			out[name] = a.GetFloats()
+		case onnxpb.AttributeProto_STRINGS:
+			out[name] = n.Texts(name)
+		case onnxpb.AttributeProto_TENSOR:
+			t, err := n.Tensor(name)
+			if err != nil {
+				return nil, err
+			}
+			out[name] = t
+		default:
+			return nil, fault.New(fault.Unsupported, "", "attribute %q is a %s", name, strings.ToLower(kindOf(a).String()))
+		}
+	}
+	return out, nil
+}
+
+// kindOf returns the type of an attribute, which old files do not say.
+func kindOf(a *onnxpb.AttributeProto) onnxpb.AttributeProto_AttributeType {
+	switch {
+	case a.GetType() != onnxpb.AttributeProto_UNDEFINED:
+		return a.GetType()
+	case a.HasT():
+		return onnxpb.AttributeProto_TENSOR
+	case a.HasG():
+		return onnxpb.AttributeProto_GRAPH
+	case len(a.GetInts()) > 0:
+		return onnxpb.AttributeProto_INTS
+	case len(a.GetFloats()) > 0:
+		return onnxpb.AttributeProto_FLOATS
+	case len(a.GetStrings()) > 0:
+		return onnxpb.AttributeProto_STRINGS
+	case a.HasF():
+		return onnxpb.AttributeProto_FLOAT
+	case a.HasS():
+		return onnxpb.AttributeProto_STRING
+	}
+	return onnxpb.AttributeProto_INT
 }
 
 // input returns an input, nil where it is absent.

@@ -66,6 +66,9 @@ type Options struct {
 	// Rules replace or add the lowering of an operator, by "Relu" or
 	// "com.example::Op".
 	Rules map[string]Rule
+	// Fallback, if it is set, lowers the nodes that nothing else does: those of
+	// operators without a rule, and those that their rule refuses.
+	Fallback Rule
 }
 
 // Program is what a model computes.
