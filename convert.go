@@ -35,8 +35,9 @@ type (
 	Args = op.Args
 )
 
-// Partial conversions: what becomes of operators that have no conversion.
-const PartialCustom = convert.Custom // a custom layer each
+// PartialCustom is the ConvertOptions.Partial that makes a custom layer of each
+// operator that has no conversion.
+const PartialCustom = convert.Custom
 
 // ConvertOption adds to what Convert is told.
 type ConvertOption func(*ConvertOptions)

@@ -56,6 +56,42 @@ func ExampleConvert() {
 	// largest error: 0
 }
 
+// Operators that nobody knows become what their conversions say: a composition
+// of MIL's operators, or a custom layer.
+func ExampleWithConversion() {
+	dir, err := os.MkdirTemp("", "smelt")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	scale := smelt.WithConversion("com.acme::Scale", func(n *smelt.Node, b *smelt.Builder) error {
+		scaled := b.Op("mul", smelt.Args{"x": n.Input(0), "y": n.Float("alpha", 1)})
+		return b.Output(b.Op("clip", smelt.Args{"x": scaled, "alpha": 0, "beta": 6}))
+	})
+	swirl := smelt.WithConversion("com.acme::Swirl", func(n *smelt.Node, b *smelt.Builder) error {
+		return b.Output(b.CustomLayer(smelt.CustomLayer{
+			Class:      "AcmeSwirl",
+			Inputs:     n.Inputs[:1],
+			Weights:    n.Inputs[1:],
+			Parameters: map[string]any{"angle": n.Float("angle", 0), "mode": n.Text("mode", "polar")},
+		})...)
+	})
+	r, err := smelt.Convert(context.Background(), "testdata/swirl.onnx", filepath.Join(dir, "swirl.mlpackage"),
+		smelt.ConvertOptions{Float: tensor.Float32, Verify: &smelt.ConvertVerify{Seed: 1}}, scale, swirl)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(r.Ops)
+	fmt.Println(r.Notes)
+	fmt.Println("largest error of z:", r.Check.Outputs["z"].MaxAbs)
+	fmt.Println("cannot be compared:", r.Check.Unchecked)
+	// Output:
+	// map[add:1 clip:1 custom_layer:2 mul:1 relu:1 sigmoid:1]
+	// [the app must bring class "AcmeSwirl": 2 custom layers]
+	// largest error of z: 0
+	// cannot be compared: [y]
+}
+
 // What does a classifier see in a photograph?
 func ExampleLoad() {
 	p, err := smelt.Load("testdata/classifier.mlmodel", smelt.Options{Fit: smelt.Fit{Mode: smelt.Crop}})

@@ -24,6 +24,7 @@ const (
 	sums       = data + "sums.mlpackage"
 	photos     = data + "photos"
 	tiles      = data + "tiles.npy"
+	swirl      = data + "swirl.onnx"
 	stateful   = "../../mlmodel/testdata/functions.mlpackage"
 )
 

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,6 +11,7 @@ import (
 
 	"github.com/smelt-ml/smelt"
 	"github.com/smelt-ml/smelt/mlmodel"
+	"github.com/smelt-ml/smelt/tensor"
 )
 
 const onnxNet = "../../internal/convert/testdata/net.onnx"
@@ -77,17 +80,73 @@ func TestConvert(t *testing.T) {
 	ok(t, "convert", out, "-o", out, "--precision", "fp32")
 }
 
-// What cannot be expressed is one line for people, and a list for programs.
+// What cannot be expressed is a table and one line for people, and a list for
+// programs.
 func TestConvertUnsupported(t *testing.T) {
 	dir := t.TempDir()
 	out := filepath.Join(dir, "out.mlpackage")
 	args := []string{"convert", stateful, "-o", out, "--target", "ios16"}
-	fails(t, args, "functions.mlpackage", "iOS 16", "read_state")
-	r := call(t, append(args, "--json")...)
+	r := call(t, args...)
+	for _, want := range []string{"operator", "read_state", "way out: --target ios18"} {
+		if r.code != exitFailed || !strings.Contains(r.stdout, want) || strings.Count(r.stderr, "\n") != 1 || !strings.Contains(r.stderr, "functions.mlpackage: ") {
+			t.Errorf("exit code %d, no %s\n%s%s", r.code, want, r.stdout, r.stderr)
+		}
+	}
+	r = call(t, append(args, "--json")...)
 	if r.code != exitFailed || !strings.Contains(r.stdout, `"read_state"`) || strings.Count(r.stderr, "\n") != 1 {
 		t.Errorf("exit code %d\n%s%s", r.code, r.stdout, r.stderr)
 	}
 	empty(t, dir)
+}
+
+// Operators that nobody knows: a list of them, a file that says what they are, or
+// custom layers.
+func TestConvertCustom(t *testing.T) {
+	dir := t.TempDir()
+	out := filepath.Join(dir, "out.mlpackage")
+	r := call(t, "convert", swirl, "-o", out)
+	for _, want := range []string{"com.acme::Scale  1", "com.acme::Swirl  2      swirl1, swirl2", "--partial custom makes"} {
+		if r.code != exitFailed || !strings.Contains(r.stdout, want) {
+			t.Errorf("exit code %d, no %q\n%s", r.code, want, r.stdout)
+		}
+	}
+	r = call(t, "convert", swirl, "-o", out, "--json")
+	var v map[string]any
+	if err := json.Unmarshal([]byte(r.stdout), &v); err != nil || r.code != exitFailed {
+		t.Fatalf("exit code %d, %v", r.code, err)
+	}
+	for _, key := range []string{"op", "domain", "count", "names", "reason", "way_out"} {
+		at(t, v, "unsupported", 1, key)
+	}
+	if name := at(t, v, "unsupported", 1, "names", 1); name != "swirl2" {
+		t.Errorf("names %v", name)
+	}
+	empty(t, dir)
+
+	text := ok(t, "convert", swirl, "-o", out, "--conversions", data+"acme.yaml")
+	if !strings.Contains(text, "not compared: y: custom layers") || !strings.Contains(text, "z: largest error") {
+		t.Errorf("convert says\n%s", text)
+	}
+	v = object(t, nil, "info", out)
+	if at(t, v, "dependencies", 1, "class_name") != "AcmeSwirl" || at(t, v, "dependencies", 1, "parameters", "angle") != 1.5 {
+		t.Errorf("dependencies %v", at(t, v, "dependencies"))
+	}
+	v = object(t, nil, "convert", swirl, "-o", out, "--partial", "custom")
+	if list := at(t, v, "verify", "unchecked").([]any); len(list) != 2 {
+		t.Errorf("not compared %v", list)
+	}
+	input := filepath.Join(dir, "x.npy")
+	var npy bytes.Buffer
+	if err := tensor.WriteNPY(&npy, tensor.Zeros(tensor.Float32, []int{1, 3, 8, 8})); err != nil {
+		t.Fatal(err)
+	}
+	write(t, input, npy.Bytes())
+	fails(t, []string{"predict", out, "--input", "x=" + input}, `custom_layer "b"`, `class "Swirl"`, "angle")
+	fails(t, []string{"convert", swirl, "-o", out, "--conversions", data + "none.yaml"}, "none.yaml")
+	fails(t, []string{"convert", swirl, "-o", out, "--conversions", data + "sums.npz"}, "sums.npz: conversions: ")
+	if r := call(t, "convert", swirl, "-o", out, "--partial", "all"); r.code != exitUsage {
+		t.Errorf("exit code %d", r.code)
+	}
 }
 
 func TestAllowedShapes(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -12,8 +13,9 @@ import (
 )
 
 // expression is a dimension of an output, computed from integers, dimensions of
-// inputs x[1], attributes $size and $sizes[1] with + - * /, the last of which
-// rounds down, and parentheses; ? is one that is only known when the model runs.
+// inputs x.1, attributes $size and elements of them $sizes.1, with + - * /, the
+// last of which rounds down, and parentheses. An index below 0 counts from the
+// end; ? is a dimension that is only known when the model runs.
 type expression struct {
 	text string
 	eval func(e *scope) int
@@ -119,7 +121,7 @@ type expressionParser struct {
 
 func (p *expressionParser) fail() {
 	if p.err == nil {
-		p.err = errors.New("want a number, input[0], $attribute or an expression of these")
+		p.err = errors.New("want a number, input.0, $attribute or an expression of these")
 		if p.s != "" {
 			p.err = fmt.Errorf("%w, have %q", p.err, p.s)
 		}
@@ -234,16 +236,16 @@ func (p *expressionParser) name() string {
 	return name
 }
 
-// index reads [2], if it comes.
+// index reads .2, if it comes.
 func (p *expressionParser) index() (int, bool) {
-	if p.take("[") == 0 {
+	if !strings.HasPrefix(p.s, ".") {
 		return 0, false
 	}
-	i := p.number(true)
-	if p.take("]") == 0 {
+	p.s = p.s[1:]
+	if strings.HasPrefix(p.s, " ") {
 		p.fail()
 	}
-	return i, true
+	return p.number(true), true
 }
 
 func (p *expressionParser) unit(depth int) evaluator {

@@ -207,8 +207,8 @@ func TestUnsupported(t *testing.T) {
 		in, op string
 		count  int
 	}{
-		{functions, "read_state", 1},
-		{"testdata/unknown.onnx", "com.x::Frob", 2},
+		{functions, "read_state", 2},
+		{"testdata/unknown.onnx", "Frob", 2},
 		{"../../mlmodel/testdata/network.mlmodel", "custom", 1},
 	} {
 		r, err := File(t.Context(), c.in, out, Options{Target: mil.IOS15})

@@ -149,3 +149,56 @@ func TestCustomLayersDamaged(t *testing.T) {
 		})
 	}
 }
+
+// Operations that a target has not become custom layers, and only these.
+func TestPartial(t *testing.T) {
+	make := func() *mil.Func {
+		b := mil.NewBuilder(mil.IOS18)
+		x := &mil.Value{Name: "x", Type: mil.TensorType(tensor.Float32, 1, 2, 4, 8)}
+		b.SetPlace("attend")
+		y := op.Call(b, "scaled_dot_product_attention", op.Args{"query": x, "key": x, "value": tensor.Zeros(tensor.Float32, x.Type.Shape)})
+		b.SetPlace("y")
+		y = op.Call(b, "pixel_unshuffle", op.Args{"x": y[0], "downscale_factor": 2})
+		z := op.Call(b, "relu", op.Args{"x": y[0]})
+		if b.Err() != nil {
+			t.Fatal(b.Err())
+		}
+		f := &mil.Func{Name: "main", Opset: mil.IOS18, Inputs: []*mil.Value{x}, Body: b.Block}
+		f.Body.Outputs = z
+		return f
+	}
+	for _, c := range []struct {
+		target mil.Opset
+		want   []string
+	}{{mil.IOS15, []string{"scaled_dot_product_attention", "pixel_unshuffle"}}, {mil.IOS16, []string{"scaled_dot_product_attention"}}, {mil.IOS18, nil}, {0, nil}} {
+		m, err := mlprogram.Write(&mlprogram.Program{Funcs: []*mil.Func{make()}}, mlprogram.Options{Target: c.target, Partial: true, Float: tensor.Float16})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		var have []string
+		for _, o := range customOps(t, m) {
+			have = append(have, o.GetAttributes()["class_name"].GetImmediateValue().GetTensor().GetStrings().GetValues()[0])
+		}
+		if !slices.Equal(have, c.want) {
+			t.Errorf("%v: custom layers %v, want %v", c.target, have, c.want)
+		}
+		for _, o := range customOps(t, m) {
+			list := func(name string) int { return len(o.GetAttributes()[name].GetImmediateValue().GetList().GetValues()) }
+			if o.GetOutputs()[0].GetType().GetTensorType().GetDataType() != spec.DataType_FLOAT32 || list("input_order")+list("parameters")+list("weights") != len(o.GetInputs()) {
+				t.Errorf("%v: %v", c.target, o)
+			}
+		}
+		if d := m.Summary().Dependencies; c.target == mil.IOS15 && cmp.Diff(map[string]any{"downscale_factor": int64(2)}, d[1].Parameters) != "" {
+			t.Errorf("parameters %v", d[1])
+		}
+	}
+	f := make()
+	list := &mil.Value{Name: "l", Type: mil.Type{Kind: mil.List, Elem: &mil.Type{DType: tensor.Float32, Shape: []int{1}}, Len: 1}}
+	f.Inputs = append(f.Inputs, list)
+	length := &mil.Node{Op: "list_length", Name: "n", Inputs: []mil.Input{{Name: "lx", Values: []*mil.Value{list}}}, Outputs: []*mil.Value{{Name: "n", Type: mil.TensorType(tensor.Int32)}}}
+	f.Body.Nodes, f.Body.Outputs = append(f.Body.Nodes, length), append(f.Body.Outputs, length.Outputs...)
+	if _, err := mlprogram.Write(&mlprogram.Program{Funcs: []*mil.Func{f}}, mlprogram.Options{Target: mil.IOS15, Partial: true}); err == nil {
+		t.Error("a list becomes something")
+	}
+}

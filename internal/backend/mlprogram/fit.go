@@ -69,14 +69,21 @@ func fit(f *mil.Func, target mil.Opset, fixed, partial bool) ([]Problem, int) {
 }
 
 func (t *fitter) report(n *mil.Node, reason string) {
-	for i := range t.problems {
-		if p := &t.problems[i]; p.Op == n.Op && p.Reason == reason {
-			p.Count++
-			p.Names = append(p.Names, n.Name)
-			return
+	t.problems = gather(t.problems, Problem{Op: n.Op, Count: 1, Where: n.Name, Names: []string{n.Name}, Reason: reason})
+}
+
+// gather adds problems to a list, those of one kind as one.
+func gather(list []Problem, more ...Problem) []Problem {
+	for _, p := range more {
+		i := slices.IndexFunc(list, func(q Problem) bool { return q.Op == p.Op && q.Reason == p.Reason })
+		if i < 0 {
+			list = append(list, p)
+			continue
 		}
+		list[i].Count += p.Count
+		list[i].Names = append(list[i].Names, p.Names...)
 	}
-	t.problems = append(t.problems, Problem{Op: n.Op, Count: 1, Where: n.Name, Names: []string{n.Name}, Reason: reason})
+	return list
 }
 
 func (t *fitter) block(b *mil.Block) {

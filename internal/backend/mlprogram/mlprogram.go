@@ -137,7 +137,7 @@ func (p *Program) fitIn(model *spec.Model, least, most mil.Opset, partial bool, 
 				}
 			}
 			problems, n := fit(fitted[i], opset, least == most, partial)
-			e.Problems = append(e.Problems, problems...)
+			e.Problems = gather(e.Problems, problems...)
 			expanded += n
 		}
 		if len(e.Problems) == 0 {

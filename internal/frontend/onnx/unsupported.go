@@ -46,7 +46,7 @@ func (l *lowering) instead(n *Node, err error) ([]*mil.Value, error) {
 	if kind == fault.Limit || kind != fault.Unsupported && !doubtful {
 		return nil, err
 	}
-	l.Recover()
+	_ = l.Recover()
 	if !doubtful {
 		name := opName(n.Domain, n.Op)
 		known := l.opts.Rules[name] != nil || graphRules[name] != nil || ruleFor(name, max(n.Version, 1)) != nil
@@ -58,7 +58,7 @@ func (l *lowering) instead(n *Node, err error) ([]*mil.Value, error) {
 				return outs, nil
 			}
 			undo()
-			l.Recover()
+			_ = l.Recover()
 			if fault.KindOf(failed) != fault.Unsupported {
 				return nil, failed
 			}
