@@ -88,7 +88,8 @@ type source struct {
 	meta    mlmodel.Metadata
 	size    int64
 	notes   []string
-	labeled string // the output that the probabilities of labels are in the result
+	shapes  map[string]mlmodel.Shapes // of open inputs that the user says nothing of
+	labeled string                    // the output that the probabilities of labels are in the result
 	// run answers as the source does. It is nil where that cannot be told.
 	run   func(ctx context.Context, in predict.Features) (predict.Features, error)
 	close func()
@@ -154,6 +155,13 @@ func (s *source) write(ctx context.Context, to *target, out string, o Options, r
 		if to.core {
 			r.Notes = append(r.Notes, present(f)...)
 		}
+	}
+	if len(s.shapes) > 0 {
+		o.Shapes = maps.Clone(o.Shapes)
+		if o.Shapes == nil {
+			o.Shapes = map[string]mlmodel.Shapes{}
+		}
+		maps.Copy(o.Shapes, s.shapes)
 	}
 	names, notes, err := rename(p, &o, to.identifier)
 	if err != nil {

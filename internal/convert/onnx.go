@@ -59,9 +59,14 @@ func openONNX(path string, o Options) (*source, error) {
 			s.notes = append(s.notes, fmt.Sprintf("there is no %s: its conversion was not used", name))
 		}
 	}
+	s.shapes = defaultShapes(p, o.Shapes)
 	for _, v := range f.Inputs {
 		if _, given := o.Shapes[v.Name]; !given && !v.Type.IsStatic() {
-			s.notes = append(s.notes, fmt.Sprintf("input %q has open dimensions: %s, each from 1 to %d; --shape says more", v.Name, mil.FormatDims(v.Type.Shape), mlprogram.MaxOpen))
+			usual := "1"
+			if d, ok := s.shapes[v.Name]; ok {
+				usual = tensor.FormatShape(d.Default)
+			}
+			s.notes = append(s.notes, fmt.Sprintf("input %q has open dimensions: %s, each from 1 to %d, usually %s; --shape says more", v.Name, mil.FormatDims(v.Type.Shape), mlprogram.MaxOpen, usual))
 		}
 	}
 	if o.Verify != nil {

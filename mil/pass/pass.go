@@ -12,6 +12,7 @@ var passes = []struct {
 	Run    func(f *mil.Func)
 	Engine bool // makes operators that no file has
 }{
+	{Name: "common", Run: common},
 	{Name: "reshape", Run: reshapes},
 	{Name: "dead_code", Run: deadCode}, // a reshape that nobody reads is no reader, either
 	{Name: "layer_norm", Run: layerNorms},

@@ -376,8 +376,23 @@ func (b *Builder) sel(cond, x, y *mil.Value) *mil.Value {
 	return op.Select.Add(b.Builder, op.SelectArgs{Cond: cond, A: x, B: y})
 }
 
+// named gives the unknown dimensions of a value symbols of their own, so that
+// what is made of them is known to be of the same size.
+func (b *Builder) named(v *mil.Value) {
+	if b.Err() != nil || v.Type.AnyRank || v.Const != nil || !slices.Contains(v.Type.Shape, mil.Unknown) {
+		return
+	}
+	v.Type.Shape = slices.Clone(v.Type.Shape)
+	for i, d := range v.Type.Shape {
+		if d == mil.Unknown {
+			v.Type.Shape[i] = b.l.symbol("")
+		}
+	}
+}
+
 // shapeOf returns the dimensions of a value as a vector.
 func (b *Builder) shapeOf(v *mil.Value) *mil.Value {
+	b.named(v)
 	if v.Type.DType != tensor.Bool && v.Type.DType != tensor.Int32 && !v.Type.DType.IsFloat() {
 		v = b.cast(v, tensor.Int32)
 	}
@@ -393,6 +408,7 @@ func (b *Builder) dims(v *mil.Value, axes ...int) *mil.Value {
 	if b.Err() != nil {
 		return v
 	}
+	b.named(v)
 	var known []int
 	for _, a := range axes {
 		if d := v.Type.Shape[a]; d >= 0 {
