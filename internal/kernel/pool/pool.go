@@ -20,10 +20,11 @@ type Pooling struct {
 	slide   *window.Funcs
 	vec     *vec.Funcs
 	max     bool
-	whole   bool      // the only window is the plane
-	ones    []float32 // by tap
-	scale   []float32 // by window, of an average
-	jobs    sync.Pool // of *job
+	whole   bool         // the only window is the plane
+	max3    *window.Max3 // does it all, if it is not nil
+	ones    []float32    // by tap
+	scale   []float32    // by window, of an average
+	jobs    sync.Pool    // of *job
 }
 
 // NewMax prepares max pooling; padding counts as -Inf, NaN wins.
@@ -54,6 +55,9 @@ func prepare(l cpu.Level, s window.Shape, isMax bool) *Pooling {
 	s.Out = s.Windows()
 	p := &Pooling{in: window.Size(s.In), out: window.Size(s.Out), slide: window.For(l), vec: vec.For(l), max: isMax}
 	p.whole = p.out == 1 && s.In == s.Kernel && s.Pad == [3][2]int{}
+	if isMax {
+		p.max3 = p.slide.NewMax3(s)
+	}
 	stages := []window.Shape{s}
 	if window.Size(s.Kernel) > manyTaps && s.Kernel[2] > 1 && window.Size(s.Kernel) > s.Kernel[2] {
 		stages = separate(s)
@@ -116,6 +120,8 @@ func (j *job) Run(worker, lo, hi int) {
 			dst[0] = j.vec.MaxOf(src)
 		case j.whole:
 			dst[0] = j.vec.Sum(src) * j.scale[0]
+		case j.max3 != nil:
+			j.max3.Plane(dst, src)
 		default:
 			j.plane(worker, dst, src)
 			if !j.max {

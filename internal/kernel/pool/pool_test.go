@@ -68,6 +68,13 @@ func randomShape(r *rand.Rand, n int) window.Shape {
 		s.Kernel[1], s.Kernel[2] = 5, 7
 		s.In[1] += 6
 		s.In[2] += 14
+	case 3: // windows 3×3, two apart
+		s = window.Flat(1+r.IntN(9), 1+r.IntN(100), 3, 3)
+		s.Stride = [3]int{1, 2, 2}
+		for d := 1; d < 3; d++ {
+			s.Pad[d] = [2]int{r.IntN(2), r.IntN(3)}
+			s.In[d] += max(0, 3-s.In[d]-s.Pad[d][0]-s.Pad[d][1])
+		}
 	}
 	return s
 }
@@ -76,7 +83,7 @@ func TestPooling(t *testing.T) {
 	levels(t, func(t *testing.T, l cpu.Level) {
 		r := rand.New(rand.NewPCG(1, 2))
 		pools := []*par.Pool{par.New(1), par.New(2), par.New(3)}
-		for n := range 400 {
+		for n := range 700 {
 			s := randomShape(r, n)
 			out := s.Windows()
 			var counts [3][]int

@@ -25,6 +25,9 @@ type Funcs struct {
 
 	// Of n values in each of the rows: all, or every second one.
 	all, evens func(dst []float32, dstStep int, src []float32, srcStep, rows, n int)
+
+	// Of windows 3×3, two apart; nil for none. See Thirds.
+	max3 func(dst *float32, dstStep int, a, b, c *float32, step, rows, n, cols, lead int)
 }
 
 // For returns the kernels of a level.

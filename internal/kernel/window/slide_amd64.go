@@ -18,6 +18,7 @@ var funcs = [cpu.Levels]*Funcs{
 		all:   rowsOf(allAVX2, 1),
 		evens: rowsOf(evensAVX2, 2),
 		zip:   func(dst, a, b []float32) { zip(dst, a, b, zipAVX2, 8) },
+		max3:  max3AVX2,
 	},
 	cpu.AVX512: {
 		sum:   func(q *Rows) { slide(q, &sumAVX512, 16) },
@@ -25,6 +26,7 @@ var funcs = [cpu.Levels]*Funcs{
 		all:   rowsOf(allAVX512, 1),
 		evens: rowsOf(evensAVX512, 2),
 		zip:   func(dst, a, b []float32) { zip(dst, a, b, zipAVX512, 16) },
+		max3:  max3AVX512,
 	},
 }
 

@@ -708,6 +708,172 @@ block:
 	VZEROUPPER
 	RET
 
+// func max3AVX2(dst *float32, dstStep int, a *float32, b *float32, c *float32, step int, rows int, n int, cols int, lead int)
+// Requires: AVX, AVX2, CMOV
+TEXT ·max3AVX2(SB), NOSPLIT, $0-80
+	MOVQ         n+56(FP), R11
+	DECQ         R11
+	MOVQ         R11, R10
+	ANDQ         $0x07, R11
+	SUBQ         R11, R10
+	INCQ         R11
+	MOVQ         cols+64(FP), R13
+	ADDQ         R10, R10
+	SUBQ         R10, R13
+	MOVQ         R11, CX
+	XORL         AX, AX
+	CMPQ         CX, $0x00
+	CMOVQLT      AX, CX
+	MOVQ         $+8, AX
+	CMPQ         CX, AX
+	CMOVQGT      AX, CX
+	LEAQ         masks<>+32(SB), AX
+	SHLQ         $0x02, CX
+	SUBQ         CX, AX
+	VMOVUPS      (AX), Y9
+	MOVQ         R13, CX
+	XORL         AX, AX
+	CMPQ         CX, $0x00
+	CMOVQLT      AX, CX
+	MOVQ         $+8, AX
+	CMPQ         CX, AX
+	CMOVQGT      AX, CX
+	LEAQ         masks<>+32(SB), AX
+	SHLQ         $0x02, CX
+	SUBQ         CX, AX
+	VMOVUPS      (AX), Y7
+	LEAQ         -8(R13), CX
+	XORL         AX, AX
+	CMPQ         CX, $0x00
+	CMOVQLT      AX, CX
+	MOVQ         $+8, AX
+	CMPQ         CX, AX
+	CMOVQGT      AX, CX
+	LEAQ         masks<>+32(SB), AX
+	SHLQ         $0x02, CX
+	SUBQ         CX, AX
+	VMOVUPS      (AX), Y8
+	VBROADCASTSS negInf<>+0(SB), Y10
+	MOVQ         dst+0(FP), DI
+	MOVQ         a+16(FP), SI
+	MOVQ         b+24(FP), DX
+	MOVQ         c+32(FP), BX
+	MOVQ         step+40(FP), R15
+	SHLQ         $0x02, R15
+	MOVQ         rows+48(FP), R12
+
+row:
+	MOVQ         DI, R8
+	XORQ         R9, R9
+	MOVQ         n+56(FP), R10
+	VMOVAPS      Y10, Y6
+	MOVQ         lead+72(FP), AX
+	TESTQ        AX, AX
+	JZ           start
+	VBROADCASTSS -4(SI), Y3
+	VMAXPS       Y3, Y6, Y4
+	VMAXPS       Y6, Y3, Y6
+	VORPS        Y4, Y6, Y6
+	VBROADCASTSS -4(DX), Y3
+	VMAXPS       Y3, Y6, Y4
+	VMAXPS       Y6, Y3, Y6
+	VORPS        Y4, Y6, Y6
+	VBROADCASTSS -4(BX), Y3
+	VMAXPS       Y3, Y6, Y4
+	VMAXPS       Y6, Y3, Y6
+	VORPS        Y4, Y6, Y6
+
+start:
+	SUBQ R11, R10
+	JZ   last
+
+block:
+	VMOVUPS    (SI)(R9*1), Y0
+	VMOVUPS    (DX)(R9*1), Y3
+	VMAXPS     Y3, Y0, Y4
+	VMAXPS     Y0, Y3, Y0
+	VORPS      Y4, Y0, Y0
+	VMOVUPS    (BX)(R9*1), Y3
+	VMAXPS     Y3, Y0, Y4
+	VMAXPS     Y0, Y3, Y0
+	VORPS      Y4, Y0, Y0
+	VMOVUPS    32(SI)(R9*1), Y1
+	VMOVUPS    32(DX)(R9*1), Y3
+	VMAXPS     Y3, Y1, Y4
+	VMAXPS     Y1, Y3, Y1
+	VORPS      Y4, Y1, Y1
+	VMOVUPS    32(BX)(R9*1), Y3
+	VMAXPS     Y3, Y1, Y4
+	VMAXPS     Y1, Y3, Y1
+	VORPS      Y4, Y1, Y1
+	VSHUFPS    $0x88, Y1, Y0, Y2
+	VPERMPD    $0xd8, Y2, Y2
+	VSHUFPS    $0xdd, Y1, Y0, Y5
+	VPERMPD    $0xd8, Y5, Y5
+	VPERM2F128 $0x21, Y5, Y6, Y3
+	VPALIGNR   $0x0c, Y3, Y5, Y0
+	VMOVAPS    Y5, Y6
+	VMAXPS     Y5, Y2, Y4
+	VMAXPS     Y2, Y5, Y2
+	VORPS      Y4, Y2, Y2
+	VMAXPS     Y0, Y2, Y4
+	VMAXPS     Y2, Y0, Y2
+	VORPS      Y4, Y2, Y2
+	VMOVUPS    Y2, (R8)
+	ADDQ       $0x20, R8
+	ADDQ       $0x40, R9
+	SUBQ       $0x08, R10
+	JNZ        block
+
+last:
+	VMASKMOVPS (SI)(R9*1), Y7, Y0
+	VBLENDVPS  Y7, Y0, Y10, Y0
+	VMASKMOVPS (DX)(R9*1), Y7, Y3
+	VBLENDVPS  Y7, Y3, Y10, Y3
+	VMAXPS     Y3, Y0, Y4
+	VMAXPS     Y0, Y3, Y0
+	VORPS      Y4, Y0, Y0
+	VMASKMOVPS (BX)(R9*1), Y7, Y3
+	VBLENDVPS  Y7, Y3, Y10, Y3
+	VMAXPS     Y3, Y0, Y4
+	VMAXPS     Y0, Y3, Y0
+	VORPS      Y4, Y0, Y0
+	VMASKMOVPS 32(SI)(R9*1), Y8, Y1
+	VBLENDVPS  Y8, Y1, Y10, Y1
+	VMASKMOVPS 32(DX)(R9*1), Y8, Y3
+	VBLENDVPS  Y8, Y3, Y10, Y3
+	VMAXPS     Y3, Y1, Y4
+	VMAXPS     Y1, Y3, Y1
+	VORPS      Y4, Y1, Y1
+	VMASKMOVPS 32(BX)(R9*1), Y8, Y3
+	VBLENDVPS  Y8, Y3, Y10, Y3
+	VMAXPS     Y3, Y1, Y4
+	VMAXPS     Y1, Y3, Y1
+	VORPS      Y4, Y1, Y1
+	VSHUFPS    $0x88, Y1, Y0, Y2
+	VPERMPD    $0xd8, Y2, Y2
+	VSHUFPS    $0xdd, Y1, Y0, Y5
+	VPERMPD    $0xd8, Y5, Y5
+	VPERM2F128 $0x21, Y5, Y6, Y3
+	VPALIGNR   $0x0c, Y3, Y5, Y0
+	VMOVAPS    Y5, Y6
+	VMAXPS     Y5, Y2, Y4
+	VMAXPS     Y2, Y5, Y2
+	VORPS      Y4, Y2, Y2
+	VMAXPS     Y0, Y2, Y4
+	VMAXPS     Y2, Y0, Y2
+	VORPS      Y4, Y2, Y2
+	VMASKMOVPS Y2, Y9, (R8)
+	MOVQ       dstStep+8(FP), R10
+	LEAQ       (DI)(R10*4), DI
+	ADDQ       R15, SI
+	ADDQ       R15, DX
+	ADDQ       R15, BX
+	DECQ       R12
+	JNZ        row
+	VZEROUPPER
+	RET
+
 // func filter3stride1AVX2(q *int8)
 // Requires: AVX, CMOV, FMA3
 TEXT ·filter3stride1AVX2(SB), NOSPLIT, $0-8
@@ -2734,6 +2900,172 @@ block:
 	ADDQ      $+128, DI
 	DECQ      CX
 	JNZ       block
+	VZEROUPPER
+	RET
+
+// func max3AVX512(dst *float32, dstStep int, a *float32, b *float32, c *float32, step int, rows int, n int, cols int, lead int)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV
+TEXT ·max3AVX512(SB), NOSPLIT, $0-80
+	MOVQ         n+56(FP), R11
+	DECQ         R11
+	MOVQ         R11, R10
+	ANDQ         $0x0f, R11
+	SUBQ         R11, R10
+	INCQ         R11
+	MOVQ         cols+64(FP), R13
+	ADDQ         R10, R10
+	SUBQ         R10, R13
+	MOVQ         R11, CX
+	XORL         AX, AX
+	CMPQ         CX, $0x00
+	CMOVQLT      AX, CX
+	MOVQ         $+16, AX
+	CMPQ         CX, AX
+	CMOVQGT      AX, CX
+	MOVL         $+1, AX
+	SHLL         CL, AX
+	DECL         AX
+	KMOVW        AX, K3
+	MOVQ         R13, CX
+	XORL         AX, AX
+	CMPQ         CX, $0x00
+	CMOVQLT      AX, CX
+	MOVQ         $+16, AX
+	CMPQ         CX, AX
+	CMOVQGT      AX, CX
+	MOVL         $+1, AX
+	SHLL         CL, AX
+	DECL         AX
+	KMOVW        AX, K1
+	LEAQ         -16(R13), CX
+	XORL         AX, AX
+	CMPQ         CX, $0x00
+	CMOVQLT      AX, CX
+	MOVQ         $+16, AX
+	CMPQ         CX, AX
+	CMOVQGT      AX, CX
+	MOVL         $+1, AX
+	SHLL         CL, AX
+	DECL         AX
+	KMOVW        AX, K2
+	VBROADCASTSS negInf<>+0(SB), Z10
+	VMOVDQU32    halves<>+0(SB), Z11
+	VMOVDQU32    halves<>+64(SB), Z12
+	MOVQ         dst+0(FP), DI
+	MOVQ         a+16(FP), SI
+	MOVQ         b+24(FP), DX
+	MOVQ         c+32(FP), BX
+	MOVQ         step+40(FP), R15
+	SHLQ         $0x02, R15
+	MOVQ         rows+48(FP), R12
+
+row:
+	MOVQ         DI, R8
+	XORQ         R9, R9
+	MOVQ         n+56(FP), R10
+	VMOVAPS      Z10, Z6
+	MOVQ         lead+72(FP), AX
+	TESTQ        AX, AX
+	JZ           start
+	VBROADCASTSS -4(SI), Z3
+	VMAXPS       Z3, Z6, Z4
+	VMAXPS       Z6, Z3, Z6
+	VORPD        Z4, Z6, Z6
+	VBROADCASTSS -4(DX), Z3
+	VMAXPS       Z3, Z6, Z4
+	VMAXPS       Z6, Z3, Z6
+	VORPD        Z4, Z6, Z6
+	VBROADCASTSS -4(BX), Z3
+	VMAXPS       Z3, Z6, Z4
+	VMAXPS       Z6, Z3, Z6
+	VORPD        Z4, Z6, Z6
+
+start:
+	SUBQ R11, R10
+	JZ   last
+
+block:
+	VMOVUPS   (SI)(R9*1), Z0
+	VMOVUPS   (DX)(R9*1), Z3
+	VMAXPS    Z3, Z0, Z4
+	VMAXPS    Z0, Z3, Z0
+	VORPD     Z4, Z0, Z0
+	VMOVUPS   (BX)(R9*1), Z3
+	VMAXPS    Z3, Z0, Z4
+	VMAXPS    Z0, Z3, Z0
+	VORPD     Z4, Z0, Z0
+	VMOVUPS   64(SI)(R9*1), Z1
+	VMOVUPS   64(DX)(R9*1), Z3
+	VMAXPS    Z3, Z1, Z4
+	VMAXPS    Z1, Z3, Z1
+	VORPD     Z4, Z1, Z1
+	VMOVUPS   64(BX)(R9*1), Z3
+	VMAXPS    Z3, Z1, Z4
+	VMAXPS    Z1, Z3, Z1
+	VORPD     Z4, Z1, Z1
+	VMOVAPS   Z0, Z2
+	VPERMT2PS Z1, Z11, Z2
+	VMOVAPS   Z0, Z5
+	VPERMT2PS Z1, Z12, Z5
+	VALIGND   $0x0f, Z6, Z5, Z0
+	VMOVAPS   Z5, Z6
+	VMAXPS    Z5, Z2, Z4
+	VMAXPS    Z2, Z5, Z2
+	VORPD     Z4, Z2, Z2
+	VMAXPS    Z0, Z2, Z4
+	VMAXPS    Z2, Z0, Z2
+	VORPD     Z4, Z2, Z2
+	VMOVUPS   Z2, (R8)
+	ADDQ      $0x40, R8
+	ADDQ      $+128, R9
+	SUBQ      $0x10, R10
+	JNZ       block
+
+last:
+	VMOVAPS   Z10, Z0
+	VMOVUPS   (SI)(R9*1), K1, Z0
+	VMOVAPS   Z10, Z3
+	VMOVUPS   (DX)(R9*1), K1, Z3
+	VMAXPS    Z3, Z0, Z4
+	VMAXPS    Z0, Z3, Z0
+	VORPD     Z4, Z0, Z0
+	VMOVAPS   Z10, Z3
+	VMOVUPS   (BX)(R9*1), K1, Z3
+	VMAXPS    Z3, Z0, Z4
+	VMAXPS    Z0, Z3, Z0
+	VORPD     Z4, Z0, Z0
+	VMOVAPS   Z10, Z1
+	VMOVUPS   64(SI)(R9*1), K2, Z1
+	VMOVAPS   Z10, Z3
+	VMOVUPS   64(DX)(R9*1), K2, Z3
+	VMAXPS    Z3, Z1, Z4
+	VMAXPS    Z1, Z3, Z1
+	VORPD     Z4, Z1, Z1
+	VMOVAPS   Z10, Z3
+	VMOVUPS   64(BX)(R9*1), K2, Z3
+	VMAXPS    Z3, Z1, Z4
+	VMAXPS    Z1, Z3, Z1
+	VORPD     Z4, Z1, Z1
+	VMOVAPS   Z0, Z2
+	VPERMT2PS Z1, Z11, Z2
+	VMOVAPS   Z0, Z5
+	VPERMT2PS Z1, Z12, Z5
+	VALIGND   $0x0f, Z6, Z5, Z0
+	VMOVAPS   Z5, Z6
+	VMAXPS    Z5, Z2, Z4
+	VMAXPS    Z2, Z5, Z2
+	VORPD     Z4, Z2, Z2
+	VMAXPS    Z0, Z2, Z4
+	VMAXPS    Z2, Z0, Z2
+	VORPD     Z4, Z2, Z2
+	VMOVUPS   Z2, K3, (R8)
+	MOVQ      dstStep+8(FP), R10
+	LEAQ      (DI)(R10*4), DI
+	ADDQ      R15, SI
+	ADDQ      R15, DX
+	ADDQ      R15, BX
+	DECQ      R12
+	JNZ       row
 	VZEROUPPER
 	RET
 

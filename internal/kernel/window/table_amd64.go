@@ -84,6 +84,9 @@ func evensAVX2(dst *float32, dstStep int, src *float32, srcStep, rows, n int)
 //go:noescape
 func zipAVX2(dst, a, b *float32, blocks int)
 
+//go:noescape
+func max3AVX2(dst *float32, dstStep int, a, b, c *float32, step, rows, n, cols, lead int)
+
 var filtersAVX512 = []filterFunc{
 	{3, 1, filter3stride1AVX512},
 	{3, 2, filter3stride2AVX512},
@@ -133,3 +136,6 @@ func evensAVX512(dst *float32, dstStep int, src *float32, srcStep, rows, n int)
 
 //go:noescape
 func zipAVX512(dst, a, b *float32, blocks int)
+
+//go:noescape
+func max3AVX512(dst *float32, dstStep int, a, b, c *float32, step, rows, n, cols, lead int)

@@ -92,6 +92,7 @@ func main() {
 		copies(l, false)
 		copies(l, true)
 		zip(l)
+		max3(l)
 		for _, size := range []int{3, 5} {
 			filter(l, size, 1)
 			filter(l, size, 2)
@@ -153,6 +154,7 @@ func goTable() []byte {
 		p("//go:noescape\nfunc all%s%s\n", l.name, copySignature)
 		p("//go:noescape\nfunc evens%s%s\n", l.name, copySignature)
 		p("//go:noescape\nfunc zip%s%s\n", l.name, zipSignature)
+		p("//go:noescape\nfunc max3%s%s\n", l.name, max3Signature)
 	}
 	src, err := format.Source([]byte(b.String()))
 	if err != nil {
