@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Measures `smelt compare` beside a Python program that does the same.
+"""Measures `smelt compare` beside Python programs that do the same.
 
     python3 bench/peers/compare.py --images DIR [--rounds N] [--json FILE]
 
 Both take every picture of DIR, decode it, resize it and put it through SqueezeNet
-in float32 and SqueezeNet with weights of 8 bits. The Python program (compare in
-peer.py) uses Pillow and ONNX Runtime, one thread a picture, as many as there are
-cores. Its time is without starting Python and loading; that of smelt is all that
-the process takes.
+in float32 and SqueezeNet with weights of 8 bits. The Python programs (compare in
+peer.py) use Pillow and ONNX Runtime: the pooled one has as many pictures at once
+as there are cores, each on one thread; the plain loop, as most people would write
+it, takes one picture after another and leaves the threads to ONNX Runtime. Their
+time is without starting Python and loading; that of smelt is all that the process
+takes.
 """
 
 import argparse
@@ -20,6 +22,8 @@ import sys
 import time
 
 from run import HERE, NETS, Bench, arguments, head, machine, row
+
+PEERS = {"pool": "Pillow and ONNX Runtime, pooled", "loop": "Pillow and ONNX Runtime, plain loop"}
 
 
 def timed(bench, *command):
@@ -51,25 +55,32 @@ def main():
     models = NETS / "classifier.mlpackage", NETS / "classifier8.mlpackage"
     bench.tell(bench.smelt, "quantize", models[0], "-o", models[1], "--bits", 8, "--mode", "linear", "--json")
 
-    smelt, peer = [], []
+    onnx = NETS / "classifier.onnx", NETS / "classifier8.onnx"
+    runs = {name: [] for name in ("smelt", *PEERS)}
     with bench.alone():
         for _ in range(options.rounds):
-            smelt.append(timed(bench, bench.smelt, "compare", *models, "--images", options.images, "--json"))
-            onnx = NETS / "classifier.onnx", NETS / "classifier8.onnx"
-            peer.append(timed(bench, bench.python, HERE / "peer.py", "compare", *onnx, options.images))
-    for p in peer:
-        p["images_per_second"] = p["samples"] / p["seconds"]
+            runs["smelt"].append(timed(bench, bench.smelt, "compare", *models, "--images", options.images, "--json"))
+            for how in PEERS:
+                peer = timed(bench, bench.python, HERE / "peer.py", "compare", how, *onnx, options.images)
+                peer["images_per_second"] = peer["samples"] / peer["seconds"]
+                runs[how].append(peer)
 
-    head("", "images/s, best", "images/s, median", "cores busy", "same first class")
-    for who, all in ("smelt compare", smelt), ("Pillow and ONNX Runtime", peer):
+    head("", "images/s, best", "images/s, median", "cores busy", "same first class", "smelt / this")
+    ratios = {}
+    for name, all in runs.items():
         rates = [r["images_per_second"] for r in all]
         same = all[0].get("metrics", all[0])["top1_agreement"]
-        busy = f"{statistics.median(r['utilization'] for r in all):.0%}" if all is smelt else ""
-        row(who, f"{max(rates):.1f}", f"{statistics.median(rates):.1f}", busy, f"{same:.3f}")
-    ratio = statistics.median(s["images_per_second"] / p["images_per_second"] for s, p in zip(smelt, peer))
-    print(f"\n{smelt[0]['samples']} pictures; smelt / Python, median over rounds: {ratio:.2f}")
+        busy = ratio = ""
+        if name == "smelt":
+            busy = f"{statistics.median(r['utilization'] for r in all):.0%}"
+        else:
+            ratios[name] = statistics.median(s["images_per_second"] / r for s, r in zip(runs["smelt"], rates))
+            ratio = f"{ratios[name]:.2f}"
+        title = PEERS.get(name, "smelt compare")
+        row(title, f"{max(rates):.1f}", f"{statistics.median(rates):.1f}", busy, f"{same:.3f}", ratio)
+    print(f"\n{runs['smelt'][0]['samples']} pictures; ratios are medians over rounds")
     if options.json:
-        report = {"machine": machine(), "smelt": smelt, "python": peer, "ratio": ratio}
+        report = {"machine": machine(), "runs": runs, "ratios": ratios}
         pathlib.Path(options.json).write_text(json.dumps(report, indent=1) + "\n")
 
 

@@ -10,9 +10,11 @@ standard input, it measures N runs, and more until S seconds are over.
 
 tells how far the outputs that smelt saved in FOLDER are from ONNX Runtime's.
 
-    python peer.py compare A.onnx B.onnx FOLDER
+    python peer.py compare pool|loop A.onnx B.onnx FOLDER
 
-does what `smelt compare` does: each picture of FOLDER through both models.
+does what `smelt compare` does: each picture of FOLDER through both models. With
+pool, as many pictures at once as there are cores, each on one thread; with loop,
+one after another, on as many threads as ONNX Runtime takes.
 """
 
 import gc
@@ -120,11 +122,12 @@ def check(path, inputs, folder):
     answer(max_relative_error=error)
 
 
-def compare(a, b, folder):
+def compare(how, a, b, folder):
     from PIL import Image
 
     cores = len(os.sched_getaffinity(0))
-    sessions = ort_session(a, 1), ort_session(b, 1)
+    threads = {"pool": 1, "loop": 0}[how]
+    sessions = ort_session(a, threads), ort_session(b, threads)
     (want,) = sessions[0].get_inputs()
     height, width = want.shape[2:]
 
@@ -138,8 +141,11 @@ def compare(a, b, folder):
 
     files = sorted(f for f in pathlib.Path(folder).iterdir() if f.suffix.lower() in (".jpg", ".jpeg", ".png"))
     start = time.perf_counter()
-    with multiprocessing.pool.ThreadPool(cores) as pool:
-        same = pool.map(both, files, chunksize=1)
+    if how == "loop":
+        same = [both(file) for file in files]
+    else:
+        with multiprocessing.pool.ThreadPool(cores) as pool:
+            same = pool.map(both, files, chunksize=1)
     seconds = time.perf_counter() - start
     top1, top5 = np.mean(same, axis=0)
     answer(samples=len(files), seconds=seconds, top1_agreement=top1, top5_agreement=top5)
