@@ -116,53 +116,37 @@ type answer struct {
 	in      Features
 	samples []metric.Sample // by model
 	images  []string        // the reference's picture outputs
+	scored  bool
 	err     error
 }
 
 func (c *comparison) run(ctx context.Context, inputs Source) ([]*Report, error) {
 	start := time.Now()
 	c.total = inputs.Len
-	next, stop := iter.Pull(inputs.All)
-	defer stop()
-	// Which metrics apply is seen at the first answer, so that comes before
-	// all others.
-	for c.tables == nil {
-		in, ok := next()
-		if !ok {
-			break
-		}
-		if err := ctx.Err(); err != nil {
-			return nil, context.Cause(ctx)
-		}
+	// Which metrics apply is seen at the first answer, in the order of inputs.
+	// What is answered before that is known is scored here, the rest by whoever
+	// answers.
+	chosen := make(chan struct{})
+	for i, r := range stream.Map(ctx, c.opts.Workers, inputs.All, func(ctx context.Context, i int, in Input) answer {
 		r := c.ask(ctx, in)
-		if r.err == nil {
-			if r.err = c.choose(r); r.err != nil {
-				return nil, r.err
-			}
-			r.err = c.score(c.done, r.samples)
-		}
-		c.note(r)
-	}
-	rest := func(yield func(Input) bool) {
-		for {
-			if in, ok := next(); !ok || !yield(in) {
-				return
-			}
-		}
-	}
-	offset := c.done
-	for _, r := range stream.Map(ctx, c.opts.Workers, rest, func(ctx context.Context, i int, in Input) answer {
-		r := c.ask(ctx, in)
-		if r.err == nil {
-			r.err = c.score(offset+i, r.samples)
-		}
-		if c.opts.Seen == nil {
-			r.in, r.samples = nil, nil // not held until its turn
+		select {
+		case <-chosen:
+			c.score(i, &r)
+		default:
 		}
 		return r
 	}) {
 		if ctx.Err() != nil {
 			break
+		}
+		if r.err == nil && !r.scored {
+			if c.tables == nil {
+				if err := c.choose(r); err != nil {
+					return nil, err
+				}
+				close(chosen)
+			}
+			c.score(i, &r)
 		}
 		c.note(r)
 	}
@@ -234,16 +218,21 @@ func (c *comparison) blame(model int, err error) error {
 	return fmt.Errorf("model %d: %w", model+1, err)
 }
 
-func (c *comparison) score(index int, samples []metric.Sample) error {
+// score adds an answer to the tables.
+func (c *comparison) score(index int, r *answer) {
+	r.scored = true
 	for i, t := range c.tables {
-		if err := t.Add(index, samples[0], samples[i+1]); err != nil {
-			if len(c.tables) > 1 {
-				return fmt.Errorf("model %d: %w", i+2, err)
-			}
-			return err
+		if r.err != nil {
+			break
+		}
+		r.err = t.Add(index, r.samples[0], r.samples[i+1])
+		if r.err != nil && len(c.tables) > 1 {
+			r.err = fmt.Errorf("model %d: %w", i+2, r.err)
 		}
 	}
-	return nil
+	if c.opts.Seen == nil {
+		r.in, r.samples = nil, nil // not held until its turn
+	}
 }
 
 // note keeps the books, in the order of inputs.

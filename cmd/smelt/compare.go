@@ -7,11 +7,14 @@ import (
 	"io"
 	"math"
 	"path/filepath"
+	"runtime"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/smelt-ml/smelt"
 	"github.com/smelt-ml/smelt/compare"
+	"github.com/smelt-ml/smelt/internal/stream"
 )
 
 func (a *app) compare() *cobra.Command {
@@ -59,14 +62,31 @@ the divergence of probabilities; pictures and arrays get noise and errors.`,
 		}
 		var models []*smelt.Predictor
 		var sizes []int64
-		for _, path := range args {
+		type loaded struct {
+			*smelt.Predictor
+			err error
+		}
+		open := func(_ context.Context, _ int, path string) loaded {
 			p, err := smelt.Load(path, options)
-			if err != nil {
-				return err
+			return loaded{p, err}
+		}
+		var failed error // of the first model that cannot be loaded
+		for _, m := range stream.Map(ctx, runtime.GOMAXPROCS(0), slices.Values(args), open) {
+			if m.err != nil {
+				if failed == nil {
+					failed = m.err
+				}
+				continue
 			}
-			defer p.Close()
-			models = append(models, p)
-			sizes = append(sizes, p.Size())
+			defer m.Close()
+			models = append(models, m.Predictor)
+			sizes = append(sizes, m.Size())
+		}
+		if failed != nil {
+			return failed
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
 		inputs, err := from.open(models[0].Describe())
 		if err != nil {
