@@ -55,17 +55,7 @@ func (m *Model) lower(o Options) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &lowering{
-		Builder: mil.NewBuilder(mil.IOS18), model: m, opts: o, functions: map[string]*onnxpb.FunctionProto{},
-		symbols: map[string]int{}, ops: map[string]int{}, notes: map[string]bool{},
-		dtypes: map[*mil.Value]tensor.DType{}, wide: map[*mil.Value]bool{}, wider: map[*mil.Value]*mil.Value{},
-		parts: map[*mil.Value][]part{}, lists: map[*mil.Value]*list{},
-	}
-	l.Fold = l.fold
-	l.allowed = 4 * m.size
-	for _, f := range m.proto.GetFunctions() {
-		l.functions[functionName(f.GetDomain(), f.GetName(), f.GetOverload())] = f
-	}
+	l := m.lowering(o)
 	g := m.proto.GetGraph()
 	s := l.newScope(nil, g, versions)
 	f := &mil.Func{Name: "main", Opset: l.Opset, Body: l.Block}
@@ -118,6 +108,22 @@ func (m *Model) lower(o Options) (*Program, error) {
 	}
 	sort.Strings(p.Notes)
 	return p, l.Err()
+}
+
+// lowering begins a program.
+func (m *Model) lowering(o Options) *lowering {
+	l := &lowering{
+		Builder: mil.NewBuilder(mil.IOS18), model: m, opts: o, functions: map[string]*onnxpb.FunctionProto{},
+		symbols: map[string]int{}, ops: map[string]int{}, notes: map[string]bool{},
+		dtypes: map[*mil.Value]tensor.DType{}, wide: map[*mil.Value]bool{}, wider: map[*mil.Value]*mil.Value{},
+		parts: map[*mil.Value][]part{}, lists: map[*mil.Value]*list{},
+	}
+	l.Fold = l.fold
+	l.allowed = 4 * m.size
+	for _, f := range m.proto.GetFunctions() {
+		l.functions[functionName(f.GetDomain(), f.GetName(), f.GetOverload())] = f
+	}
+	return l
 }
 
 func functionName(domain, name, overload string) string {

@@ -4,13 +4,15 @@ import (
 	"math"
 	"slices"
 
+	"github.com/smelt-ml/smelt/internal/frontend/onnx/classical"
 	"github.com/smelt-ml/smelt/mil"
 	"github.com/smelt-ml/smelt/mil/op"
 	"github.com/smelt-ml/smelt/tensor"
 )
 
 // classic is the domain of the operators of classical models. Those that are
-// arithmetic are here; trees, support vectors and labels are no programs.
+// arithmetic on numbers are here, and trees that give numbers (trees.go); support
+// vectors and classifiers are no programs.
 const classic = "ai.onnx.ml::"
 
 var mlRules = table{
@@ -25,6 +27,12 @@ var mlRules = table{
 	classic + "LinearRegressor":       always(linearRegressor),
 	classic + "FeatureVectorizer":     always(featureVectorizer),
 	classic + "Imputer":               always(imputer),
+	classic + "TreeEnsembleRegressor": always(func(b *Builder, n *Node) []*mil.Value { return trees(b, n, classical.TreeRegressor) }),
+	classic + "TreeEnsemble":          always(func(b *Builder, n *Node) []*mil.Value { return trees(b, n, classical.TreeEnsemble) }),
+	classic + "ZipMap": always(func(b *Builder, n *Node) []*mil.Value { // a program has arrays only
+		b.l.notes["dictionaries are arrays of their values, in the order of the labels"] = true
+		return one(n.In[0])
+	}),
 }
 
 // arrayFeatures takes places along the last axis.
@@ -56,18 +64,15 @@ func scaler(b *Builder, n *Node) []*mil.Value {
 	return one(b.SetDType(v, tensor.Float32))
 }
 
-// normalizer divides by a norm of each row; a row of zeros stays as it is.
+// normalizer divides by a norm of each row, MAX being the largest value and not
+// the largest magnitude; where that is zero the row stays as it is.
 func normalizer(b *Builder, n *Node) []*mil.Value {
 	x := b.cast(n.In[0], tensor.Float32)
 	o := map[string]*op.Def[op.Reduction]{"MAX": op.ReduceMax, "L1": op.ReduceL1Norm, "L2": op.ReduceL2Norm}[n.Text("norm", "MAX")]
 	if o == nil || b.rank(x) < 1 {
 		return b.fail("the norm %q of %s", n.Text("norm", "MAX"), x.Type)
 	}
-	size := x
-	if o == op.ReduceMax {
-		size = op.Abs.Add(b.Builder, op.Unary{X: x})
-	}
-	norm := b.reduce(o, size, []int{b.rank(x) - 1}, true)
+	norm := b.reduce(o, x, []int{b.rank(x) - 1}, true)
 	none := op.Equal.Add(b.Builder, op.Binary{X: norm, Y: b.number(0, x)})
 	return one(b.SetDType(b.div(x, b.sel(none, b.number(1, x), norm)), tensor.Float32))
 }

@@ -126,6 +126,9 @@ func (n *Node) Ints(name string) []int {
 	return out
 }
 
+// Int64s returns a list of integers as the file has it, nil where it is absent.
+func (n *Node) Int64s(name string) []int64 { return n.attrs[name].GetInts() }
+
 // Float returns a number.
 func (n *Node) Float(name string, otherwise float32) float32 {
 	if a := n.attrs[name]; a != nil {

@@ -198,7 +198,8 @@ func port(what string, v *onnxpb.ValueInfoProto) (Port, error) {
 	place := fmt.Sprintf("%s %q", what, v.GetName())
 	t := v.GetType()
 	if !t.HasTensorType() {
-		if what == "output" && t.WhichValue() == 0 {
+		zipped := t.GetSequenceType().GetElemType().HasMapType() // by ZipMap, which see
+		if what == "output" && (t.WhichValue() == 0 || zipped) {
 			p.NoShape = true
 			return p, nil
 		}
