@@ -28,6 +28,7 @@ var floors = [][]string{
 	{"internal/classic"},
 	{"internal/engine"},
 	{"internal/backend"},
+	{"internal/onnxml"},
 	{"internal/frontend"},
 	{"internal/onnxpb"},
 	{"internal/media"},
@@ -46,15 +47,17 @@ var floors = [][]string{
 
 // forbidden are imports that go down, but are wrong all the same.
 var forbidden = map[string][]string{
-	"internal/kernel":        {"mil", "mlmodel", "tensor", "internal/media"},
-	"internal/frontend":      {"internal/kernel", "internal/engine", "internal/media"},
-	"internal/backend":       {"internal/frontend", "internal/kernel", "internal/media"},
-	"internal/frontend/onnx": {"mlmodel"},
-	"internal/engine":        {"mlmodel", "internal/frontend", "internal/backend", "internal/media", "compress"},
-	"internal/conversion":    {"internal", "mlmodel"},
-	"internal/classic":       {"internal", "mil", "compare", "compress"},
-	"mil":                    {"mlmodel"},
-	"compare/metric":         {"mil", "mlmodel", "internal"},
+	"internal/kernel":                  {"mil", "mlmodel", "tensor", "internal/media"},
+	"internal/frontend":                {"internal/kernel", "internal/engine", "internal/media"},
+	"internal/backend":                 {"internal/frontend", "internal/kernel", "internal/media"},
+	"internal/frontend/onnx":           {"mlmodel"},
+	"internal/frontend/onnx/classical": {"mil", "internal/onnxpb"},
+	"internal/onnxml":                  {"mil", "internal/kernel", "internal/media"},
+	"internal/engine":                  {"mlmodel", "internal/frontend", "internal/backend", "internal/media", "compress"},
+	"internal/conversion":              {"internal", "mlmodel"},
+	"internal/classic":                 {"internal", "mil", "compare", "compress"},
+	"mil":                              {"mlmodel"},
+	"compare/metric":                   {"mil", "mlmodel", "internal"},
 }
 
 // floor returns the index of the room that a package belongs to: the one with

@@ -57,6 +57,8 @@ type Options struct {
 	Partial string
 	// Verify is how the result is checked; nil leaves that out.
 	Verify *Verify
+
+	in, out string // the files
 }
 
 // Report tells what was done.
@@ -93,6 +95,14 @@ type source struct {
 	// run answers as the source does. It is nil where that cannot be told.
 	run   func(ctx context.Context, in predict.Features) (predict.Features, error)
 	close func()
+
+	// classical makes the result where source and result are models that are no
+	// networks; nil where a program is written. samples are inputs that such
+	// models make a difference of.
+	// document is that result where it is a Core ML model.
+	classical func(out string, r *Report) (*result, error)
+	document  *mlmodel.Model
+	samples   func(seed uint64) []map[string]any
 }
 
 // File converts one file into another. If it fails nothing is written; what
@@ -111,6 +121,7 @@ func File(ctx context.Context, in, out string, o Options) (*Report, error) {
 		return r, err
 	}
 	start := time.Now()
+	o.in, o.out = in, out
 	src, err := open(in, o)
 	if err != nil {
 		r.Unsupported = append(r.Unsupported, unsupported(err, o)...)
@@ -150,6 +161,10 @@ func (s *source) write(ctx context.Context, to *target, out string, o Options, r
 	p := s.program
 	r.Source, r.SizeBefore = s.kind, s.size
 	r.Notes = append(r.Notes, s.notes...)
+	if s.classical != nil {
+		result, err := s.classical(out, r)
+		return result, nil, err
+	}
 	for _, f := range p.Funcs {
 		pass.Simplify(f)
 		if to.core {

@@ -24,7 +24,10 @@ func openCoreML(path string, o Options) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := fromDocument(doc, o)
+	s, err := fromClassical(doc, o)
+	if s == nil && err == nil {
+		s, err = fromDocument(doc, o)
+	}
 	if err != nil {
 		doc.Close()
 		return nil, fault.InFile(err, path)

@@ -31,6 +31,12 @@ func openONNX(path string, o Options) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s, err := fromGraph(m, path, o); s != nil || err != nil {
+		if err != nil {
+			err = errors.Join(err, m.Close())
+		}
+		return s, err
+	}
 	wanted := onnx.Options{Shapes: map[string][]int{}, Rules: map[string]onnx.Rule{}}
 	for name, s := range o.Shapes {
 		wanted.Shapes[name] = s.Open()

@@ -27,7 +27,7 @@ func open(path string, o Options) (*source, error) {
 
 // Open opens a model for those who look at it or run it: a Core ML file as it
 // is, and one of another format as the ML Program in float32 that it becomes, in
-// memory. The report tells of that; it is nil where nothing was converted.
+// memory, or as a classical model. The report tells of that; it is nil where nothing was converted.
 func Open(ctx context.Context, path string) (*mlmodel.Model, *Report, error) {
 	read := sources[strings.ToLower(filepath.Ext(path))]
 	if read == nil {
@@ -35,11 +35,23 @@ func Open(ctx context.Context, path string) (*mlmodel.Model, *Report, error) {
 		return m, nil, err
 	}
 	o := Options{Float: tensor.Float32}
+	o.out = ".mlmodel" // which a classical model becomes, if it can
 	s, err := read(path, o)
+	if list := classicalProblems(err, path); list != nil { // a program may say it
+		o.out = ""
+		if t, e := read(path, o); e == nil {
+			s, err = t, nil
+		}
+	}
 	if err != nil {
 		return nil, nil, err
 	}
 	defer s.close()
+	if s.document != nil {
+		r := newReport(Classical)
+		_, _, err := s.write(ctx, nil, "", o, r)
+		return s.document, r, err
+	}
 	var m *mlmodel.Model
 	held := target{
 		name: MLProgram, title: "ML Program", identifier: mlprogram.Identifier, core: true,

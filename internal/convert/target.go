@@ -35,6 +35,8 @@ type target struct {
 
 var targets = []target{
 	{name: MLProgram, title: "ML Program", ext: ".mlpackage", identifier: mlprogram.Identifier, core: true, write: writeMLProgram},
+	{name: ONNX, title: "ONNX model", ext: ".onnx", write: noProgram},
+	{name: Classical, title: "classical model", ext: ".mlmodel", core: true, write: noProgram},
 }
 
 // result is a model that was made and is not yet in its place.

@@ -53,6 +53,9 @@ func verify(ctx context.Context, s *source, result *result, names map[string]str
 		return c, nil
 	}
 	give := o.Verify.Inputs
+	if give == nil && s.samples != nil {
+		give = func(mlmodel.Interface) ([]map[string]any, error) { return s.samples(o.Verify.Seed), nil }
+	}
 	if give == nil {
 		give = func(face mlmodel.Interface) ([]map[string]any, error) { return generated(face, o.Verify.Seed) }
 	}

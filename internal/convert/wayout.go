@@ -42,6 +42,9 @@ func (o *Options) readConversions() error {
 // unsupported lists what an error says that cannot be read or written, with the
 // nearest way out.
 func unsupported(err error, o Options) []mlprogram.Problem {
+	if list := classicalProblems(err, o.in); list != nil {
+		return list
+	}
 	var u *mlprogram.UnsupportedError
 	problems := unread(err)
 	if errors.As(err, &u) {

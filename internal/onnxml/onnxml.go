@@ -30,8 +30,8 @@ func IsClassical(g *onnx.Graph) bool {
 
 // Problem is something that the other format cannot say.
 type Problem struct {
-	Op, Where, Reason string
-	Count             int
+	Op, Reason string
+	Names      []string // of what says it
 }
 
 // Unsupported lists all such things of a model.
@@ -43,7 +43,7 @@ type Unsupported struct {
 func (u *Unsupported) Error() string {
 	var list []string
 	for _, p := range u.Problems {
-		list = append(list, fmt.Sprintf("%s ×%d (%s): %s", p.Op, p.Count, p.Where, p.Reason))
+		list = append(list, fmt.Sprintf("%s ×%d (%s): %s", p.Op, len(p.Names), p.Names[0], p.Reason))
 	}
 	return u.what + " cannot express " + strings.Join(list, "; ")
 }
@@ -56,10 +56,10 @@ func (u *Unsupported) add(op, where string, err error) {
 	reason := err.Error()
 	i := slices.IndexFunc(u.Problems, func(p Problem) bool { return p.Op == op && p.Reason == reason })
 	if i < 0 {
-		u.Problems = append(u.Problems, Problem{Op: op, Where: where, Reason: reason})
+		u.Problems = append(u.Problems, Problem{Op: op, Reason: reason})
 		i = len(u.Problems) - 1
 	}
-	u.Problems[i].Count++
+	u.Problems[i].Names = append(u.Problems[i].Names, where)
 }
 
 // Document is a Core ML model made of a graph.
