@@ -313,7 +313,8 @@ func TestLinear(t *testing.T) {
 		t.Errorf("%d, %v", label, s) // as ONNX Runtime has it
 	}
 	for _, a := range []attrs{
-		{"coefficients": []float32{1}}, {"classlabels_ints": []int64{1, 2}},
+		{"coefficients": []float32{1}},
+		{"classlabels_ints": []int64{1, 2}},
 		{"coefficients": []float32{1, 2, 3}, "intercepts": []float32{1, 2}, "classlabels_ints": []int64{1, 2}},
 		{"coefficients": []float32{1}, "intercepts": []float32{1}, "classlabels_ints": []int64{1, 2, 3}},
 	} {
