@@ -1,6 +1,8 @@
 package pass
 
 import (
+	"slices"
+
 	"github.com/smelt-ml/smelt/mil"
 	"github.com/smelt-ml/smelt/mil/op"
 	"github.com/smelt-ml/smelt/tensor"
@@ -12,10 +14,13 @@ func layerNorms(f *mil.Func) {
 	g := newGraph(f)
 	for _, n := range f.Body.Nodes {
 		x, epsilon := g.normalized(n)
-		if x == nil || !x.Type.IsStatic() || !x.Type.Equal(n.Outputs[0].Type) {
+		if x == nil || x.Type.AnyRank || x.Type.Rank() == 0 || !alike(x.Type, n.Outputs[0].Type) {
 			continue
 		}
-		size := x.Type.Shape[x.Type.Rank()-1]
+		size := x.Type.Shape[x.Type.Rank()-1] // all others may be open: the mean has their sizes
+		if size < 0 {
+			continue
+		}
 		a := &op.LayerNormArgs{X: x, Axes: []int{-1}, Epsilon: epsilon}
 		end := n
 		if m := g.only(end.Outputs[0]); m != nil && m.Op == "mul" {
@@ -28,10 +33,15 @@ func layerNorms(f *mil.Func) {
 				end = m
 			}
 		}
-		if end.Outputs[0].Type.Equal(x.Type) {
+		if alike(x.Type, end.Outputs[0].Type) {
 			g.become(end, "layer_norm", op.LayerNorm.Node(end.Name, a).Inputs...)
 		}
 	}
+}
+
+// alike tells types that differ in no size that is known.
+func alike(a, b mil.Type) bool {
+	return a.DType == b.DType && !b.AnyRank && slices.EqualFunc(a.Shape, b.Shape, func(x, y int) bool { return x == y || x < 0 && y < 0 })
 }
 
 // normalized returns what n is the normalization of, or nil.
