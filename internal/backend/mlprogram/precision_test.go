@@ -185,3 +185,34 @@ func TestWholeNumbers(t *testing.T) {
 		}
 	}
 }
+
+// Sums of products of integers are more than float16 has: those of a quantized
+// network stay in float32 until they are scaled, what they are added to does not.
+func TestSumsOfIntegers(t *testing.T) {
+	b := mil.NewBuilder(mil.IOS17)
+	x := &mil.Value{Name: "x", Type: mil.TensorType(tensor.Int32, 1, 4)}
+	scale := &mil.Value{Name: "scale", Type: mil.TensorType(tensor.Float32)}
+	cast := func(v *mil.Value, d string) *mil.Value {
+		return op.CastIOS17.Add(b, op.CastIOS17Args{X: v, DType: d})
+	}
+	weights := func() *mil.Value { return mil.NewConst("w", tensor.Floats([]int{4, 2}, make([]float32, 8))) }
+	product := op.Matmul.Add(b, op.MatmulArgs{X: cast(x, "fp32"), Y: weights()})
+	scaled := op.Mul.Add(b, op.Binary{X: cast(cast(product, "int32"), "fp32"), Y: scale})
+	y := op.Tanh.Add(b, op.Unary{X: op.Add.Add(b, op.Binary{X: scaled, Y: scaled})})
+	z := op.Matmul.Add(b, op.MatmulArgs{X: y, Y: mil.NewConst("v", tensor.Floats([]int{2, 2}, make([]float32, 4)))})
+	if b.Err() != nil {
+		t.Fatal(b.Err())
+	}
+	b.Block.Outputs = []*mil.Value{z}
+	f := &mil.Func{Name: "main", Opset: mil.IOS17, Inputs: []*mil.Value{x, scale}, Body: b.Block}
+	_, f = write(t, f, mlprogram.Options{Float: tensor.Float16})
+	var got []string
+	for _, n := range f.Body.Nodes {
+		if n.Op != "cast" {
+			got = append(got, n.Op+" "+n.Outputs[0].Type.DType.String())
+		}
+	}
+	if want := []string{"matmul fp32", "mul fp32", "add fp16", "tanh fp16", "matmul fp16"}; !slices.Equal(got, want) {
+		t.Errorf("have %q, want %q", got, want)
+	}
+}

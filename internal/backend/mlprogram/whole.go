@@ -21,10 +21,52 @@ func init() {
 	}
 }
 
+// sums are operators whose results are large where their arguments are whole
+// numbers: those of quantized networks.
+var sums = map[string]bool{"matmul": true, "linear": true, "conv": true}
+
+// wholeSums follows sums of integers until something scales them.
+func wholeSums(b *mil.Block, large map[*mil.Value]bool, kept map[*mil.Node]bool) {
+	for _, n := range b.Nodes {
+		for _, nested := range n.Blocks {
+			wholeSums(nested, large, kept)
+		}
+		some := false
+		for _, v := range n.Values() {
+			some = some || large[v]
+		}
+		switch {
+		case sums[n.Op]:
+			some = kept[n] || len(n.Outputs) == 1 && !isFloat(n.Outputs[0])
+		case n.Op == "cast":
+		case some && carries[n.Op]:
+			kept[n] = true
+			some = n.Op != "mul" && n.Op != "real_div"
+		default:
+			continue
+		}
+		for _, v := range n.Outputs {
+			large[v] = some
+		}
+	}
+}
+
+// ofIntegers tells a node that computes from integers alone, and from weights.
+func ofIntegers(n *mil.Node, made map[*mil.Value]bool) bool {
+	for _, v := range n.Values() {
+		if isFloat(v) && v.Const == nil && !made[v] && !expanded(v) {
+			return false
+		}
+	}
+	return true
+}
+
 // whole marks the nodes that work on such numbers.
 func whole(f *mil.Func, kept map[*mil.Node]bool) {
-	wholeForward(f.Body, map[*mil.Value]bool{}, kept)
-	wholeBackward(f.Body, map[*mil.Value]bool{}, kept)
+	made := map[*mil.Value]bool{}
+	wholeForward(f.Body, made, kept)
+	wholeBackward(f.Body, made, map[*mil.Value]bool{}, kept)
+	wholeSums(f.Body, map[*mil.Value]bool{}, kept)
 }
 
 func isFloat(v *mil.Value) bool { return v.Type.Kind == mil.Tensor && v.Type.DType.IsFloat() }
@@ -58,11 +100,11 @@ func wholeForward(b *mil.Block, made map[*mil.Value]bool, kept map[*mil.Node]boo
 }
 
 // wholeBackward follows what becomes an integer.
-func wholeBackward(b *mil.Block, needed map[*mil.Value]bool, kept map[*mil.Node]bool) {
+func wholeBackward(b *mil.Block, made, needed map[*mil.Value]bool, kept map[*mil.Node]bool) {
 	for i := len(b.Nodes) - 1; i >= 0; i-- {
 		n := b.Nodes[i]
 		for _, nested := range n.Blocks {
-			wholeBackward(nested, needed, kept)
+			wholeBackward(nested, made, needed, kept)
 		}
 		if n.Op == "cast" && len(n.Outputs) == 1 && n.Input("x") != nil {
 			if d := n.Outputs[0].Type.DType; d.IsInt() || needed[n.Outputs[0]] {
@@ -71,7 +113,7 @@ func wholeBackward(b *mil.Block, needed map[*mil.Value]bool, kept map[*mil.Node]
 			continue
 		}
 		for _, v := range n.Outputs {
-			if carries[n.Op] && needed[v] {
+			if needed[v] && (carries[n.Op] || sums[n.Op] && ofIntegers(n, made)) {
 				kept[n] = true
 			}
 		}

@@ -39,9 +39,9 @@ var contribRules = table{
 	microsoft + "QLinearLeakyRelu":                 always(qLinearUnary(func(b *Builder, n *Node, x *mil.Value) *mil.Value { return b.leaky(x, n.Float("alpha", 0.01)) })),
 	microsoft + "QLinearGlobalAveragePool":         always(qLinearUnary(func(b *Builder, n *Node, x *mil.Value) *mil.Value { return b.globalAverage(n, x) })),
 	microsoft + "QLinearConcat":                    always(qLinearConcat),
-	microsoft + "DynamicQuantizeMatMul":            always(dynamicQuantizeMatMul),
-	microsoft + "MatMulIntegerToFloat":             always(matMulIntegerToFloat),
-	microsoft + "MatMulNBits":                      always(matMulNBits),
+	microsoft + "DynamicQuantizeMatMul":            {{since: 1, lower: dynamicQuantizeMatMul, narrow: true}},
+	microsoft + "MatMulIntegerToFloat":             {{since: 1, lower: matMulIntegerToFloat, narrow: true}},
+	microsoft + "MatMulNBits":                      {{since: 1, lower: matMulNBits, narrow: true}},
 }
 
 func (b *Builder) gelu(x, bias *mil.Value, mode string) *mil.Value {
@@ -414,13 +414,16 @@ func dynamicQuantizeMatMul(b *Builder, n *Node) []*mil.Value {
 	if len(n.In) < 3 {
 		return b.fail("want three inputs")
 	}
+	b.widen(n, 1, 3)
 	q := dynamicQuantize(b, &Node{In: n.In[:1]})
 	if len(q) != 3 || b.Err() != nil {
 		return nil
 	}
 	x := b.mul(b.cast(b.sub(q[0], q[2]), tensor.Float32), q[1])
-	w := b.dequantized(n.In[1], n.In[2], n.input(3))
-	v := b.matmul(x, w)
+	if b.rank(n.In[1]) < 2 {
+		return b.fail("want a matrix, have %s", n.In[1].Type)
+	}
+	v := b.matmul(x, b.scaled(n.In[1], n.In[2], n.input(3), b.rank(n.In[1])-1))
 	if n.input(4) != nil {
 		v = b.add(v, n.In[4])
 	}
@@ -431,55 +434,13 @@ func matMulIntegerToFloat(b *Builder, n *Node) []*mil.Value {
 	if len(n.In) < 4 {
 		return b.fail("want four inputs")
 	}
-	v := b.matmul(b.dequantized(n.In[0], n.In[2], n.input(4)), b.dequantized(n.In[1], n.In[3], n.input(5)))
+	b.widen(n, 1, 5)
+	if b.rank(n.In[1]) < 2 {
+		return b.fail("want a matrix, have %s", n.In[1].Type)
+	}
+	v := b.matmul(b.dequantized(n.In[0], n.In[2], n.input(4)), b.scaled(n.In[1], n.In[3], n.input(5), b.rank(n.In[1])-1))
 	if n.input(6) != nil {
 		v = b.add(v, n.In[6])
 	}
 	return one(v)
-}
-
-// matMulNBits multiplies with weights of 4 bits in blocks along their rows,
-// two in a byte, the lower half first.
-func matMulNBits(b *Builder, n *Node) []*mil.Value {
-	if len(n.In) < 3 {
-		return b.fail("want weights and scales")
-	}
-	x, w, scale, zero := n.In[0], n.In[1], n.In[2], n.input(3)
-	k, cols, block := n.Int("K", 0), n.Int("N", 0), n.Int("block_size", 0)
-	if n.Int("bits", 4) != 4 || n.input(4) != nil || w.Const == nil || scale.Const == nil || zero != nil && zero.Const == nil {
-		return b.refuse("such weights")
-	}
-	if k < 1 || cols < 1 || block < 1 || k > 1<<24 || cols > 1<<24 {
-		return b.fail("%d×%d weights in blocks of %d", cols, k, block)
-	}
-	blocks := (k + block - 1) / block
-	bytes, scales := w.Const.I32(), scale.Const.Float64s()
-	if len(bytes) != cols*blocks*block/2 || len(scales) != cols*blocks {
-		return b.fail("%d bytes and %d scales of %d×%d weights", len(bytes), len(scales), cols, k)
-	}
-	var zeros []float64
-	packed := false
-	if zero != nil {
-		zeros = zero.Const.Float64s()
-		packed = b.DType(zero).IsInt()
-		if want := cols * blocks; !packed && len(zeros) != want || packed && len(zeros) != cols*((blocks+1)/2) {
-			return b.fail("%d zero points of %d blocks", len(zeros), want)
-		}
-	}
-	out := make([]float32, cols*k)
-	for c := range cols {
-		for i := range k {
-			g := i / block
-			q := bytes[(c*blocks*block+i)/2] >> (4 * (i % 2)) & 15
-			z := 8.
-			switch {
-			case packed:
-				z = float64(int(zeros[c*((blocks+1)/2)+g/2]) >> (4 * (g % 2)) & 15)
-			case zeros != nil:
-				z = zeros[c*blocks+g]
-			}
-			out[c*k+i] = float32((float64(q) - z) * scales[c*blocks+g])
-		}
-	}
-	return one(b.linear(x, b.cast(b.floats(out, cols, k), x.Type.DType), n.input(5)))
 }

@@ -3,6 +3,7 @@ package onnx
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/smelt-ml/smelt/fault"
 	"github.com/smelt-ml/smelt/internal/onnxpb"
+	"github.com/smelt-ml/smelt/mil"
 	"github.com/smelt-ml/smelt/tensor"
 )
 
@@ -80,13 +82,81 @@ func TestQuantized(t *testing.T) {
 	})
 }
 
+// TestWeightsStayCompressed looks for the codes of quantized weights in the
+// program, and holds what is computed with them against what follows from the
+// definition.
 func TestWeightsStayCompressed(t *testing.T) {
 	n := 64
-	w := make([]int32, n*n)
-	for i := range w {
-		w[i] = int32(i%200) - 100
+	codes := make([]int32, n*n)
+	for i := range codes {
+		codes[i] = int32(i*7%200) - 100
 	}
-	g := single("DequantizeLinear", 13, 1, ts{narrow(tensor.Int8, sh{n, n}, w...), fl(nil, 0.5)}, []int{0, 1}).GetGraph()
+	bytes := make([]int32, n*n/2) // two codes of 4 bits in each
+	for i := range bytes {
+		bytes[i] = int32(i*11) % 256
+	}
+	x := make([]int32, n)
+	for i := range x {
+		x[i] = int32(i*37) % 256
+	}
+	u8, i8 := narrow(tensor.Uint8, sh{1, n}, x...), narrow(tensor.Int8, sh{n, n}, codes...)
+	product := make([]int32, n) // of x and the codes less 3
+	for i := range n {
+		for j := range n {
+			product[j] += x[i] * (codes[i*n+j] - 3)
+		}
+	}
+	floats := make([]float32, n)
+	nbits := make([]float32, n)
+	for i, v := range x {
+		floats[i] = float32(v) / 64
+		for j := range n {
+			q := bytes[(j*n+i)/2] >> (4 * (i % 2)) & 15
+			nbits[j] += float32(v) / 64 * float32(q-8) / 4
+		}
+	}
+	scales := make([]float32, 2*n)
+	for i := range scales {
+		scales[i] = 0.25
+	}
+	conv := make([]float32, 0, n) // by the rows of the codes
+	for j := range n {
+		var sum int32
+		for i := range n {
+			sum += x[i] * codes[j*n+i]
+		}
+		conv = append(conv, float32(sum))
+	}
+	i32 := func(shape sh, v ...int32) *tensor.Tensor { return narrow(tensor.Int32, shape, v...) }
+	for _, c := range []struct {
+		op    string
+		in    ts
+		attrs as
+		data  tensor.DType
+		want  *tensor.Tensor
+	}{
+		{"MatMulInteger", ts{u8, i8, nil, narrow(tensor.Int8, nil, 3)}, nil, tensor.Int8, i32(sh{1, n}, product...)},
+		{"ConvInteger", ts{narrow(tensor.Uint8, sh{1, n, 1}, x...), narrow(tensor.Int8, sh{n, n, 1}, codes...)}, nil, tensor.Int8, fl(sh{1, n, 1}, conv...)},
+		{"com.microsoft::MatMulNBits", ts{fl(sh{1, n}, floats...), narrow(tensor.Uint8, sh{n, 2, n / 4}, bytes...), fl(sh{2 * n}, scales...)}, as{attr("K", n), attr("N", n), attr("block_size", n/2), attr("bits", 4)}, tensor.Uint4, fl(sh{1, n}, nbits...)},
+	} {
+		fixed := []int{1, 2, 3}
+		m := single(c.op, 17, 1, c.in, fixed[:len(c.in)-1], c.attrs...)
+		p, err := evaluated(t, m, nil)
+		if err != nil {
+			t.Fatalf("%s: %v", c.op, err)
+		}
+		i := slices.IndexFunc(p.Func.Body.Nodes, func(n *mil.Node) bool { return n.Op == "constexpr_blockwise_shift_scale" })
+		if i < 0 || p.Func.Body.Nodes[i].Input("data").Const.DType() != c.data {
+			t.Errorf("%s: the weights are not %s any more", c.op, c.data)
+		}
+		out, err := compute(p, map[string]*tensor.Tensor{"a": c.in[0]}, false)
+		if err != nil {
+			t.Fatalf("%s: %v", c.op, err)
+		}
+		sameTensor(t, out[0], c.want)
+	}
+
+	g := single("DequantizeLinear", 13, 1, ts{i8, fl(nil, 0.5)}, []int{0, 1}).GetGraph()
 	g.SetNode(append(g.GetNode(), nodeProto("MatMul", []string{"x", "y0"}, []string{"y"})))
 	g.SetInput([]*onnxpb.ValueInfoProto{valueInfo("x", tensor.Float32, 1, n)})
 	g.SetOutput([]*onnxpb.ValueInfoProto{outputInfo("y")})

@@ -1,6 +1,8 @@
 package onnx
 
 import (
+	"slices"
+
 	"github.com/smelt-ml/smelt/mil"
 	"github.com/smelt-ml/smelt/mil/op"
 	"github.com/smelt-ml/smelt/tensor"
@@ -13,10 +15,10 @@ var quantizeRules = table{
 	"QuantizeLinear":        always(quantizeLinear),
 	"DequantizeLinear":      {{since: 1, lower: dequantizeLinear, narrow: true}},
 	"DynamicQuantizeLinear": always(dynamicQuantize),
-	"MatMulInteger":         always(matMulInteger),
-	"ConvInteger":           always(convInteger),
-	"QLinearMatMul":         always(qLinearMatMul),
-	"QLinearConv":           always(qLinearConv),
+	"MatMulInteger":         {{since: 1, lower: matMulInteger, narrow: true}},
+	"ConvInteger":           {{since: 1, lower: convInteger, narrow: true}},
+	"QLinearMatMul":         {{since: 1, lower: qLinearMatMul, narrow: true}},
+	"QLinearConv":           {{since: 1, lower: qLinearConv, narrow: true}},
 }
 
 // along brings a scale or zero point to the shape that it broadcasts in: one
@@ -107,10 +109,6 @@ func (b *Builder) dequantized(x, scale, zero *mil.Value) *mil.Value {
 	return b.mul(b.cast(x, scale.Type.DType), scale)
 }
 
-// kept is the number of elements from which on weights stay compressed in the
-// program.
-const kept = 1 << 10
-
 func dequantizeLinear(b *Builder, n *Node) []*mil.Value {
 	if len(n.In) < 2 {
 		return b.fail("want a scale")
@@ -131,45 +129,6 @@ func dequantizeLinear(b *Builder, n *Node) []*mil.Value {
 		return b.refuse("a dequantization of %s", x.Type)
 	}
 	return one(b.dequantized(x, b.along(scale, x, axis, block), b.along(zero, x, axis, block)))
-}
-
-// compressed keeps known weights as they are stored, nil where these are not
-// of that kind.
-func (b *Builder) compressed(x, scale, zero *mil.Value, axis, block int) *mil.Value {
-	if b.Err() != nil || x.Const == nil || scale.Const == nil || x.Const.Len() < kept || zero != nil && zero.Const == nil {
-		return nil
-	}
-	d := x.Const.DType()
-	if d != tensor.Int8 && d != tensor.Uint8 && d != tensor.Int4 && d != tensor.Uint4 {
-		return nil
-	}
-	shape := repeat(1, x.Const.Rank())
-	switch n := scale.Const.Len(); {
-	case block > 0:
-		shape = scale.Const.Shape()
-		if len(shape) != x.Const.Rank() {
-			return nil
-		}
-		for i, s := range shape {
-			if s == 0 || x.Const.Shape()[i]%s != 0 || i != axis && s != x.Const.Shape()[i] || i == axis && x.Const.Shape()[i]/s != block {
-				return nil
-			}
-		}
-	case n > 1:
-		shape[axis] = n
-	}
-	if tensor.Size(shape) != scale.Const.Len() || zero != nil && (zero.Const.Len() != scale.Const.Len() || zero.Const.DType() != d) {
-		return nil
-	}
-	a := op.ConstexprBlockwiseShiftScaleArgs{Data: x.Const, Scale: scale.Const.Reshape(shape)}
-	if zero != nil {
-		a.Offset = zero.Const.Reshape(shape)
-	}
-	fold := b.Fold
-	b.Builder.Fold = nil
-	v := op.ConstexprBlockwiseShiftScale.Add(b.Builder, a)
-	b.Builder.Fold = fold
-	return v
 }
 
 // dynamicQuantize takes the range of its input, 0 included, as that of uint8.
@@ -209,19 +168,47 @@ func (b *Builder) minus(x, zero *mil.Value) *mil.Value {
 // exact is the number of products of bytes whose sum a float holds exactly.
 const exact = 1 << 24 / (255 * 255)
 
-func (b *Builder) integerProduct(x, y *mil.Value) *mil.Value {
-	if k := y.Type.Shape; len(k) > 1 && k[len(k)-2] >= 0 && k[len(k)-2] <= exact {
-		return b.cast(b.matmul(b.cast(x, tensor.Float32), b.cast(y, tensor.Float32)), tensor.Int32)
+// small tells known matrices whose products with bytes are so small that a float
+// holds the sum of any of them exactly.
+func (b *Builder) small(y, zero *mil.Value) bool {
+	if y.Const == nil || y.Const.Rank() != 2 || !y.Const.DType().IsInt() || y.Const.DType().Bits() > 8 || zero != nil && zero.Const == nil {
+		return false
 	}
-	return b.matmul(x, y)
+	rows, cols := y.Const.Shape()[0], y.Const.Shape()[1]
+	zeros := make([]int32, 1)
+	if zero != nil {
+		zeros = zero.Const.I32()
+	}
+	if len(zeros) != 1 && len(zeros) != cols {
+		return false
+	}
+	sums, data := make([]int, cols), y.Const.I32()
+	for i := range rows {
+		for j, v := range data[i*cols : (i+1)*cols] {
+			d := int(v - zeros[j%len(zeros)])
+			sums[j] += max(d, -d)
+		}
+	}
+	return cols == 0 || slices.Max(sums)*255 < 1<<24
+}
+
+// integerProduct multiplies quantized matrices, the first less its zero point.
+func (b *Builder) integerProduct(x, y, zero *mil.Value) *mil.Value {
+	r := b.rank(y)
+	if k := y.Type.Shape; len(k) > 1 && k[len(k)-2] >= 0 && (k[len(k)-2] <= exact || b.small(y, zero)) {
+		return b.cast(b.matmul(b.cast(x, tensor.Float32), b.integers(y, zero, r-1)), tensor.Int32)
+	}
+	y, zero = b.l.widened(y), b.l.widened(zero)
+	return b.matmul(x, b.minus(y, zero))
 }
 
 func matMulInteger(b *Builder, n *Node) []*mil.Value {
 	if len(n.In) < 2 || b.rank(n.In[1]) == 0 {
 		return b.fail("want two matrices")
 	}
-	x, y := b.minus(n.In[0], b.row(n.input(2))), b.minus(n.In[1], n.input(3))
-	return one(b.SetDType(b.integerProduct(x, y), tensor.Int32))
+	b.widen(n, 1, 3)
+	x := b.minus(n.In[0], b.row(n.input(2)))
+	return one(b.SetDType(b.integerProduct(x, n.In[1], n.input(3)), tensor.Int32))
 }
 
 func convInteger(b *Builder, n *Node) []*mil.Value {
@@ -232,11 +219,9 @@ func convInteger(b *Builder, n *Node) []*mil.Value {
 	if b.rank(w) < 3 {
 		return b.fail("want spatial axes, have %s", w.Type)
 	}
-	x, wz := b.minus(n.In[0], n.input(2)), n.input(3)
-	if wz != nil && wz.Type.Rank() == 1 && wz.Type.Shape[0] != 1 {
-		wz = b.reshape(wz, append([]int{-1}, repeat(1, b.rank(w)-1)...)...)
-	}
-	v := b.conv(n, b.cast(x, tensor.Float32), b.cast(b.minus(w, wz), tensor.Float32), nil)
+	b.widen(n, 1, 3)
+	x := b.minus(n.In[0], n.input(2))
+	v := b.conv(n, b.cast(x, tensor.Float32), b.integers(w, n.input(3), 0), nil)
 	return one(b.SetDType(b.cast(v, tensor.Int32), tensor.Int32))
 }
 
@@ -244,9 +229,10 @@ func qLinearMatMul(b *Builder, n *Node) []*mil.Value {
 	if len(n.In) != 8 || b.rank(n.In[3]) == 0 {
 		return b.fail("want eight inputs")
 	}
-	x, y := b.minus(n.In[0], b.row(n.In[2])), b.minus(n.In[3], n.In[5])
+	b.widen(n, 3, 5)
+	x := b.minus(n.In[0], b.row(n.In[2]))
 	scale := func(i int) *mil.Value { return b.cast(n.In[i], tensor.Float32) }
-	v := b.cast(b.integerProduct(x, y), tensor.Float32)
+	v := b.cast(b.integerProduct(x, n.In[3], n.In[5]), tensor.Float32)
 	v = b.mul(v, b.mul(b.row(scale(1)), scale(4)))
 	return one(b.quantized(v, b.row(scale(6)), b.row(n.In[7]), b.DType(n.In[7])))
 }
@@ -267,15 +253,15 @@ func qLinearConv(b *Builder, n *Node) []*mil.Value {
 		}
 		return b.reshape(v)
 	}
-	filters := append([]int{-1}, repeat(1, max(r-1, 0))...)
 	out := append([]int{-1}, repeat(1, max(r-2, 0))...)
+	b.widen(n, 3, 5)
 	x := b.sub(n.In[0], b.reshape(n.In[2]))
-	w := b.sub(n.In[3], channels(n.In[5], filters))
+	w := b.integers(n.In[3], n.In[5], 0)
 	var bias *mil.Value
 	if n.input(8) != nil {
 		bias = b.cast(n.In[8], tensor.Float32)
 	}
-	v := b.conv(n, b.cast(x, tensor.Float32), b.cast(w, tensor.Float32), bias)
+	v := b.conv(n, b.cast(x, tensor.Float32), w, bias)
 	v = b.mul(v, b.mul(b.reshape(n.In[1]), channels(n.In[4], out)))
 	return one(b.quantized(v, b.reshape(n.In[6]), b.reshape(n.In[7]), b.DType(n.In[7])))
 }
