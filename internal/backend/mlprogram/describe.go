@@ -13,9 +13,9 @@ import (
 	"github.com/smelt-ml/smelt/tensor"
 )
 
-// describe writes what the model takes and gives. The source's description
+// Describe writes what the model takes and gives. The source's description
 // says it better wherever it is still true.
-func describe(p *Program, o Options) (*spec.ModelDescription, error) {
+func Describe(p *Program, o Options) (*spec.ModelDescription, error) {
 	base := new(spec.ModelDescription)
 	if p.Description != nil {
 		base = proto.CloneOf(p.Description)

@@ -79,7 +79,7 @@ func Write(p *Program, o Options) (*mlmodel.Model, error) {
 		separate(f)
 	}
 	model := new(spec.Model)
-	desc, err := describe(p, o)
+	desc, err := Describe(p, o)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,197 @@
+package neuralnetwork
+
+import (
+	"slices"
+
+	"github.com/smelt-ml/smelt/mil"
+	"github.com/smelt-ml/smelt/mil/op"
+	"github.com/smelt-ml/smelt/mlmodel/spec"
+	"github.com/smelt-ml/smelt/tensor"
+)
+
+var sliceRules = map[string]rule{
+	"slice_by_index": sliceByIndex,
+	"network_slice": func(w *writer, a args) {
+		var in []*blob
+		for _, name := range []string{"x", "begin", "end", "stride", "begin_mask", "end_mask", "squeeze_mask"} {
+			in = append(in, w.blob(a.Input(name)))
+		}
+		w.give(a, w.emit(layer{SliceDynamic: new(spec.SliceDynamicLayerParams)}, w.shape(a.Outputs[0]), in...))
+	},
+	"crop": func(w *writer, a args) {
+		x := a.Input("x")
+		b := w.as(w.blob(x), w.shape(x))
+		amounts := slices.Concat(a.ints("crop_height"), a.ints("crop_width"))
+		w.give(a, w.emit(layer{Crop: spec.CropLayerParams_builder{CropAmounts: edges(amounts)}.Build()}, w.shape(a.Outputs[0]), b))
+	},
+}
+
+// masks returns n flags, all false where an argument is absent.
+func (a args) masks(name string, n int) []bool {
+	out := make([]bool, n)
+	copy(out, a.bools(name))
+	return out
+}
+
+// sliceByIndex cuts a part out of a blob. The layer for places that are known
+// came with no way of dropping dimensions: that is done behind it.
+func sliceByIndex(w *writer, a args) {
+	x, begin, end := a.Input("x"), a.Input("begin"), a.Input("end")
+	rank := x.Type.Rank()
+	strides := orOnes(a.ints("stride"), rank)
+	from, to, drop := a.masks("begin_mask", rank), a.masks("end_mask", rank), a.masks("squeeze_mask", rank)
+	out := w.shape(a.Outputs[0])
+	if begin.Const == nil || end.Const == nil && !all(to, drop) {
+		w.sliceDynamic(a, strides, from, to, drop)
+		return
+	}
+	begins := a.ints("begin")
+	ends := slices.Clone(begins) // where there is a mask in any case
+	if end.Const != nil {
+		ends = a.ints("end")
+	}
+	if len(begins) != rank || len(ends) != rank {
+		w.fail("%d and %d places for %d dimensions", len(begins), len(ends), rank)
+		return
+	}
+	var dropped, shape []int
+	strides = slices.Clone(strides)
+	for i, d := range drop {
+		if d {
+			from[i], to[i], strides[i] = false, begins[i] == -1, 1
+			ends[i] = begins[i] + 1
+			dropped, shape = append(dropped, i), append(shape, 1)
+		} else if kept := i - len(dropped); kept < a.out().Rank() {
+			shape = append(shape, a.out().Shape[kept])
+		}
+	}
+	if w.rank5 {
+		w.give(a, w.sliced(x, begins, ends, strides, from, to))
+		return
+	}
+	y := w.emit(layer{SliceStatic: spec.SliceStaticLayerParams_builder{
+		BeginIds: wide(begins), BeginMasks: from, EndIds: wide(ends), EndMasks: to, Strides: wide(strides),
+	}.Build()}, shape, w.blob(x))
+	if len(dropped) > 0 && !slices.Equal(shape, out) {
+		y = w.squeeze(y, dropped, out)
+	}
+	w.give(a, y)
+}
+
+// all tells whether each dimension has one of the flags.
+func all(a, b []bool) bool {
+	for i := range a {
+		if !a[i] && !b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// sliceDynamic cuts at places that are data.
+func (w *writer) sliceDynamic(a args, strides []int, from, to, drop []bool) {
+	l := spec.SliceDynamicLayerParams_builder{Strides: wide(strides), BeginMasks: from, EndMasks: to}
+	if slices.Contains(drop, true) {
+		l.SqueezeMasks = drop
+	}
+	in := []*blob{w.blob(a.Input("x")), w.blob(a.Input("begin")), w.blob(a.Input("end"))}
+	w.give(a, w.emit(layer{SliceDynamic: l.Build()}, w.shape(a.Outputs[0]), in...))
+}
+
+// sliced cuts the picture of an old network, axis by axis.
+func (w *writer) sliced(x *mil.Value, begins, ends, strides []int, from, to []bool) *blob {
+	b := w.as(w.blob(x), w.shape(x))
+	rank := x.Type.Rank()
+	for i, n := range x.Type.Shape {
+		begin, end := begins[i], ends[i]
+		if from[i] {
+			begin = 0
+		}
+		if to[i] {
+			end = n
+		}
+		if n < 0 || w.failure != nil {
+			return w.fail("%w", errNone)
+		}
+		begin, end = min(max(axis(begin, n), 0), n), min(max(axis(end, n), 0), n)
+		if begin == 0 && end == n && strides[i] == 1 {
+			continue
+		}
+		place := pictureAxis(i, rank)
+		if place < 2 || strides[i] < 1 || end <= begin {
+			return w.fail("%w", errNone)
+		}
+		shape := slices.Clone(b.shape)
+		shape[place] = (end - begin + strides[i] - 1) / strides[i]
+		b = w.emit(layer{Slice: spec.SliceLayerParams_builder{
+			StartIndex: int64(begin), EndIndex: int64(end), Stride: uint64(strides[i]), Axis: spec.SliceLayerParams_SliceAxis(place - 2),
+		}.Build()}, shape, b)
+	}
+	return b
+}
+
+var sliceCompositions = map[string]composition{
+	// slice_by_size is slice_by_index up to begin + size.
+	"slice_by_size": func(w *writer, b *mil.Builder, a args) []*mil.Value {
+		begin, size := a.Input("begin"), a.Input("size")
+		rank := a.Input("x").Type.Rank()
+		s := op.SliceByIndexArgs{X: a.Input("x"), Begin: begin, EndMask: make([]bool, rank)}
+		for i, n := range a.ints("size") {
+			s.EndMask[i] = n == -1
+		}
+		if begin.Const == nil && size.Const != nil {
+			sizes := a.ints("size")
+			for i, n := range sizes {
+				sizes[i] = max(n, 0)
+			}
+			size = ints(sizes...)
+		}
+		s.End = op.Add.Add(b, op.Binary{X: begin, Y: size})
+		return one(op.SliceByIndexIOS17.Add(b, s))
+	},
+	// slice_update is, element by element, the old one or the new one.
+	"slice_update": func(w *writer, b *mil.Builder, a args) []*mil.Value {
+		x, update := a.Input("x"), a.Input("update")
+		begin, end := a.Input("begin"), a.Input("end")
+		shape := x.Type.Shape
+		rank := len(shape)
+		if !x.Type.IsStatic() || !update.Type.IsStatic() || begin.Const == nil || end.Const == nil || update.Type.Rank() > rank {
+			w.fail("its place is only known when it is run")
+			return nil
+		}
+		begins, ends, drop := a.ints("begin"), a.ints("end"), a.masks("squeeze_mask", rank)
+		from, to := a.masks("begin_mask", rank), a.masks("end_mask", rank)
+		pads, whole := make([]int, 0, 2*rank), make([]int, rank)
+		for i, n := range shape {
+			first, last := min(max(axis(begins[i], n), 0), n), min(max(axis(ends[i], n), 0), n)
+			if from[i] {
+				first = 0
+			}
+			if to[i] {
+				last = n
+			}
+			if drop[i] {
+				last = first + 1
+			}
+			if orOnes(a.ints("stride"), rank)[i] != 1 || last < first {
+				w.fail("it leaves elements out between those that it writes")
+				return nil
+			}
+			pads, whole[i] = append(pads, first, n-last), last-first
+		}
+		ones := slices.Repeat([]bool{true}, tensor.Size(whole))
+		flags := op.CastIOS17.Add(b, op.CastIOS17Args{X: mil.NewConst("", tensor.New(tensor.Bool, whole, ones)), DType: "fp32"})
+		mask := op.Pad.Add(b, op.PadArgs{X: flags, Pad: ints(pads...), Mode: "constant"})
+		mask = op.CastIOS17.Add(b, op.CastIOS17Args{X: mask, DType: "bool"})
+		y := op.Reshape.Add(b, op.ReshapeArgs{X: update, Shape: ints(whole...)})
+		integer := !x.Type.DType.IsFloat()
+		if integer {
+			y = op.CastIOS17.Add(b, op.CastIOS17Args{X: y, DType: "fp32"})
+		}
+		y = op.Pad.Add(b, op.PadArgs{X: y, Pad: ints(pads...), Mode: "constant"})
+		if integer {
+			y = op.CastIOS17.Add(b, op.CastIOS17Args{X: y, DType: x.Type.DType.String()})
+		}
+		return one(op.Select.Add(b, op.SelectArgs{Cond: mask, A: y, B: x}))
+	},
+}
