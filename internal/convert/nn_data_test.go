@@ -4,7 +4,6 @@ package convert
 
 import (
 	"context"
-	"errors"
 	"io/fs"
 	"maps"
 	"os"
@@ -117,7 +116,14 @@ func (s *convertedSession) convert(ctx context.Context, inputs map[string]confor
 	if err != nil {
 		return err
 	}
-	m, names, err := src.write(ctx, &targets[0], filepath.Join(dir, "m.mlpackage"), o, &Report{})
+	to := &targets[0]
+	for i := range targets {
+		if targets[i].name == o.To {
+			to = &targets[i]
+		}
+	}
+	name := "m" + to.ext
+	m, names, err := src.write(ctx, to, filepath.Join(dir, name), o, &Report{})
 	if err != nil {
 		return s.note(err)
 	}
@@ -129,19 +135,18 @@ func (s *convertedSession) convert(ctx context.Context, inputs map[string]confor
 	s.mu.Lock()
 	*s.done++
 	s.mu.Unlock()
-	s.Session, err = s.Runner.Open(ctx, os.DirFS(dir), "m.mlpackage", s.function)
+	s.Session, err = s.Runner.Open(ctx, os.DirFS(dir), name, s.function)
 	return err
 }
 
 func (c converting) note(err error) error {
-	var u *mlprogram.UnsupportedError
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if errors.As(err, &u) {
-		for _, p := range u.Problems {
-			c.reasons[p.Op+": "+p.Reason]++
-		}
-	} else {
+	problems := unsupported(err)
+	for _, p := range problems {
+		c.reasons[p.Op+": "+p.Reason]++
+	}
+	if len(problems) == 0 {
 		c.reasons[err.Error()]++
 	}
 	if fault.KindOf(err) == 0 {

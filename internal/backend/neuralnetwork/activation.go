@@ -94,7 +94,7 @@ func (w *writer) images(v *mil.Value) *blob {
 	if v.Type.Rank() != 4 {
 		return w.fail("an input of %d dimensions, want 4", v.Type.Rank())
 	}
-	return w.as(w.blob(v), w.shape(v))
+	return w.read(v)
 }
 
 func one(v *mil.Value) []*mil.Value { return []*mil.Value{v} }
@@ -125,6 +125,6 @@ func softmax(w *writer, a args) {
 		w.fail("%w", errNone)
 		return
 	}
-	b := w.as(w.blob(x), w.shape(x))
+	b := w.read(x)
 	w.give(a, w.emit(layer{Softmax: new(spec.SoftmaxLayerParams)}, b.shape, b))
 }

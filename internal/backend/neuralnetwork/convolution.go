@@ -77,7 +77,7 @@ func (a args) before(name string, first ...int) *mil.Value {
 // reshaped gives a constant another shape. Codes stay codes.
 func (w *writer) reshaped(b *mil.Builder, v *mil.Value, shape ...int) *mil.Value {
 	if v.Const == nil {
-		return op.Reshape.Add(b, op.ReshapeArgs{X: v, Shape: ints(shape...)})
+		return op.ReshapeIOS17.Add(b, op.ReshapeArgs{X: v, Shape: ints(shape...)})
 	}
 	out := mil.NewConst(v.Name, v.Const.Reshape(shape))
 	if n := w.expanded[v]; n != nil {
@@ -120,7 +120,7 @@ func convolutionIn(w *writer, b *mil.Builder, a args, x *mil.Value) *mil.Value {
 	y := again(b, a, replace, t)
 	if bias != nil {
 		ones := slices.Repeat([]int{1}, x.Type.Rank()-2)
-		y = op.Add.Add(b, op.Binary{X: y, Y: op.Reshape.Add(b, op.ReshapeArgs{X: bias, Shape: ints(append([]int{-1}, ones...)...)})})
+		y = op.Add.Add(b, op.Binary{X: y, Y: op.ReshapeIOS17.Add(b, op.ReshapeArgs{X: bias, Shape: ints(append([]int{-1}, ones...)...)})})
 	}
 	return y
 }
@@ -189,11 +189,11 @@ func convolution(w *writer, a args) {
 	if w.failure != nil {
 		return
 	}
-	in := []*blob{w.as(w.blob(x), w.shape(x))}
+	in := []*blob{w.read(x)}
 	var weights *spec.WeightParams
 	if f.weight.Const == nil {
 		in = append(in, w.blob(f.weight))
-		if f.transposed || n == 3 {
+		if f.transposed || n == 3 || w.rank5 {
 			w.fail("its weights are only known when it is run")
 			return
 		}
@@ -202,17 +202,42 @@ func convolution(w *writer, a args) {
 	} else {
 		weights = w.weights(f.weight, 0)
 	}
+	bias := a.floats("bias")
+	if f.after != nil {
+		f.bias = nil // it is there behind the output, too
+	}
+	out := w.shape(a.Outputs[0])
+	shape := slices.Clone(out)
+	for i := range f.after {
+		shape[len(shape)-n+i/2] -= f.after[i]
+	}
+	finish := func(b *blob) {
+		if f.after == nil {
+			w.give(a, b)
+			return
+		}
+		full := append(make([]int, 2*(len(out)-n)), f.after...)
+		b = w.emit(layer{ConstantPad: spec.ConstantPaddingLayerParams_builder{PadAmounts: counts(full...)}.Build()}, out, b)
+		if bias != nil {
+			b = w.weighted("add", b, bias, slices.Insert(slices.Repeat([]int{1}, n), 0, len(bias))...)
+		}
+		w.give(a, b)
+	}
 	if n == 3 {
-		w.give(a, w.emit(layer{Convolution3D: f.inSpace(weights)}, w.shape(a.Outputs[0]), in...))
+		if f.after != nil && bias != nil {
+			w.fail("its output goes on after its end")
+			return
+		}
+		finish(w.emit(layer{Convolution3D: f.inSpace(weights)}, shape, in...))
 		return
 	}
 	l := spec.ConvolutionLayerParams_builder{
 		OutputChannels: uint64(f.filters), KernelChannels: uint64(f.channels), NGroups: uint64(f.groups),
 		KernelSize: counts(f.kernel...), Stride: counts(f.strides...), DilationFactor: counts(f.dilations...),
-		IsDeconvolution: f.transposed, Weights: weights, HasBias: f.bias != nil, Bias: f.bias, OutputShape: counts(f.output...),
+		IsDeconvolution: f.transposed, Weights: weights, HasBias: f.bias != nil, Bias: f.bias,
 	}
 	l.Valid, l.Same = padding(f.padType, f.pad)
-	w.give(a, w.emit(layer{Convolution: l.Build()}, w.shape(a.Outputs[0]), in...))
+	finish(w.emit(layer{Convolution: l.Build()}, shape, in...))
 }
 
 // filter is a convolution as layers have it.
@@ -222,7 +247,8 @@ type filter struct {
 	filters, channels, groups  int
 	kernel, strides, dilations []int
 	padType                    string
-	pad, output                []int
+	pad                        []int
+	after                      []int // zeros to add behind the output
 	transposed                 bool
 }
 
@@ -269,14 +295,11 @@ func (f *filter) spread(w *writer, a args) {
 			cropped = cropped && full-size-first >= 0
 		}
 		if !cropped {
-			for _, p := range f.pad {
-				if p > 0 {
-					w.fail("its output is cropped before its beginning and goes on after its end")
-					return
-				}
+			for i := range n {
+				missing := max(-f.pad[2*i+1], 0)
+				f.after = append(f.after, 0, missing)
+				f.pad[2*i+1] += missing
 			}
-			f.pad = make([]int, 2*n)
-			f.output = a.out().Shape[2:]
 		}
 	}
 	if slices.Max(f.dilations) == 1 {
@@ -326,7 +349,7 @@ func (f *filter) inSpace(weights *spec.WeightParams) *spec.Convolution3DLayerPar
 		KernelDepth: int32(k[0]), KernelHeight: int32(k[1]), KernelWidth: int32(k[2]),
 		StrideDepth: int32(s[0]), StrideHeight: int32(s[1]), StrideWidth: int32(s[2]),
 		DilationDepth: int32(d[0]), DilationHeight: int32(d[1]), DilationWidth: int32(d[2]),
-		IsDeconvolution: f.transposed, Weights: weights, HasBias: f.bias != nil, Bias: f.bias, OutputShape: counts(f.output...),
+		IsDeconvolution: f.transposed, Weights: weights, HasBias: f.bias != nil, Bias: f.bias,
 	}
 	if !f.transposed {
 		l.InputChannels *= int32(f.groups)

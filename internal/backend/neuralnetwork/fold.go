@@ -20,6 +20,9 @@ const (
 // as they are, see quantized.
 func (w *writer) fold(n *mil.Node) bool {
 	o, err := op.For(n.Op, w.opset)
+	if err != nil {
+		o, err = op.For(n.Op, composed)
+	}
 	if err != nil || !o.HasEval || o.Random || len(n.Outputs) == 0 {
 		return false
 	}
@@ -67,10 +70,59 @@ func (w *writer) fold(n *mil.Node) bool {
 		return false
 	}
 	for i, v := range n.Outputs {
-		v.Const, v.Type = outs[i], mil.TypeOf(outs[i])
+		v.Const, v.Type = inFull(outs[i]), mil.TypeOf(inFull(outs[i]))
 		if expand {
 			w.expanded[v] = n
 		}
 	}
 	return true
+}
+
+// inFull returns float16 numbers as float32.
+func inFull(t *tensor.Tensor) *tensor.Tensor {
+	if t.DType() != tensor.Float16 {
+		return t
+	}
+	return tensor.New(tensor.Float32, t.Shape(), t.F32())
+}
+
+// widen makes float32 of all that is float16: networks do not tell them apart.
+// The operators that expand constants keep what they are given.
+func widen(b *mil.Block, done map[*tensor.Tensor]*tensor.Tensor) {
+	values := func(vs []*mil.Value) {
+		for _, v := range vs {
+			if v.Type.Elem != nil && v.Type.Elem.DType == tensor.Float16 {
+				e := *v.Type.Elem
+				e.DType = tensor.Float32
+				v.Type.Elem = &e
+			}
+			if v.Type.DType == tensor.Float16 && v.Type.Kind == mil.Tensor {
+				v.Type.DType = tensor.Float32
+			}
+			if t := v.Const; t != nil && t.DType() == tensor.Float16 {
+				if done[t] == nil {
+					done[t] = inFull(t)
+				}
+				v.Const = done[t]
+			}
+		}
+	}
+	values(b.Inputs)
+	for _, n := range b.Nodes {
+		values(n.Outputs)
+		for _, nested := range n.Blocks {
+			widen(nested, done)
+		}
+		if strings.HasPrefix(n.Op, "constexpr_") {
+			continue
+		}
+		for i, in := range n.Inputs {
+			values(in.Values)
+			for j, v := range in.Values {
+				if t := v.Const; strings.HasSuffix(in.Name, "dtype") && t != nil && t.DType() == tensor.String && t.Len() == 1 && t.Strings()[0] == "fp16" {
+					n.Inputs[i].Values[j] = mil.NewConst(v.Name, tensor.Scalar(tensor.String, "fp32"))
+				}
+			}
+		}
+	}
 }

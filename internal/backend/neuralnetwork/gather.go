@@ -161,7 +161,7 @@ var gatherCompositions = map[string]composition{
 		}
 		s := x.Type.Shape
 		batches := tensor.Size(s[:n])
-		flat := op.Reshape.Add(b, op.ReshapeArgs{X: x, Shape: ints(append([]int{batches * s[n]}, s[n+1:]...)...)})
+		flat := op.ReshapeIOS17.Add(b, op.ReshapeArgs{X: x, Shape: ints(append([]int{batches * s[n]}, s[n+1:]...)...)})
 		y := op.GatherIOS17.Add(b, op.GatherIOS17Args{X: flat, Indices: w.offset(b, indices, n, s[n]), Axis: 0})
 		// [batches, indices, rest before the axis, rest after it]
 		k := indices.Type.Rank() - n
@@ -203,7 +203,7 @@ var gatherCompositions = map[string]composition{
 			}
 			parts = append(parts, mil.NewConst("", tensor.Ints(shape, data)))
 		}
-		all := op.Concat.Add(b, op.ConcatArgs{Values: append(parts, indices), Axis: -1})
+		all := op.Concat.Add(b, op.ConcatArgs{Values: append(parts, whole32(b, indices)), Axis: -1})
 		return one(op.GatherNdIOS17.Add(b, op.GatherNdIOS17Args{X: x, Indices: all}))
 	},
 }
@@ -211,10 +211,10 @@ var gatherCompositions = map[string]composition{
 // offset makes indices into batches such into all of them: plus size times the
 // number of the batch. Negative ones are counted from the end of theirs.
 func (w *writer) offset(b *mil.Builder, indices *mil.Value, n, size int) *mil.Value {
-	if indices.Type.DType != tensor.Int32 {
-		indices = op.CastIOS17.Add(b, op.CastIOS17Args{X: indices, DType: "int32"})
+	indices = op.Mod.Add(b, op.Binary{X: whole32(b, indices), Y: mil.NewConst("", tensor.Scalar(tensor.Int32, int32(size)))})
+	if b.Err() != nil {
+		return indices
 	}
-	indices = op.Mod.Add(b, op.Binary{X: indices, Y: mil.NewConst("", tensor.Scalar(tensor.Int32, int32(size)))})
 	shape := slices.Repeat([]int{1}, indices.Type.Rank())
 	copy(shape, indices.Type.Shape[:n])
 	data := make([]int32, tensor.Size(shape))

@@ -26,7 +26,7 @@ func concat(w *writer, a args) {
 		if v.Const != nil && v.Const.Len() == 0 {
 			continue
 		}
-		in = append(in, w.as(w.blob(v), w.shape(v)))
+		in = append(in, w.read(v))
 	}
 	shape := w.shape(a.Outputs[0])
 	at := axis(a.int("axis"), rank)
@@ -54,7 +54,7 @@ func split(w *writer, a args) {
 	x := a.Input("x")
 	rank := x.Type.Rank()
 	at := axis(a.int("axis"), rank)
-	b := w.as(w.blob(x), w.shape(x))
+	b := w.read(x)
 	if len(a.Outputs) == 1 {
 		w.give(a, b)
 		return

@@ -67,6 +67,7 @@ func Write(p *mlprogram.Program, o Options) (m *mlmodel.Model, notes []string, e
 	if err != nil {
 		return nil, nil, err
 	}
+	widen(f.Body, map[*tensor.Tensor]*tensor.Tensor{})
 	pre, err := preprocessing(f, desc, o)
 	if err != nil {
 		return nil, nil, err

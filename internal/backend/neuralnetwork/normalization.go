@@ -14,11 +14,11 @@ var normalizationRules = map[string]rule{
 	"batch_norm":    func(w *writer, a args) { batchNorm(w, a, w.vector(a.floats("mean")), w.vector(a.floats("variance"))) },
 	"instance_norm": func(w *writer, a args) { batchNorm(w, a, nil, nil) },
 	"l2_norm": func(w *writer, a args) {
-		x := w.as(w.blob(a.Input("x")), w.shape(a.Input("x")))
+		x := w.read(a.Input("x"))
 		w.give(a, w.emit(layer{L2Normalize: spec.L2NormalizeLayerParams_builder{Epsilon: positive(a.float("epsilon"))}.Build()}, x.shape, x))
 	},
 	"local_response_norm": func(w *writer, a args) {
-		x := w.as(w.blob(a.Input("x")), w.shape(a.Input("x")))
+		x := w.read(a.Input("x"))
 		w.give(a, w.emit(layer{Lrn: spec.LRNLayerParams_builder{
 			Alpha: a.float("alpha"), Beta: a.float("beta"), LocalSize: uint64(a.int("size")), K: positive(a.float("k")),
 		}.Build()}, x.shape, x))
@@ -179,7 +179,7 @@ func layerNorm(w *writer, a args) {
 		w.fail("%w", errNone)
 		return
 	}
-	b := w.as(w.blob(x), w.shape(x))
+	b := w.read(x)
 	if w.rank5 {
 		if rank := x.Type.Rank(); rank < 3 || len(axes) != 2 && len(axes) != 3 || a.tensor("gamma") != nil || a.tensor("beta") != nil {
 			w.fail("%w", errNone)

@@ -80,7 +80,7 @@ func pad(w *writer, a args) {
 		return
 	}
 	first := rank - len(ns)/2
-	b := w.as(w.blob(x), w.shape(x))
+	b := w.read(x)
 	if !inPicture(ns, first, rank) || w.rank5 && rank < 3 {
 		full := append(make([]int, 2*first), ns...)
 		w.give(a, w.emit(layer{ConstantPad: spec.ConstantPaddingLayerParams_builder{

@@ -53,7 +53,7 @@ func pooling(t spec.PoolingLayerParams_PoolingType) rule {
 		if p.CeilMode && n == 3 || n == 3 && p.PadType == "same_lower" {
 			explicit(w, &p, t == spec.PoolingLayerParams_AVERAGE && !exclude)
 		}
-		in := w.as(w.blob(x), w.shape(x))
+		in := w.read(x)
 		shape := w.shape(a.Outputs[0])
 		if n == 3 {
 			w.give(a, w.emit(layer{Pooling3D: inSpace(p, t, exclude)}, shape, in))

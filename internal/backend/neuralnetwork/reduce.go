@@ -85,7 +85,10 @@ func reduction(mode spec.ReduceLayerParams_ReduceOperation, l func(axes []int64,
 			w.give(a, w.emit(l(wide(axes), a.bool("keep_dims"), whole), out, w.blob(x)))
 			return
 		}
-		b := w.as(w.blob(x), w.shape(x))
+		b := w.read(x)
+		if w.failure != nil {
+			return
+		}
 		shape := slices.Clone(b.shape)
 		var key [5]bool
 		for _, n := range axes {

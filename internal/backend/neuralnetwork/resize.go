@@ -72,7 +72,7 @@ func (w *writer) upsample(a args, scale []float32, l spec.UpsampleLayerParams_bu
 		w.fail("an input of %d dimensions, want at least 3", x.Type.Rank())
 		return
 	}
-	b := w.as(w.blob(x), w.shape(x))
+	b := w.read(x)
 	if ns, ok := whole(scale); ok {
 		l.ScalingFactor = counts(ns...)
 	} else if l.FractionalScalingFactor = scale; w.rank5 {
@@ -95,7 +95,7 @@ func (w *writer) resized(a args, mode spec.SamplingMode_Method) {
 		w.fail("the size of its output is only known when it is run")
 		return
 	}
-	b := w.as(w.blob(x), w.shape(x))
+	b := w.read(x)
 	w.give(a, w.emit(layer{ResizeBilinear: spec.ResizeBilinearLayerParams_builder{
 		TargetSize: counts(out[n-2:]...), Mode: spec.SamplingMode_builder{SamplingMethod: mode}.Build(),
 	}.Build()}, w.shape(a.Outputs[0]), b))

@@ -179,29 +179,40 @@ var shapeCompositions = map[string]composition{
 			return nil
 		}
 		s := x.Type.Shape
-		y := op.Reshape.Add(b, op.ReshapeArgs{X: x, Shape: ints(s[0]*s[1], s[2]/r, r, s[3]/r, r)})
+		y := op.ReshapeIOS17.Add(b, op.ReshapeArgs{X: x, Shape: ints(s[0]*s[1], s[2]/r, r, s[3]/r, r)})
 		y = op.TransposeIOS17.Add(b, op.TransposeArgs{X: y, Perm: []int{0, 2, 4, 1, 3}})
-		return one(op.Reshape.Add(b, op.ReshapeArgs{X: y, Shape: ints(a.out().Shape...)}))
+		return one(op.ReshapeIOS17.Add(b, op.ReshapeArgs{X: y, Shape: ints(a.out().Shape...)}))
 	},
 	"space_to_batch": func(w *writer, b *mil.Builder, a args) []*mil.Value {
 		x, block, pads := a.Input("x"), a.ints("block_shape"), a.ints("paddings")
-		if !x.Type.IsStatic() || x.Type.Rank() != 4 || len(block) != 2 {
-			w.fail("its sizes are only known when it is run, or it has not four dimensions")
+		if !x.Type.IsStatic() || x.Type.Rank() != len(block)+2 {
+			w.fail("its sizes are only known when it is run, or it has other dimensions than blocks")
 			return nil
 		}
 		x = op.Pad.Add(b, op.PadArgs{X: x, Pad: ints(pads...), Mode: "constant"})
-		x = blocks(b, x, 3, block[1])
-		return one(blocks(b, x, 2, block[0]))
+		for i := len(block) - 1; i >= 0; i-- {
+			x = blocks(b, x, i+2, block[i])
+		}
+		return one(x)
 	},
 	"batch_to_space": func(w *writer, b *mil.Builder, a args) []*mil.Value {
 		x, block, crops := a.Input("x"), a.ints("block_shape"), a.ints("crops")
-		if !x.Type.IsStatic() || x.Type.Rank() != 4 || len(block) != 2 {
-			w.fail("its sizes are only known when it is run, or it has not four dimensions")
+		if !x.Type.IsStatic() || x.Type.Rank() != len(block)+2 {
+			w.fail("its sizes are only known when it is run, or it has other dimensions than blocks")
 			return nil
 		}
-		x = unblocks(b, x, 2, block[0])
-		x = unblocks(b, x, 3, block[1])
-		return one(op.Crop.Add(b, op.CropArgs{X: x, CropHeight: crops[:2], CropWidth: crops[2:]}))
+		for i, n := range block {
+			x = unblocks(b, x, i+2, n)
+		}
+		if b.Err() != nil {
+			return nil
+		}
+		begin, size := make([]int, 2, len(block)+2), slices.Clone(x.Type.Shape[:2])
+		for i := range block {
+			begin = append(begin, crops[2*i])
+			size = append(size, x.Type.Shape[i+2]-crops[2*i]-crops[2*i+1])
+		}
+		return one(op.SliceBySizeIOS17.Add(b, op.SliceBySizeArgs{X: x, Begin: ints(begin...), Size: ints(size...)}))
 	},
 }
 
@@ -214,9 +225,9 @@ func blocks(b *mil.Builder, x *mil.Value, at, n int) *mil.Value {
 	s := x.Type.Shape
 	split := slices.Insert(slices.Clone(s), at+1, n)
 	split[at] = s[at] / n
-	x = op.Reshape.Add(b, op.ReshapeArgs{X: x, Shape: ints(split...)})
+	x = op.ReshapeIOS17.Add(b, op.ReshapeArgs{X: x, Shape: ints(split...)})
 	perm := []int{at + 1}
-	for i := range 5 {
+	for i := range split {
 		if i != at+1 {
 			perm = append(perm, i)
 		}
@@ -224,7 +235,7 @@ func blocks(b *mil.Builder, x *mil.Value, at, n int) *mil.Value {
 	x = op.TransposeIOS17.Add(b, op.TransposeArgs{X: x, Perm: perm})
 	to := slices.Clone(s)
 	to[0], to[at] = s[0]*n, s[at]/n
-	return op.Reshape.Add(b, op.ReshapeArgs{X: x, Shape: ints(to...)})
+	return op.ReshapeIOS17.Add(b, op.ReshapeArgs{X: x, Shape: ints(to...)})
 }
 
 // unblocks is the inverse of blocks.
@@ -233,9 +244,9 @@ func unblocks(b *mil.Builder, x *mil.Value, at, n int) *mil.Value {
 		return x
 	}
 	s := x.Type.Shape
-	x = op.Reshape.Add(b, op.ReshapeArgs{X: x, Shape: ints(append([]int{n, s[0] / n}, s[1:]...)...)})
+	x = op.ReshapeIOS17.Add(b, op.ReshapeArgs{X: x, Shape: ints(append([]int{n, s[0] / n}, s[1:]...)...)})
 	var perm []int
-	for i := range 4 {
+	for i := range s {
 		if perm = append(perm, i+1); i == at {
 			perm = append(perm, 0)
 		}
@@ -243,5 +254,5 @@ func unblocks(b *mil.Builder, x *mil.Value, at, n int) *mil.Value {
 	x = op.TransposeIOS17.Add(b, op.TransposeArgs{X: x, Perm: perm})
 	to := slices.Clone(s)
 	to[0], to[at] = s[0]/n, s[at]*n
-	return op.Reshape.Add(b, op.ReshapeArgs{X: x, Shape: ints(to...)})
+	return op.ReshapeIOS17.Add(b, op.ReshapeArgs{X: x, Shape: ints(to...)})
 }

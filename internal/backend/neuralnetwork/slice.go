@@ -20,7 +20,7 @@ var sliceRules = map[string]rule{
 	},
 	"crop": func(w *writer, a args) {
 		x := a.Input("x")
-		b := w.as(w.blob(x), w.shape(x))
+		b := w.read(x)
 		amounts := slices.Concat(a.ints("crop_height"), a.ints("crop_width"))
 		w.give(a, w.emit(layer{Crop: spec.CropLayerParams_builder{CropAmounts: edges(amounts)}.Build()}, w.shape(a.Outputs[0]), b))
 	},
@@ -72,7 +72,11 @@ func sliceByIndex(w *writer, a args) {
 	y := w.emit(layer{SliceStatic: spec.SliceStaticLayerParams_builder{
 		BeginIds: wide(begins), BeginMasks: from, EndIds: wide(ends), EndMasks: to, Strides: wide(strides),
 	}.Build()}, shape, w.blob(x))
-	if len(dropped) > 0 && !slices.Equal(shape, out) {
+	switch {
+	case len(dropped) == 0:
+	case a.out().IsStatic():
+		y = w.as(y, out)
+	default:
 		y = w.squeeze(y, dropped, out)
 	}
 	w.give(a, y)
@@ -100,7 +104,7 @@ func (w *writer) sliceDynamic(a args, strides []int, from, to, drop []bool) {
 
 // sliced cuts the picture of an old network, axis by axis.
 func (w *writer) sliced(x *mil.Value, begins, ends, strides []int, from, to []bool) *blob {
-	b := w.as(w.blob(x), w.shape(x))
+	b := w.read(x)
 	rank := x.Type.Rank()
 	for i, n := range x.Type.Shape {
 		begin, end := begins[i], ends[i]
@@ -133,7 +137,7 @@ func (w *writer) sliced(x *mil.Value, begins, ends, strides []int, from, to []bo
 var sliceCompositions = map[string]composition{
 	// slice_by_size is slice_by_index up to begin + size.
 	"slice_by_size": func(w *writer, b *mil.Builder, a args) []*mil.Value {
-		begin, size := a.Input("begin"), a.Input("size")
+		begin, size := whole32(b, a.Input("begin")), whole32(b, a.Input("size"))
 		rank := a.Input("x").Type.Rank()
 		s := op.SliceByIndexArgs{X: a.Input("x"), Begin: begin, EndMask: make([]bool, rank)}
 		for i, n := range a.ints("size") {
@@ -147,51 +151,75 @@ var sliceCompositions = map[string]composition{
 			size = ints(sizes...)
 		}
 		s.End = op.Add.Add(b, op.Binary{X: begin, Y: size})
+		if size.Const == nil { // -1 means all that follows here, too
+			whole := op.Shape.Add(b, op.Unary{X: a.Input("x")})
+			rest := op.Less.Add(b, op.Binary{X: size, Y: mil.NewConst("", tensor.Scalar[int32](tensor.Int32, 0))})
+			s.End = op.Select.Add(b, op.SelectArgs{Cond: rest, A: whole, B: s.End})
+		}
 		return one(op.SliceByIndexIOS17.Add(b, s))
 	},
-	// slice_update is, element by element, the old one or the new one.
+	// slice_update writes the elements of x, all in a row, at places that are
+	// found dimension by dimension.
 	"slice_update": func(w *writer, b *mil.Builder, a args) []*mil.Value {
 		x, update := a.Input("x"), a.Input("update")
-		begin, end := a.Input("begin"), a.Input("end")
 		shape := x.Type.Shape
 		rank := len(shape)
-		if !x.Type.IsStatic() || !update.Type.IsStatic() || begin.Const == nil || end.Const == nil || update.Type.Rank() > rank {
-			w.fail("its place is only known when it is run")
+		if !x.Type.IsStatic() || !update.Type.IsStatic() || rank == 0 {
+			w.fail("its sizes are only known when it is run")
 			return nil
 		}
-		begins, ends, drop := a.ints("begin"), a.ints("end"), a.masks("squeeze_mask", rank)
-		from, to := a.masks("begin_mask", rank), a.masks("end_mask", rank)
-		pads, whole := make([]int, 0, 2*rank), make([]int, rank)
+		begin := whole32(b, a.Input("begin"))
+		strides, from, drop := orOnes(a.ints("stride"), rank), a.masks("begin_mask", rank), a.masks("squeeze_mask", rank)
+		var at *mil.Value
+		kept := 0
 		for i, n := range shape {
-			first, last := min(max(axis(begins[i], n), 0), n), min(max(axis(ends[i], n), 0), n)
-			if from[i] {
-				first = 0
+			size := 1
+			if !drop[i] {
+				if kept == update.Type.Rank() {
+					w.fail("the update is %s", update.Type)
+					return nil
+				}
+				size = update.Type.Shape[kept]
+				kept++
 			}
-			if to[i] {
-				last = n
+			steps, first := make([]int32, size), int32(0)
+			if from[i] && strides[i] < 0 {
+				first = int32(n - 1)
 			}
-			if drop[i] {
-				last = first + 1
+			step := int32(tensor.Size(shape[i+1:]))
+			for k := range steps {
+				steps[k] = (first + int32(k*strides[i])) * step
 			}
-			if orOnes(a.ints("stride"), rank)[i] != 1 || last < first {
-				w.fail("it leaves elements out between those that it writes")
-				return nil
+			line := slices.Repeat([]int{1}, rank)
+			line[i] = size
+			places := mil.NewConst("", tensor.Ints(line, steps))
+			if !from[i] {
+				start := op.SliceBySizeIOS17.Add(b, op.SliceBySizeArgs{X: begin, Begin: ints(i), Size: ints(1)})
+				start = op.Mod.Add(b, op.Binary{X: start, Y: ints(n)}) // which may be counted from the end
+				start = op.Mul.Add(b, op.Binary{X: start, Y: ints(int(step))})
+				places = op.Add.Add(b, op.Binary{X: places, Y: start})
 			}
-			pads, whole[i] = append(pads, first, n-last), last-first
+			if at != nil {
+				places = op.Add.Add(b, op.Binary{X: at, Y: places})
+			}
+			at = places
 		}
-		ones := slices.Repeat([]bool{true}, tensor.Size(whole))
-		flags := op.CastIOS17.Add(b, op.CastIOS17Args{X: mil.NewConst("", tensor.New(tensor.Bool, whole, ones)), DType: "fp32"})
-		mask := op.Pad.Add(b, op.PadArgs{X: flags, Pad: ints(pads...), Mode: "constant"})
-		mask = op.CastIOS17.Add(b, op.CastIOS17Args{X: mask, DType: "bool"})
-		y := op.Reshape.Add(b, op.ReshapeArgs{X: update, Shape: ints(whole...)})
-		integer := !x.Type.DType.IsFloat()
-		if integer {
-			y = op.CastIOS17.Add(b, op.CastIOS17Args{X: y, DType: "fp32"})
-		}
-		y = op.Pad.Add(b, op.PadArgs{X: y, Pad: ints(pads...), Mode: "constant"})
-		if integer {
-			y = op.CastIOS17.Add(b, op.CastIOS17Args{X: y, DType: x.Type.DType.String()})
-		}
-		return one(op.Select.Add(b, op.SelectArgs{Cond: mask, A: y, B: x}))
+		y := op.ScatterIOS17.Add(b, op.ScatterIOS17Args{
+			Data: flat(b, x), Indices: flat(b, at), Updates: flat(b, update), Mode: "update", Axis: 0,
+		})
+		return one(op.ReshapeIOS17.Add(b, op.ReshapeArgs{X: y, Shape: ints(shape...)}))
 	},
+}
+
+// flat is a value as a vector.
+func flat(b *mil.Builder, v *mil.Value) *mil.Value {
+	return op.ReshapeIOS17.Add(b, op.ReshapeArgs{X: v, Shape: ints(-1)})
+}
+
+// whole32 is a value of any integer type as int32, which arithmetic wants.
+func whole32(b *mil.Builder, v *mil.Value) *mil.Value {
+	if v.Type.DType == tensor.Int32 {
+		return v
+	}
+	return op.CastIOS17.Add(b, op.CastIOS17Args{X: v, DType: "int32"})
 }

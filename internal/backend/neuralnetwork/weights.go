@@ -34,8 +34,6 @@ func (w *writer) constant(v *mil.Value) *blob {
 	shape := w.shape(v)
 	var l layer
 	switch {
-	case len(shape) > maxRank:
-		return w.fail("%w", tooMany(len(shape)))
 	case !w.rank5:
 		l.LoadConstantND = spec.LoadConstantNDLayerParams_builder{Shape: counts(shape...), Data: w.weights(v, -1)}.Build()
 	case shape[0] != 1 || shape[1] != 1:

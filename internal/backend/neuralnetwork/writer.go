@@ -58,7 +58,7 @@ type writer struct {
 // rule writes the layers of an operator.
 type rule func(w *writer, a args)
 
-// maxRank is the greatest that arrays of networks have.
+// maxRank is the greatest that arrays of networks have, as Core ML promises.
 const maxRank = 5
 
 func newWriter(f *mil.Func, rank5, half bool) *writer {
@@ -104,9 +104,7 @@ func (w *writer) function(f *mil.Func) {
 		if w.blobs[v] == nil { // preprocessing may have made another value of it
 			w.blobs[v] = &blob{name: v.Name, shape: w.shape(v), fixed: true}
 		}
-		if v.Type.Rank() > maxRank {
-			w.report(&mil.Node{Op: "input", Name: v.Name}, tooMany(v.Type.Rank()))
-		}
+		w.rank(v)
 	}
 	w.block(f.Body)
 	if w.err() != nil {
@@ -115,7 +113,7 @@ func (w *writer) function(f *mil.Func) {
 	w.place, w.failure = "", nil
 	for _, v := range f.Body.Outputs {
 		w.place = v.Name
-		b := w.as(w.blob(v), w.shape(v))
+		b := w.read(v)
 		if b.fixed {
 			b = w.copy(b)
 		}
@@ -136,7 +134,7 @@ func (w *writer) block(b *mil.Block) {
 		}
 		w.place = n.Name
 		w.failure = nil
-		w.node(n, 0)
+		w.node(n, 0, w.opset)
 		if w.failure != nil {
 			w.report(n, w.failure)
 			for _, v := range n.Outputs { // for what follows
@@ -149,8 +147,8 @@ func (w *writer) block(b *mil.Block) {
 // maxSteps bounds how often what stands for an operator is itself rewritten.
 const maxSteps = 8
 
-// node writes one operation.
-func (w *writer) node(n *mil.Node, steps int) {
+// node writes one operation of an opset.
+func (w *writer) node(n *mil.Node, steps int, opset mil.Opset) {
 	for _, v := range n.Outputs {
 		if v.Type.Kind != mil.Tensor {
 			w.fail("gives %s, which networks do not have: --to mlprogram keeps it", v.Type)
@@ -160,10 +158,7 @@ func (w *writer) node(n *mil.Node, steps int) {
 	if w.fold(n) {
 		return
 	}
-	def, err := op.For(n.Op, w.opset)
-	if err != nil {
-		def, err = op.For(n.Op, mil.IOS26)
-	}
+	def, err := op.For(n.Op, opset)
 	if err == nil && len(n.Blocks) == 0 {
 		err = w.infer(n, def)
 	}
@@ -172,14 +167,11 @@ func (w *writer) node(n *mil.Node, steps int) {
 		return
 	}
 	for _, v := range n.Outputs {
-		if v.Type.Rank() > maxRank && compositions[n.Op] == nil {
-			w.fail("%w", tooMany(v.Type.Rank()))
-			return
-		}
+		w.rank(v)
 	}
 	a := args{n, def}
 	if compose := compositions[n.Op]; compose != nil && steps < maxSteps {
-		b := mil.NewBuilder(mil.IOS18)
+		b := mil.NewBuilder(composed)
 		b.Fold = w.fold
 		b.SetPlace(n.Name)
 		outs := compose(w, b, a)
@@ -190,7 +182,7 @@ func (w *writer) node(n *mil.Node, steps int) {
 			return
 		}
 		if outs != nil {
-			w.composed(n, b.Block.Nodes, outs, steps)
+			w.parts(n, b.Block.Nodes, outs, steps)
 			return
 		}
 	}
@@ -232,14 +224,17 @@ func (w *writer) infer(n *mil.Node, def *op.Op) error {
 	return nil
 }
 
-// composed writes the nodes that stand for n.
-func (w *writer) composed(n *mil.Node, nodes []*mil.Node, outs []*mil.Value, steps int) {
+// composed is the opset of what stands for an operator.
+const composed = mil.IOS18
+
+// parts writes the nodes that stand for n.
+func (w *writer) parts(n *mil.Node, nodes []*mil.Node, outs []*mil.Value, steps int) {
 	if len(outs) != len(n.Outputs) {
 		w.fail("gives %d results, not %d", len(outs), len(n.Outputs))
 		return
 	}
 	for _, m := range nodes {
-		if w.node(m, steps+1); w.failure != nil {
+		if w.node(m, steps+1, composed); w.failure != nil {
 			if rules[m.Op] == nil || m.Op != n.Op {
 				w.failure = fmt.Errorf("its part %s: %w", m.Op, w.failure)
 			}
@@ -254,9 +249,12 @@ func (w *writer) composed(n *mil.Node, nodes []*mil.Node, outs []*mil.Value, ste
 	}
 }
 
-// tooMany is about a value that no array of a network can be.
-func tooMany(rank int) error {
-	return fmt.Errorf("has %d dimensions, arrays of networks have at most %d", rank, maxRank)
+// rank notes a value that has more dimensions than arrays of networks are said
+// to have; not all layers mind.
+func (w *writer) rank(v *mil.Value) {
+	if n := v.Type.Rank(); n > maxRank && v.Const == nil {
+		w.notes[fmt.Sprintf("%q has %d dimensions: Core ML promises %d", v.Name, n, maxRank)] = true
+	}
 }
 
 // shape returns the usual shape of a value's blob.
@@ -296,6 +294,15 @@ func (w *writer) blob(v *mil.Value) *blob {
 		return w.fail("its argument %q is not made", v.Name)
 	}
 	return b
+}
+
+// read returns the blob of a value in its usual shape. In the newer form it is
+// always that.
+func (w *writer) read(v *mil.Value) *blob {
+	if !w.rank5 {
+		return w.blob(v)
+	}
+	return w.as(w.blob(v), w.shape(v))
 }
 
 // set makes b the blob of a value, after which it is named.
@@ -357,9 +364,6 @@ func (w *writer) as(b *blob, shape []int) *blob {
 		return b
 	}
 	if slices.ContainsFunc(shape, negative) || slices.ContainsFunc(b.shape, negative) {
-		if len(shape) == len(b.shape) {
-			return b // the same, as far as is known
-		}
 		if to, ok := oneUnknown(shape); ok && !w.rank5 {
 			return w.emit(layer{ReshapeStatic: spec.ReshapeStaticLayerParams_builder{TargetShape: wide(to)}.Build()}, shape, b)
 		}
