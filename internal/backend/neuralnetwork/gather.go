@@ -13,7 +13,8 @@ import (
 var gatherRules = map[string]rule{
 	"gather": gather,
 	"gather_nd": func(w *writer, a args) {
-		w.give(a, w.emit(layer{GatherND: new(spec.GatherNDLayerParams)}, w.shape(a.Outputs[0]), w.blob(a.Input("x")), w.blob(a.Input("indices"))))
+		in := []*blob{w.blob(a.Input("x")), w.blob(a.Input("indices"))}
+		w.give(a, w.atLeastOne(a, w.emit(layer{GatherND: new(spec.GatherNDLayerParams)}, w.shape(a.Outputs[0]), in...)))
 	},
 	"gather_along_axis": func(w *writer, a args) {
 		x := a.Input("x")
@@ -108,9 +109,6 @@ func suppress(w *writer, a args) {
 		IouThreshold: a.float("iou_threshold"), ScoreThreshold: a.float("score_threshold"), MaxBoxes: uint64(max(a.int("max_boxes"), 0)),
 		PerClassSuppression: a.bool("per_class_suppression"),
 	}
-	if a.Input("score_threshold") == nil {
-		l.ScoreThreshold = -3e38 // every box
-	}
 	last := 0
 	names := []string{"iou_threshold", "score_threshold", "max_boxes"}
 	for i, name := range names {
@@ -131,6 +129,24 @@ func suppress(w *writer, a args) {
 }
 
 var gatherCompositions = map[string]composition{
+	// Since iOS 17 boxes and scores lie along the last axis.
+	"non_maximum_suppression": func(w *writer, b *mil.Builder, a args) []*mil.Value {
+		if a.def.Since < mil.IOS17 {
+			return nil
+		}
+		swap := func(v *mil.Value) *mil.Value {
+			return op.TransposeIOS17.Add(b, op.TransposeArgs{X: v, Perm: []int{0, 2, 1}})
+		}
+		out := op.NetworkNMS.AddN(b, op.NetworkNMSArgs{
+			Boxes: swap(a.Input("boxes")), Scores: swap(a.Input("scores")), IOUThreshold: number(a.Input("boxes"), a.float("iou_threshold")),
+			ScoreThreshold: number(a.Input("boxes"), -3e38), MaxBoxes: mil.NewConst("", tensor.Scalar(tensor.Int32, int32(a.int("max_boxes")))),
+			PerClassSuppression: a.bool("per_class_suppression"),
+		})
+		if len(out) != 4 {
+			return nil
+		}
+		return []*mil.Value{swap(out[0]), swap(out[1]), out[2], out[3]}
+	},
 	// Batches are gathered from by indices into all of them, one after another.
 	"gather": func(w *writer, b *mil.Builder, a args) []*mil.Value {
 		n := a.int("batch_dims")

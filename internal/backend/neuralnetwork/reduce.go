@@ -81,8 +81,12 @@ func reduction(mode spec.ReduceLayerParams_ReduceOperation, l func(axes []int64,
 			}
 		}
 		if !w.rank5 {
-			out := w.shape(a.Outputs[0])
-			w.give(a, w.emit(l(wide(axes), a.bool("keep_dims"), whole), out, w.blob(x)))
+			if b := w.blob(x); a.out().Rank() == 0 && rank > 0 { // which a blob cannot be
+				ones := slices.Repeat([]int{1}, rank)
+				w.give(a, w.as(w.emit(l(wide(axes), true, whole), ones, b), []int{1}))
+			} else {
+				w.give(a, w.emit(l(wide(axes), a.bool("keep_dims"), whole), w.shape(a.Outputs[0]), b))
+			}
 			return
 		}
 		b := w.read(x)
@@ -111,6 +115,7 @@ func reduction(mode spec.ReduceLayerParams_ReduceOperation, l func(axes []int64,
 func extremum(l func(axis int64, remove bool) layer) rule {
 	return func(w *writer, a args) {
 		x := w.blob(a.Input("x"))
-		w.give(a, w.emit(l(int64(axis(a.int("axis"), x.rank())), !a.bool("keep_dims")), w.shape(a.Outputs[0]), x))
+		remove := !a.bool("keep_dims") && x.rank() > 1
+		w.give(a, w.emit(l(int64(axis(a.int("axis"), x.rank())), remove), w.shape(a.Outputs[0]), x))
 	}
 }

@@ -16,7 +16,7 @@ var sliceRules = map[string]rule{
 		for _, name := range []string{"x", "begin", "end", "stride", "begin_mask", "end_mask", "squeeze_mask"} {
 			in = append(in, w.blob(a.Input(name)))
 		}
-		w.give(a, w.emit(layer{SliceDynamic: new(spec.SliceDynamicLayerParams)}, w.shape(a.Outputs[0]), in...))
+		w.give(a, w.atLeastOne(a, w.emit(layer{SliceDynamic: new(spec.SliceDynamicLayerParams)}, w.shape(a.Outputs[0]), in...)))
 	},
 	"crop": func(w *writer, a args) {
 		x := a.Input("x")
@@ -92,6 +92,15 @@ func all(a, b []bool) bool {
 	return true
 }
 
+// atLeastOne makes sure that a result without dimensions is a vector of one,
+// whatever the layer leaves.
+func (w *writer) atLeastOne(a args, b *blob) *blob {
+	if a.out().Rank() > 0 {
+		return b
+	}
+	return w.emit(layer{ReshapeStatic: spec.ReshapeStaticLayerParams_builder{TargetShape: []int64{1}}.Build()}, []int{1}, b)
+}
+
 // sliceDynamic cuts at places that are data.
 func (w *writer) sliceDynamic(a args, strides []int, from, to, drop []bool) {
 	l := spec.SliceDynamicLayerParams_builder{Strides: wide(strides), BeginMasks: from, EndMasks: to}
@@ -99,7 +108,7 @@ func (w *writer) sliceDynamic(a args, strides []int, from, to, drop []bool) {
 		l.SqueezeMasks = drop
 	}
 	in := []*blob{w.blob(a.Input("x")), w.blob(a.Input("begin")), w.blob(a.Input("end"))}
-	w.give(a, w.emit(layer{SliceDynamic: l.Build()}, w.shape(a.Outputs[0]), in...))
+	w.give(a, w.atLeastOne(a, w.emit(layer{SliceDynamic: l.Build()}, w.shape(a.Outputs[0]), in...)))
 }
 
 // sliced cuts the picture of an old network, axis by axis.
