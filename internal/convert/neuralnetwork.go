@@ -33,5 +33,5 @@ func writeNeuralNetwork(_ context.Context, s *source, out string, o Options, r *
 	r.Ops = m.Summary().Layers
 	r.SpecVersion = m.Spec().GetSpecificationVersion()
 	r.System = mlmodel.SystemOf(r.SpecVersion)
-	return document(m, out), nil
+	return document(m, out, o.Verify.once()), nil
 }

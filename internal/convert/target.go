@@ -125,6 +125,11 @@ func document(m *mlmodel.Model, out string, once bool) *result {
 			r.random = op.GetType()
 		}
 	}
+	for l := range mlmodel.Layers(m.Spec()) {
+		if strings.HasPrefix(l.Kind, "random") || l.Kind == "categoricalDistribution" {
+			r.random = l.Kind
+		}
+	}
 	return r
 }
 

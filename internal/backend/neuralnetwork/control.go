@@ -66,7 +66,7 @@ func (w *writer) shared(out, v *mil.Value) {
 func (w *writer) plain(vs []*mil.Value) bool {
 	for _, v := range vs {
 		if v.Type.Kind != mil.Tensor || v.Type.AnyRank {
-			w.fail("%q is %s, which networks do not have", v.Name, v.Type)
+			w.fail("it hands on %s, which networks do not have", v.Type)
 			return false
 		}
 	}

@@ -43,9 +43,7 @@ func preprocessing(f *mil.Func, d *spec.ModelDescription, o Options) ([]*spec.Ne
 			if asked.Scale != 0 {
 				p.scale = asked.Scale
 			}
-			for i := range asked.Bias {
-				p.bias[i] = asked.Bias[i]
-			}
+			copy(p.bias, asked.Bias)
 			if len(asked.Bias) == 1 {
 				p.bias = slices.Repeat(asked.Bias, c)
 			}

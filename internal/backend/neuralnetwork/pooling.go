@@ -49,6 +49,7 @@ func pooling(t spec.PoolingLayerParams_PoolingType) rule {
 			X: x, KernelSizes: a.ints("kernel_sizes"), Strides: orOnes(a.ints("strides"), n), PadType: a.string("pad_type"), Pad: a.ints("pad"),
 			CeilMode: a.bool("ceil_mode"),
 		}
+		p.CeilMode = p.CeilMode && p.PadType != "same" && p.PadType != "same_lower" // which leave nothing over
 		exclude := a.bool("exclude_padding_from_average")
 		if p.CeilMode && n == 3 || n == 3 && p.PadType == "same_lower" {
 			explicit(w, &p, t == spec.PoolingLayerParams_AVERAGE && !exclude)

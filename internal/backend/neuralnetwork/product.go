@@ -152,13 +152,13 @@ var productCompositions = map[string]composition{
 }
 
 // attention is softmax(scale·Q·Kᵀ + mask)·V. A mask of truth values is 0 where
-// it is true and far below everything elsewhere.
+// it is true and -∞ elsewhere.
 func attention(b *mil.Builder, q, k, v, mask *mil.Value, scale float32) *mil.Value {
 	q = op.Mul.Add(b, op.Binary{X: q, Y: number(q, scale)})
 	weights := op.Matmul.Add(b, op.MatmulArgs{X: q, Y: k, TransposeY: true})
 	if mask != nil {
 		if mask.Type.DType == tensor.Bool {
-			mask = op.Select.Add(b, op.SelectArgs{Cond: mask, A: number(q, 0), B: number(q, -3e4)})
+			mask = op.Select.Add(b, op.SelectArgs{Cond: mask, A: number(q, 0), B: number(q, float32(math.Inf(-1)))})
 		}
 		weights = op.Add.Add(b, op.Binary{X: weights, Y: mask})
 	}

@@ -166,7 +166,7 @@ func lstm(w *writer, a args) {
 	names := []string{a.string("recurrent_activation"), a.string("cell_activation"), a.string("activation")}
 	w.bounded(a, names...)
 	params := spec.LSTMParams_builder{
-		SequenceOutput: a.bool("output_sequence"), HasBiasVectors: a.tensor("bias") != nil, HasPeepholeVectors: a.tensor("peephole") != nil,
+		SequenceOutput: a.bool("output_sequence"), HasBiasVectors: a.either("bias"), HasPeepholeVectors: a.either("peephole"),
 		CoupledInputAndForgetGate: a.bool("coupled"), CellClipThreshold: a.float("clip"),
 	}
 	if params.CellClipThreshold == 0 {
@@ -217,15 +217,25 @@ func lstm(w *writer, a args) {
 	w.give(a, w.three(a, 0, out[0], 3, 4), join(1, out[1], out[3]), join(2, out[2], out[4]))
 }
 
+// either tells whether one of the directions has an argument: layers have both
+// or none.
+func (a args) either(name string) bool { return a.tensor(name) != nil || a.tensor(name+"_back") != nil }
+
 // lstmWeights are those of one direction. A coupled forget gate has none of its
 // own.
 func (w *writer) lstmWeights(a args, hidden int, suffix string) *spec.LSTMWeightParams {
-	weight, recurrent, bias := a.tensor("weight_ih"+suffix), a.tensor("weight_hh"+suffix), a.tensor("bias"+suffix)
+	weight, recurrent := a.tensor("weight_ih"+suffix), a.tensor("weight_hh"+suffix)
+	bias, peephole := a.tensor("bias"+suffix), a.tensor("peephole"+suffix)
+	if bias == nil && a.either("bias") {
+		bias = tensor.Zeros(tensor.Float32, []int{4 * hidden})
+	}
+	if peephole == nil && a.either("peephole") {
+		peephole = tensor.Zeros(tensor.Float32, []int{3 * hidden})
+	}
 	if weight == nil || recurrent == nil {
 		w.fail("its weights are only known when it is run")
 		return nil
 	}
-	peephole := a.tensor("peephole" + suffix)
 	const input, forget, output, block = 0, 1, 2, 3
 	return spec.LSTMWeightParams_builder{
 		InputGateWeightMatrix: w.rows(weight, input, hidden), InputGateRecursionMatrix: w.rows(recurrent, input, hidden),

@@ -1,8 +1,6 @@
 package neuralnetwork
 
 import (
-	"slices"
-
 	"github.com/smelt-ml/smelt/mil"
 	"github.com/smelt-ml/smelt/mil/op"
 	"github.com/smelt-ml/smelt/mlmodel/spec"
@@ -244,7 +242,11 @@ func cropResize(w *writer, a args) {
 		}
 		n = v.Type.Shape[0]
 		if which == nil {
-			which = mil.NewConst("", tensor.Ints([]int{n}, slices.Repeat([]int32{0}, n)))
+			each := make([]int32, n) // box i is one of picture i
+			for i := range each {
+				each[i] = int32(i)
+			}
+			which = mil.NewConst("", tensor.Ints([]int{n}, each))
 		}
 		at := w.as(w.blob(which), []int{n, 1, 1, 1, 1})
 		boxes = w.as(w.blob(v), []int{n, 1, 4, 1, 1})

@@ -149,6 +149,9 @@ func transpose(w *writer, a args) {
 func reorganize(mode spec.ReorganizeDataLayerParams_ReorganizationType, size string) rule {
 	return func(w *writer, a args) {
 		x := w.images(a.Input("x"))
+		if w.rank5 && mode == spec.ReorganizeDataLayerParams_PIXEL_SHUFFLE {
+			w.fail("%w", errNone)
+		}
 		w.give(a, w.emit(layer{ReorganizeData: spec.ReorganizeDataLayerParams_builder{
 			Mode: mode, BlockSize: uint64(a.int(size)),
 		}.Build()}, w.shape(a.Outputs[0]), x))

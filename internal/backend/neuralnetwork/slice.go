@@ -148,6 +148,8 @@ var sliceCompositions = map[string]composition{
 	"slice_by_size": func(w *writer, b *mil.Builder, a args) []*mil.Value {
 		begin, size := whole32(b, a.Input("begin")), whole32(b, a.Input("size"))
 		rank := a.Input("x").Type.Rank()
+		whole := op.Shape.Add(b, op.Unary{X: a.Input("x")})
+		begin = op.Mod.Add(b, op.Binary{X: begin, Y: whole}) // which may be counted from the end
 		s := op.SliceByIndexArgs{X: a.Input("x"), Begin: begin, EndMask: make([]bool, rank)}
 		for i, n := range a.ints("size") {
 			s.EndMask[i] = n == -1
@@ -161,7 +163,6 @@ var sliceCompositions = map[string]composition{
 		}
 		s.End = op.Add.Add(b, op.Binary{X: begin, Y: size})
 		if size.Const == nil { // -1 means all that follows here, too
-			whole := op.Shape.Add(b, op.Unary{X: a.Input("x")})
 			rest := op.Less.Add(b, op.Binary{X: size, Y: mil.NewConst("", tensor.Scalar[int32](tensor.Int32, 0))})
 			s.End = op.Select.Add(b, op.SelectArgs{Cond: rest, A: whole, B: s.End})
 		}

@@ -29,7 +29,7 @@ func (w *writer) constant(v *mil.Value) *blob {
 	}
 	w.exact(t)
 	if t.Len() == 0 {
-		return w.fail("an empty constant is not in networks")
+		return w.fail("a constant %w", errEmpty)
 	}
 	shape := w.shape(v)
 	var l layer

@@ -106,6 +106,23 @@ func (w *writer) function(f *mil.Func) {
 		}
 		w.rank(v)
 	}
+	inputs := map[string]bool{}
+	for _, v := range f.Inputs {
+		inputs[v.Name] = true
+	}
+	for _, v := range f.Body.Outputs {
+		if inputs[v.Name] {
+			w.report(&mil.Node{Op: "output", Name: v.Name}, errors.New("is an input: a network gives only what its layers make"))
+		}
+	}
+	for _, v := range slices.Concat(f.Inputs, f.Body.Outputs) {
+		if slices.Contains(v.Type.Shape, 0) {
+			w.report(&mil.Node{Op: "array", Name: v.Name}, errEmpty)
+		}
+	}
+	if len(f.Inputs) == 0 {
+		w.report(&mil.Node{Op: "function", Name: f.Name}, errors.New("has no inputs, a NeuralNetwork has one at least"))
+	}
 	w.block(f.Body)
 	if w.err() != nil {
 		return
@@ -144,6 +161,8 @@ func (w *writer) block(b *mil.Block) {
 	}
 }
 
+var kindNames = map[mil.Kind]string{mil.List: "list", mil.Dict: "dictionary", mil.Tuple: "tuple", mil.State: "state"}
+
 // maxSteps bounds how often what stands for an operator is itself rewritten.
 const maxSteps = 8
 
@@ -151,7 +170,7 @@ const maxSteps = 8
 func (w *writer) node(n *mil.Node, steps int, opset mil.Opset) {
 	for _, v := range n.Outputs {
 		if v.Type.Kind != mil.Tensor {
-			w.fail("gives %s, which networks do not have: --to mlprogram keeps it", v.Type)
+			w.fail("gives a %s, which networks do not have: --to mlprogram keeps it", kindNames[v.Type.Kind])
 			return
 		}
 	}
@@ -229,10 +248,11 @@ const composed = mil.IOS18
 
 // parts writes the nodes that stand for n.
 func (w *writer) parts(n *mil.Node, nodes []*mil.Node, outs []*mil.Value, steps int) {
-	if len(outs) != len(n.Outputs) {
+	if len(outs) < len(n.Outputs) {
 		w.fail("gives %d results, not %d", len(outs), len(n.Outputs))
 		return
 	}
+	outs = outs[:len(n.Outputs)]
 	for _, m := range nodes {
 		if w.node(m, steps+1, composed); w.failure != nil {
 			if rules[m.Op] == nil || m.Op != n.Op {
@@ -256,6 +276,8 @@ func (w *writer) rank(v *mil.Value) {
 		w.notes[fmt.Sprintf("%q has %d dimensions: Core ML promises %d", v.Name, n, maxRank)] = true
 	}
 }
+
+var errEmpty = errors.New("has no elements, arrays of networks have some")
 
 // shape returns the usual shape of a value's blob.
 func (w *writer) shape(v *mil.Value) []int { return w.usual(v.Type.Shape) }
