@@ -2,6 +2,7 @@ package convert
 
 import (
 	"context"
+	"errors"
 
 	"github.com/smelt-ml/smelt/fault"
 	"github.com/smelt-ml/smelt/internal/backend/neuralnetwork"
@@ -14,7 +15,7 @@ const NeuralNetwork = "neuralnetwork"
 
 // writeNeuralNetwork makes a NeuralNetwork. What computes it chooses the type of
 // its floats; precision is about how weights are stored.
-func writeNeuralNetwork(_ context.Context, s *source, out string, o Options, r *Report) (*result, error) {
+func writeNeuralNetwork(ctx context.Context, s *source, out string, o Options, r *Report) (*result, error) {
 	if len(o.Keep) > 0 {
 		return nil, fault.New(fault.BadValue, "", "keep %s in float32: operations of a NeuralNetwork have no types of their own", o.Keep[0])
 	}
@@ -22,14 +23,21 @@ func writeNeuralNetwork(_ context.Context, s *source, out string, o Options, r *
 	if o.Float == tensor.Float16 {
 		r.Precision = tensor.Float16.String()
 	}
-	m, notes, err := neuralnetwork.Write(s.program, neuralnetwork.Options{
-		Half: o.Float == tensor.Float16, ImageInputs: o.ImageInputs, ImageOutputs: o.ImageOutputs, Shapes: o.Shapes,
-	})
+	// Pictures decide on the form of a network: they are there when it is made.
+	pictures := map[string]neuralnetwork.Picture{}
+	for name, image := range o.ImageInputs {
+		pictures[name] = neuralnetwork.Picture(image)
+	}
+	o.ImageInputs = nil
+	m, notes, err := neuralnetwork.Write(s.program, neuralnetwork.Options{Half: o.Float == tensor.Float16, Pictures: pictures, Shapes: o.Shapes})
 	if err != nil {
 		return nil, err
 	}
 	r.Notes = append(r.Notes, notes...)
 	m.SetMetadata(merged(s.meta, o.Metadata))
+	if s.labeled, err = dress(ctx, m, o); err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
 	r.Ops = m.Summary().Layers
 	r.SpecVersion = m.Spec().GetSpecificationVersion()
 	r.System = mlmodel.SystemOf(r.SpecVersion)

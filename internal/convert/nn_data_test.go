@@ -14,7 +14,6 @@ import (
 	"testing"
 
 	"github.com/smelt-ml/smelt/fault"
-	"github.com/smelt-ml/smelt/internal/backend/mlprogram"
 	"github.com/smelt-ml/smelt/internal/conformance"
 	"github.com/smelt-ml/smelt/internal/predict"
 	"github.com/smelt-ml/smelt/mil"

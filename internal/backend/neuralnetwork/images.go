@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/smelt-ml/smelt/fault"
-	"github.com/smelt-ml/smelt/internal/backend/mlprogram"
 	"github.com/smelt-ml/smelt/mil"
 	"github.com/smelt-ml/smelt/mlmodel/spec"
 )
@@ -28,12 +27,12 @@ func preprocessing(f *mil.Func, d *spec.ModelDescription, o Options) ([]*spec.Ne
 			continue
 		}
 		v, color := f.Inputs[i], image.GetColorSpace()
-		c, err := mlprogram.PictureChannels(v, color)
+		c, err := pictureChannels(v, color)
 		if err != nil {
 			return nil, fault.New(fault.BadShape, fmt.Sprintf("input %q", v.Name), "%w", err)
 		}
 		p := affine{1, make([]float32, c)}
-		asked, ok := o.ImageInputs[v.Name]
+		asked, ok := o.Pictures[v.Name]
 		if ok {
 			switch len(asked.Bias) {
 			case 0, 1, c:
@@ -64,7 +63,7 @@ func preprocessing(f *mil.Func, d *spec.ModelDescription, o Options) ([]*spec.Ne
 		}
 		out = append(out, spec.NeuralNetworkPreprocessing_builder{FeatureName: v.Name, Scaler: s.Build()}.Build())
 	}
-	for name := range o.ImageInputs {
+	for name := range o.Pictures {
 		if !slices.ContainsFunc(f.Inputs, func(v *mil.Value) bool { return v.Name == name }) {
 			return nil, fault.New(fault.BadValue, fmt.Sprintf("input %q", name), "the model has no such input")
 		}
@@ -164,4 +163,18 @@ func redirect(b *mil.Block, old, by *mil.Value) {
 		}
 	})
 	swap(b.Outputs)
+}
+
+// pictureChannels checks that a value can be a picture, and returns the number
+// of its channels.
+func pictureChannels(v *mil.Value, color spec.ImageFeatureType_ColorSpace) (int, error) {
+	c := 3
+	if color == spec.ImageFeatureType_GRAYSCALE || color == spec.ImageFeatureType_GRAYSCALE_FLOAT16 {
+		c = 1
+	}
+	s := v.Type.Shape
+	if v.Type.Kind != mil.Tensor || !v.Type.DType.IsFloat() || len(s) != 4 || s[0] != 1 || s[1] != c {
+		return 0, fmt.Errorf("a picture is [1, %d, height, width] of a float type, this is %s", c, v.Type)
+	}
+	return c, nil
 }

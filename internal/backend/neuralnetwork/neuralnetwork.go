@@ -12,8 +12,11 @@ package neuralnetwork
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+
+	"google.golang.org/protobuf/proto"
 
 	"github.com/smelt-ml/smelt/fault"
 	"github.com/smelt-ml/smelt/internal/backend/mlprogram"
@@ -30,9 +33,17 @@ type Options struct {
 	// the same.
 	Half bool
 
-	ImageInputs  map[string]mlprogram.Image
-	ImageOutputs map[string]spec.ImageFeatureType_ColorSpace
-	Shapes       map[string]mlprogram.Shapes // of inputs with unknown dimensions
+	// Pictures are array inputs [1, C, H, W] that become pictures.
+	Pictures map[string]Picture
+	Shapes   map[string]mlmodel.Shapes // of inputs with unknown dimensions
+}
+
+// Picture says what the program sees of a picture: pixel·Scale + Bias[channel],
+// for pixels from 0 to 255, channels in the order of Color.
+type Picture struct {
+	Color spec.ImageFeatureType_ColorSpace
+	Scale float32   // 0 is 1
+	Bias  []float32 // one for all channels or one for each; nil is 0
 }
 
 // UnsupportedError lists everything that keeps a program from being written.
@@ -60,7 +71,7 @@ func Write(p *mlprogram.Program, o Options) (m *mlmodel.Model, notes []string, e
 	if len(p.Funcs) > 1 {
 		return nil, nil, fault.New(fault.Unsupported, "", "a NeuralNetwork has one function, the program has %d: --to mlprogram keeps them", len(p.Funcs))
 	}
-	q := &mlprogram.Program{Funcs: []*mil.Func{p.Funcs[0].Clone()}, Classifier: p.Classifier, Description: p.Description}
+	q := &mlprogram.Program{Funcs: []*mil.Func{p.Funcs[0].Clone()}, Classifier: p.Classifier, Description: pictured(p.Description, o.Pictures)}
 	f := q.Funcs[0]
 	pass.Sweep(f)
 	desc, notes, err := describe(q, o)
@@ -148,13 +159,36 @@ func describe(p *mlprogram.Program, o Options) (*spec.ModelDescription, []string
 	if len(f.Body.Outputs) == 0 {
 		return nil, nil, fault.New(fault.BadValue, "", "the program has no outputs")
 	}
-	desc, err := mlprogram.Describe(p, mlprogram.Options{ImageInputs: o.ImageInputs, ImageOutputs: o.ImageOutputs, Shapes: o.Shapes})
+	desc, err := mlprogram.Describe(p, mlprogram.Options{Shapes: o.Shapes})
 	for i, v := range f.Body.Outputs {
 		if outputs[i].DType == tensor.Bool {
 			v.Type = outputs[i]
 		}
 	}
 	return desc, notes, err
+}
+
+// pictured describes inputs as pictures.
+func pictured(d *spec.ModelDescription, pictures map[string]Picture) *spec.ModelDescription {
+	if len(pictures) == 0 {
+		return d
+	}
+	out := new(spec.ModelDescription)
+	if d != nil {
+		out = proto.CloneOf(d)
+	}
+	for _, name := range slices.Sorted(maps.Keys(pictures)) {
+		in := out.GetInput()
+		i := slices.IndexFunc(in, func(f *spec.FeatureDescription) bool { return f.GetName() == name })
+		if i < 0 {
+			i = len(in)
+			in = append(in, spec.FeatureDescription_builder{Name: name}.Build())
+			out.SetInput(in)
+		}
+		image := spec.ImageFeatureType_builder{ColorSpace: pictures[name].Color}.Build()
+		in[i].SetType(spec.FeatureType_builder{ImageType: image, IsOptional: in[i].GetType().GetIsOptional()}.Build())
+	}
+	return out
 }
 
 // oldInterface tells whether the networks of old systems can have these inputs:

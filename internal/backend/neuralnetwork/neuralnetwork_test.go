@@ -87,7 +87,7 @@ func TestOldNetworks(t *testing.T) {
 			Funcs:      []*mil.Func{picture(t)},
 			Classifier: &mlprogram.Classifier{Strings: []string{"a", "b", "c", "d"}, LabelName: "label", ProbabilitiesName: "all"},
 		}
-		m, notes, err := neuralnetwork.Write(p, neuralnetwork.Options{ImageInputs: map[string]mlprogram.Image{"image": {Color: color}}})
+		m, notes, err := neuralnetwork.Write(p, neuralnetwork.Options{Pictures: map[string]neuralnetwork.Picture{"image": {Color: color}}})
 		if err != nil || len(notes) > 0 {
 			t.Fatal(notes, err)
 		}
@@ -125,7 +125,7 @@ func TestOldNetworks(t *testing.T) {
 	if v := exact.Spec().GetSpecificationVersion(); v != mlmodel.IOS13 {
 		t.Errorf("specification version %d, want 4", v)
 	}
-	old, err := network(t, f, neuralnetwork.Options{ImageInputs: map[string]mlprogram.Image{"image": {Color: spec.ImageFeatureType_RGB}}})
+	old, err := network(t, f, neuralnetwork.Options{Pictures: map[string]neuralnetwork.Picture{"image": {Color: spec.ImageFeatureType_RGB}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -349,7 +349,7 @@ func TestFlexible(t *testing.T) {
 	y = op.Softmax.Add(b, op.SoftmaxArgs{X: y, Axis: -1})
 	ranges := []mlmodel.Range{{Min: 1, Max: 1}, {Min: 2, Max: 8}, {Min: 1, Max: 8}}
 	f := m.finish(t, y)
-	doc, err := network(t, f, neuralnetwork.Options{Shapes: map[string]mlprogram.Shapes{"x": {Default: []int{1, 2, 3}, Ranges: ranges}}})
+	doc, err := network(t, f, neuralnetwork.Options{Shapes: map[string]mlmodel.Shapes{"x": {Default: []int{1, 2, 3}, Ranges: ranges}}})
 	if err != nil {
 		t.Fatal(err)
 	}
