@@ -176,7 +176,7 @@ func TestFailures(t *testing.T) {
 		{"quantize " + classifier + " -o " + out + " --bits 2 --mode custom_lut --lut-table " + in + "/none.json", []string{"none.json"}},
 		{"convert " + text + " -o " + dir + "/out.mlpackage", []string{"text.mlmodel"}},
 		{"convert " + in + "/nowhere.onnx -o " + dir + "/out.mlpackage", []string{"nowhere.onnx"}},
-		{"convert " + classifier + " -o " + out, []string{"out.mlmodel", ".mlpackage"}},
+		{"convert " + classifier + " -o " + dir + "/out.bin", []string{"out.bin", ".mlpackage"}},
 		{"convert " + classifier + " -o " + dir + "/no/folder/out.mlpackage", []string{"no/folder"}},
 		{"convert " + bare + " -o " + dir + "/out.mlpackage", []string{"bare.mlpackage", "weight.bin"}},
 		{"convert " + classifier + " -o " + dir + "/out.mlpackage --keep-fp32 conv99", []string{"keep conv99", "no such operator"}},

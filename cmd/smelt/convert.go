@@ -49,6 +49,11 @@ func (a *app) convert() *cobra.Command {
 		Long: `Make an ML Program (.mlpackage) of a neural network (.mlmodel), an ONNX model
 (.onnx) or another ML Program.
 
+To an OUT.mlmodel, or with --to neuralnetwork, a NeuralNetwork is written: layers
+that systems from iOS 11 on read, as low a version as the layers need. With
+--image-input a network of pictures is one of those. --precision fp16 halves its
+weights.
+
 Floats are computed in float16 unless --precision says fp32; an ML Program keeps
 its own. The target is the oldest system that has all operators, unless --target
 names one. Inputs and outputs stay float32.
@@ -68,6 +73,7 @@ operator that has no conversion. See docs/custom-conversion.md.`,
   smelt convert resnet50.onnx -o resnet50.mlpackage --target ios16 --image-input input --color RGB --scale 0.0078431 --bias -1
   smelt convert net.mlpackage -o net32.mlpackage --precision fp32
   smelt convert bert.onnx -o bert.mlpackage --shape input_ids=1x128 --keep-fp32 layer_norm --labels classes.txt
+  smelt convert squeezenet.onnx -o squeezenet.mlmodel --shape data=1x3x227x227 --image-input data --labels classes.txt
   smelt convert net.onnx -o net.mlpackage --conversions acme.yaml
   smelt convert net.onnx -o net.mlpackage --partial custom`,
 		Args: wants(1, 1, "one IN"),

@@ -76,6 +76,14 @@ func TestConvert(t *testing.T) {
 	if text := ok(t, "info", out); !strings.Contains(text, "1×3×8×8 | 2×3×8×8") {
 		t.Errorf("info says\n%s", text)
 	}
+	network := filepath.Join(t.TempDir(), "out.mlmodel")
+	v = object(t, keys, "convert", onnxNet, "-o", network, "--shape", "pixels:0=1x3x8x8", "--image-input", "pixels:0", "--labels", labels, "--precision", "fp16")
+	if at(t, v, "target") != "neuralnetwork" || at(t, v, "precision") != "fp16" {
+		t.Errorf("report %v", v)
+	}
+	if text := ok(t, "info", network); !strings.Contains(text, "image RGB 8×8") || !strings.Contains(text, "neuralNetworkClassifier") {
+		t.Errorf("info says\n%s", text)
+	}
 	// In place: the source is read and then replaced.
 	ok(t, "convert", out, "-o", out, "--precision", "fp32")
 }

@@ -29,7 +29,9 @@ func writeNeuralNetwork(ctx context.Context, s *source, out string, o Options, r
 		pictures[name] = neuralnetwork.Picture(image)
 	}
 	o.ImageInputs = nil
-	m, notes, err := neuralnetwork.Write(s.program, neuralnetwork.Options{Half: o.Float == tensor.Float16, Pictures: pictures, Shapes: o.Shapes})
+	m, notes, err := neuralnetwork.Write(s.program, neuralnetwork.Options{
+		Half: o.Float == tensor.Float16, Partial: o.Partial == Custom, Pictures: pictures, Shapes: o.Shapes,
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -141,7 +141,7 @@ func (s *convertedSession) convert(ctx context.Context, inputs map[string]confor
 func (c converting) note(err error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	problems := unsupported(err)
+	problems := unsupported(err, Options{})
 	for _, p := range problems {
 		c.reasons[p.Op+": "+p.Reason]++
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/smelt-ml/smelt/internal/backend/mlprogram"
+	"github.com/smelt-ml/smelt/internal/backend/neuralnetwork"
 	"github.com/smelt-ml/smelt/internal/conversion"
 	"github.com/smelt-ml/smelt/internal/frontend/onnx"
 	"github.com/smelt-ml/smelt/mil"
@@ -49,6 +50,10 @@ func unsupported(err error, o Options) []mlprogram.Problem {
 	problems := unread(err)
 	if errors.As(err, &u) {
 		problems = slices.Clone(u.Problems)
+	}
+	var n *neuralnetwork.UnsupportedError
+	if errors.As(err, &n) {
+		problems = slices.Clone(n.Problems)
 	}
 	for i := range problems {
 		p := &problems[i]

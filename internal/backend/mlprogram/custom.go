@@ -27,9 +27,9 @@ func outputs(n *mil.Node) error {
 	return nil
 }
 
-// customized makes a custom layer of an operation: its class is the operator, its
+// Customized makes a custom layer of an operation: its class is the operator, its
 // parameters are the arguments that must be known, its weights other constants.
-func customized(n *mil.Node) (*mil.Node, error) {
+func Customized(n *mil.Node) (*mil.Node, error) {
 	def, err := op.For(n.Op, mil.IOS26)
 	if err != nil {
 		return nil, err

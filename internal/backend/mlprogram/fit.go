@@ -93,7 +93,7 @@ func (t *fitter) block(b *mil.Block) {
 		as.Inputs = slices.Clone(n.Inputs)
 		parts, err := t.parts(n)
 		if err != nil && t.partial {
-			if custom, e := customized(&as); e == nil {
+			if custom, e := Customized(&as); e == nil {
 				parts, err = []*mil.Node{custom}, nil
 			}
 		}

@@ -33,6 +33,8 @@ type Options struct {
 	// the same.
 	Half bool
 
+	// Partial makes custom layers of operations that no layer says.
+	Partial bool
 	// Pictures are array inputs [1, C, H, W] that become pictures.
 	Pictures map[string]Picture
 	Shapes   map[string]mlmodel.Shapes // of inputs with unknown dimensions
@@ -69,7 +71,7 @@ func Write(p *mlprogram.Program, o Options) (m *mlmodel.Model, notes []string, e
 		return nil, nil, fault.New(fault.BadValue, "", "there is no function")
 	}
 	if len(p.Funcs) > 1 {
-		return nil, nil, fault.New(fault.Unsupported, "", "a NeuralNetwork has one function, the program has %d: --to mlprogram keeps them", len(p.Funcs))
+		return nil, nil, fault.New(fault.Unsupported, "", "a NeuralNetwork has one function, the program has %d: "+wayOut+" keeps them", len(p.Funcs))
 	}
 	q := &mlprogram.Program{Funcs: []*mil.Func{p.Funcs[0].Clone()}, Classifier: p.Classifier, Description: pictured(p.Description, o.Pictures)}
 	f := q.Funcs[0]
@@ -92,6 +94,7 @@ func Write(p *mlprogram.Program, o Options) (m *mlmodel.Model, notes []string, e
 	}
 	if w == nil {
 		w = newWriter(f, false, o.Half)
+		w.partial = o.Partial
 		w.function(f)
 	}
 	if err := w.err(); err != nil {
@@ -140,7 +143,7 @@ func describe(p *mlprogram.Program, o Options) (*spec.ModelDescription, []string
 	for _, v := range f.Inputs {
 		if v.Type.Kind == mil.State {
 			return nil, nil, &UnsupportedError{[]mlprogram.Problem{{
-				Op: "state", Count: 1, Where: v.Name, Reason: "a NeuralNetwork has no states: --to mlprogram keeps them, or make them inputs and outputs",
+				Op: "state", Count: 1, Where: v.Name, Names: []string{v.Name}, Reason: "networks have no states", WayOut: wayOut + ", or inputs and outputs in their place",
 			}}}
 		}
 		if v.Type.AnyRank {

@@ -335,6 +335,20 @@ func TestUnsupported(t *testing.T) {
 	if len(u.Problems) != 2 || u.Problems[0].Count != 2 || u.Problems[0].Where != "first" || u.Problems[1].Op != "crop_resize" || !strings.Contains(u.Problems[1].Reason, "pad_value") {
 		t.Errorf("problems %+v", u.Problems)
 	}
+	// As custom layers all can be.
+	custom, err := network(t, m.f, neuralnetwork.Options{Partial: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if have := kinds(custom); have != "custom custom reshapeStatic custom" {
+		t.Errorf("layers %s", have)
+	}
+	for l := range mlmodel.Layers(custom.Spec()) {
+		if p := l.GetCustom(); p.GetClassName() == "crop_resize" &&
+			(p.GetParameters()["sampling_mode"].GetStringValue() != "DEFAULT" || p.GetParameters()["pad_value"].GetDoubleValue() != 1 || len(l.GetInput()) != 2) {
+			t.Errorf("custom layer %v", l.NeuralNetworkLayer)
+		}
+	}
 	if _, _, err := neuralnetwork.Write(&mlprogram.Program{}, neuralnetwork.Options{}); err == nil {
 		t.Error("a program without functions is written")
 	}

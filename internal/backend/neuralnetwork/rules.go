@@ -21,7 +21,7 @@ var compositions = map[string]composition{}
 func init() {
 	for _, family := range []map[string]rule{
 		activationRules, elementwiseRules, convolutionRules, poolingRules, normalizationRules, productRules, shapeRules, joinRules,
-		sliceRules, padRules, gatherRules, reduceRules, resizeRules, fillRules, recurrentRules, controlRules,
+		sliceRules, padRules, gatherRules, reduceRules, resizeRules, fillRules, recurrentRules, controlRules, customRules,
 	} {
 		maps.Copy(rules, family)
 	}
@@ -42,19 +42,20 @@ func Operators() []string {
 	return slices.Sorted(maps.Keys(all))
 }
 
-// against tells of operators that have no rule why, and the nearest way out.
+// against tells of operators that have no rule why.
 var against = map[string]string{
-	"read_state":          "networks have no states: --to mlprogram keeps them, or make them inputs and outputs",
-	"write_state":         "networks have no states: --to mlprogram keeps them, or make them inputs and outputs",
-	"coreml_update_state": "networks have no states: --to mlprogram keeps them, or make them inputs and outputs",
-	"classify":            "is what --labels is for",
-	"resample":            "no layer samples at places that are data: --to mlprogram keeps it",
-	"affine":              "no layer samples at places that are data: --to mlprogram keeps it",
+	"read_state":          "networks have no states",
+	"write_state":         "networks have no states",
+	"coreml_update_state": "networks have no states",
+	"classify":            "probabilities become labels behind the network: --labels says which",
 }
 
 func reasonAgainst(op string) string {
 	if why := against[op]; why != "" {
 		return why
 	}
-	return "no layer says this: --to mlprogram keeps it"
+	return "no layer says this"
 }
+
+// wayOut is what helps with anything that networks have not.
+const wayOut = "--to mlprogram"

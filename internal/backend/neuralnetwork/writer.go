@@ -39,6 +39,7 @@ type pending struct {
 // writer makes the layers of a function.
 type writer struct {
 	rank5, half bool
+	partial     bool // make custom layers of what no layer says
 	opset       mil.Opset
 	uses        map[*mil.Value]int
 	blobs       map[*mil.Value]*blob
@@ -92,10 +93,11 @@ func (w *writer) report(n *mil.Node, err error) {
 	for i := range w.problems {
 		if p := &w.problems[i]; p.Op == n.Op && p.Reason == reason {
 			p.Count++
+			p.Names = append(p.Names, n.Name)
 			return
 		}
 	}
-	w.problems = append(w.problems, mlprogram.Problem{Op: n.Op, Count: 1, Where: n.Name, Reason: reason})
+	w.problems = append(w.problems, mlprogram.Problem{Op: n.Op, Count: 1, Where: n.Name, Names: []string{n.Name}, Reason: reason, WayOut: wayOut})
 }
 
 // function writes a function's body and names its outputs.
@@ -152,6 +154,9 @@ func (w *writer) block(b *mil.Block) {
 		w.place = n.Name
 		w.failure = nil
 		w.node(n, 0, w.opset)
+		if w.failure != nil && w.partial {
+			w.customized(n)
+		}
 		if w.failure != nil {
 			w.report(n, w.failure)
 			for _, v := range n.Outputs { // for what follows
@@ -163,6 +168,16 @@ func (w *writer) block(b *mil.Block) {
 
 var kindNames = map[mil.Kind]string{mil.List: "list", mil.Dict: "dictionary", mil.Tuple: "tuple", mil.State: "state"}
 
+// customized makes a custom layer of an operation that could not be written.
+func (w *writer) customized(n *mil.Node) {
+	c, err := mlprogram.Customized(n)
+	if err != nil {
+		return // the first reason is better
+	}
+	w.failure = nil
+	w.node(c, 0, w.opset)
+}
+
 // maxSteps bounds how often what stands for an operator is itself rewritten.
 const maxSteps = 8
 
@@ -170,7 +185,7 @@ const maxSteps = 8
 func (w *writer) node(n *mil.Node, steps int, opset mil.Opset) {
 	for _, v := range n.Outputs {
 		if v.Type.Kind != mil.Tensor {
-			w.fail("gives a %s, which networks do not have: --to mlprogram keeps it", kindNames[v.Type.Kind])
+			w.fail("gives a %s, which networks do not have", kindNames[v.Type.Kind])
 			return
 		}
 	}
@@ -236,7 +251,7 @@ func (w *writer) infer(n *mil.Node, def *op.Op) error {
 		}
 	}
 	for _, v := range n.Outputs {
-		if v.Type.AnyRank {
+		if v.Type.AnyRank && n.Op != op.CustomLayer.Name {
 			return errors.New("the rank of its result is only known when it is run")
 		}
 	}
