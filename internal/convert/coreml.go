@@ -133,20 +133,24 @@ func (s *source) lowerNetwork(doc *mlmodel.Model, o Options) error {
 	return nil
 }
 
-// custom reports all layers that are code beside the model.
+// custom reports all layers that are code beside the model, unless the file says
+// the shapes of what they give.
 func custom(m *spec.Model, target mil.Opset) error {
 	e := &mlprogram.UnsupportedError{Opset: max(target, mil.IOS15)}
 	for l := range mlmodel.Layers(m) {
-		if l.Kind != "custom" {
+		if !coreml.Shapeless(m, l.NeuralNetworkLayer) {
 			continue
 		}
-		reason := fmt.Sprintf("the code of class %q is not in the model", l.GetCustom().GetClassName())
+		reason := fmt.Sprintf("the code of class %q is not in the model, nor does it say the shape of what that gives", l.GetCustom().GetClassName())
 		i := slices.IndexFunc(e.Problems, func(p mlprogram.Problem) bool { return p.Reason == reason })
 		if i < 0 {
 			i = len(e.Problems)
-			e.Problems = append(e.Problems, mlprogram.Problem{Op: l.Kind, Where: l.Path, Reason: reason})
+			e.Problems = append(e.Problems, mlprogram.Problem{
+				Op: l.Kind, Where: l.Path, Reason: reason, WayOut: "the layer's outputTensor in the source says its shape",
+			})
 		}
 		e.Problems[i].Count++
+		e.Problems[i].Names = append(e.Problems[i].Names, l.Path)
 	}
 	if len(e.Problems) == 0 {
 		return nil

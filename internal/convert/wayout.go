@@ -77,6 +77,8 @@ const (
 // operator under another name, one of MIL, or what always does.
 func wayOutOfONNX(p onnx.Problem) string {
 	switch {
+	case p.Shapeless:
+		return "\"outputs:\" of that layer in a file of --conversions, or shape inference by the exporter"
 	case p.Known && strings.Contains(p.Reason, "only known when"):
 		return "fixed input shapes (--shape) make more known; " + byFile
 	case p.Known:

@@ -3,7 +3,6 @@ package coreml
 import (
 	"slices"
 
-	"github.com/smelt-ml/smelt/fault"
 	"github.com/smelt-ml/smelt/mil"
 	"github.com/smelt-ml/smelt/mil/op"
 	"github.com/smelt-ml/smelt/mlmodel/spec"
@@ -39,13 +38,6 @@ func (l *lowering) loaded(in []*mil.Value, data *spec.WeightParams, shape []int)
 		return l.fail("want no input, have %d", len(in))
 	}
 	return []*mil.Value{l.weights("data", data, -1, shape...)}
-}
-
-// custom is a layer whose meaning is code beside the model.
-func custom(l *lowering, _ []*mil.Value) []*mil.Value {
-	p := l.layer.GetCustom()
-	l.Fail(fault.New(fault.Unsupported, "", "cannot be run: custom layer of class %q", p.GetClassName()))
-	return nil
 }
 
 // flags returns a constant vector of truth values.

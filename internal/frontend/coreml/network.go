@@ -83,12 +83,13 @@ func lowerNetwork(m *spec.Model, inputs []Input, weights Weights, codes codes) (
 		return nil, fault.New(fault.Unsupported, "", "the model is no neural network")
 	}
 	l := &lowering{
-		Builder: mil.NewBuilder(mil.IOS18),
-		rank5:   nn.GetArrayInputShapeMapping() == spec.NeuralNetworkMultiArrayShapeMapping_RANK5_ARRAY_MAPPING,
-		image5:  nn.GetImageInputShapeMapping() == spec.NeuralNetworkImageShapeMapping_RANK5_IMAGE_MAPPING,
-		values:  map[string]*mil.Value{},
-		read:    weights,
-		codes:   codes,
+		Builder:   mil.NewBuilder(mil.IOS18),
+		rank5:     nn.GetArrayInputShapeMapping() == spec.NeuralNetworkMultiArrayShapeMapping_RANK5_ARRAY_MAPPING,
+		image5:    nn.GetImageInputShapeMapping() == spec.NeuralNetworkImageShapeMapping_RANK5_IMAGE_MAPPING,
+		values:    map[string]*mil.Value{},
+		read:      weights,
+		codes:     codes,
+		described: describedOutputs(m),
 	}
 	l.Fold = l.fold
 	f := &mil.Func{Name: "main", Opset: l.Opset, Body: l.Block}
@@ -118,7 +119,8 @@ type lowering struct {
 	read          Weights
 	codes         codes
 	layer         *spec.NeuralNetworkLayer
-	folds         int // see maxFolds
+	described     map[string]*spec.FeatureType // the model's outputs
+	folds         int                          // see maxFolds
 	control
 }
 

@@ -93,6 +93,6 @@ func TestConstants(t *testing.T) {
 		{"far too large", "loadConstantND { shape: [18446744073709551615, 9] data { floatValue: 1 } }", nil, nil, "elements"},
 		{"input", "loadConstantND { shape: 1 data { floatValue: 1 } }", arrays(array(dims{1}, 1)), nil, "no input"},
 		{"no data", "loadConstantND { shape: 1 }", nil, nil, "missing"},
-		{"custom", "custom { className: \"Swirl\" }", nil, nil, "cannot be run: custom layer of class \"Swirl\""},
+		{"custom", "custom { className: \"Swirl\" }", nil, nil, "custom layer of class \"Swirl\": nothing says the shape"},
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/smelt-ml/smelt/fault"
 	"github.com/smelt-ml/smelt/internal/onnxpb"
 	"github.com/smelt-ml/smelt/mil"
+	"github.com/smelt-ml/smelt/mil/op"
 	"github.com/smelt-ml/smelt/tensor"
 )
 
@@ -19,6 +20,9 @@ type Problem struct {
 	Reason     string
 	// Known says that the operator has a conversion, which refuses these nodes.
 	Known bool
+	// Shapeless says that they take what custom layers give, and that nothing says
+	// of which shape that is.
+	Shapeless bool
 }
 
 // Unsupported reports every node of a model that has no conversion.
@@ -51,6 +55,12 @@ func (l *lowering) instead(n *Node, err error) ([]*mil.Value, error) {
 		name := opName(n.Domain, n.Op)
 		known := l.opts.Rules[name] != nil || graphRules[name] != nil || ruleFor(name, max(n.Version, 1)) != nil
 		open := known && slices.ContainsFunc(n.In, func(v *mil.Value) bool { return v != nil && v.Type.AnyRank })
+		p := Problem{Domain: domainName(n.Domain), Op: n.Op, Names: []string{label(n)}, Known: known}
+		if i := slices.IndexFunc(n.In, shapeless); known && i >= 0 {
+			v := n.In[i]
+			err = fmt.Errorf("nothing says the shape of its input %q, which the custom layer %q gives", v.Name, v.Node.Name)
+			p.Shapeless = true
+		}
 		if l.opts.Fallback != nil && l.opts.Rules[name] == nil && graphRules[name] == nil && !open {
 			undo := l.mark()
 			outs, failed := l.custom(l.opts.Fallback, n, &Builder{Builder: l.Builder, l: l})
@@ -64,7 +74,8 @@ func (l *lowering) instead(n *Node, err error) ([]*mil.Value, error) {
 			}
 			err = failed
 		}
-		l.report(Problem{Domain: domainName(n.Domain), Op: n.Op, Names: []string{label(n)}, Reason: reason(err), Known: known})
+		p.Reason = reason(err)
+		l.report(p)
 	}
 	outs := make([]*mil.Value, len(n.Out))
 	for i, name := range n.Out {
@@ -76,6 +87,11 @@ func (l *lowering) instead(n *Node, err error) ([]*mil.Value, error) {
 		l.doubt(outs[i])
 	}
 	return outs, nil
+}
+
+// shapeless tells what a custom layer gives if nothing says its rank.
+func shapeless(v *mil.Value) bool {
+	return v != nil && v.Type.AnyRank && v.Node != nil && v.Node.Op == op.CustomLayer.Name
 }
 
 // spread makes what a node computes from doubtful values doubtful, too. Control
