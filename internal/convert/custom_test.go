@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -201,5 +202,21 @@ func TestPartial(t *testing.T) {
 	near(t, r, 1e-6, "twice")
 	if _, err := File(t.Context(), swirl, "out.mlpackage", Options{Partial: "all"}); err == nil || !strings.Contains(err.Error(), `want "custom"`) {
 		t.Errorf("have %v", err)
+	}
+}
+
+// The description has the file as it is.
+func TestDescribedFile(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/custom-conversion.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.ReadFile(acme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, file, _ = bytes.Cut(file, []byte("\n")) // a comment for those who see only the file
+	if !bytes.Contains(doc, append([]byte("```yaml\n"), append(file, "```"...)...)) {
+		t.Error("docs/custom-conversion.md has another acme.yaml")
 	}
 }

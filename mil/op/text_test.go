@@ -177,6 +177,10 @@ func TestExpand(t *testing.T) {
 		{"%y = relu(x=%x)\n%z: tensor<fp32, [1, ?, s2]> = abs(x=%y)", "", ""},
 		{"%y = concat(values=(%x, %x), axis=0)", "values=(%x, %x)", ""},
 		{"%a, %b = split(x=%i, num_splits=3, axis=0)\n-> (%b, %a, 0.5)", "", ""},
+		{
+			"%scaled = mul(x=%x, y=$alpha)\n%top, %at = topk(x=%scaled, k=2, axis=1)\n%all = concat(values=(%top, %x), axis=1)\n" +
+				"%y: tensor<fp32, [1, ?, ?]> = relu(x=%all)\n-> (%y, %at)", "k=int32(2)", "",
+		},
 		{"relu(x=%x)", "", ""},
 		{"-> (%x)", "", ""},
 		{"%y = mul(x=%x, z=1)", "", `1:1: mul: there is no argument "z": it takes x, y`},
