@@ -205,6 +205,60 @@ func TestPartial(t *testing.T) {
 	}
 }
 
+// Networks have custom layers, too: they keep class, parameters, weights and the
+// shapes of what they give, there and back.
+func TestCustomNetworks(t *testing.T) {
+	dir := t.TempDir()
+	net := filepath.Join(dir, "net.mlmodel")
+	r, err := File(t.Context(), swirl, net, Options{ConversionFiles: []string{acme}, Verify: &Verify{Seed: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	near(t, r, 1e-6, "z")
+	if !slices.Equal(r.Check.Unchecked, []string{"y"}) || !slices.Contains(r.Notes, `the app must bring class "AcmeSwirl": 2 custom layers`) {
+		t.Errorf("report %+v", r)
+	}
+	m, err := mlmodel.Open(net)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	want := []string{
+		"AcmeSwirl" + fmt.Sprint(map[string]any{"angle": 0.5, "turns": 2, "mode": "polar", "quality": "high"}),
+		"AcmeSwirl" + fmt.Sprint(map[string]any{"angle": 1.5, "turns": 1, "mode": "polar", "quality": "high"}),
+	}
+	if diff := cmp.Diff(want, needed(t, m)); diff != "" {
+		t.Errorf("-want +have\n%s", diff)
+	}
+	for l := range mlmodel.Layers(m.Spec()) {
+		if !l.HasCustom() {
+			continue
+		}
+		w, err := m.Weights(l.GetCustom().GetWeights()[0])
+		if err != nil || w.Len(0) != 12 || !slices.Equal(l.GetOutputTensor()[0].GetDimValue(), []int64{1, 3, 8, 8}) {
+			t.Errorf("layer %v, %v", l, err)
+		}
+	}
+	r, back, _ := converted(t, net, Options{})
+	if diff := cmp.Diff(want, needed(t, back)); diff != "" {
+		t.Errorf("-want +have\n%s", diff)
+	}
+	near(t, r, 1e-2, "z")
+	r, err = File(t.Context(), layers, net, Options{Verify: &Verify{Seed: 1}})
+	if err != nil || !slices.Equal(r.Check.Unchecked, []string{"out", "score"}) {
+		t.Errorf("report %+v, %v", r, err)
+	}
+	// A shape that nothing says: it is written, and cannot be run at all.
+	open := Options{Verify: &Verify{Seed: 1}, Conversions: map[string]conversion.Func{"com.x::Frob": func(n *conversion.Node, b *conversion.Builder) error {
+		types := []mil.Type{{DType: n.Input(0).Type.DType, AnyRank: true}}
+		return b.Output(b.CustomLayer(conversion.CustomLayer{Class: "Frob", Inputs: n.Inputs, Outputs: types})...)
+	}}}
+	r, err = File(t.Context(), "testdata/unknown.onnx", net, open)
+	if err != nil || !strings.Contains(r.Check.Skipped, "nothing says the shape") {
+		t.Errorf("report %+v, %v", r, err)
+	}
+}
+
 // The description has the file as it is.
 func TestDescribedFile(t *testing.T) {
 	doc, err := os.ReadFile("../../docs/custom-conversion.md")

@@ -40,7 +40,9 @@ func writeNeuralNetwork(ctx context.Context, s *source, out string, o Options, r
 	if s.labeled, err = dress(ctx, m, o); err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
-	r.Ops = m.Summary().Layers
+	summary := m.Summary()
+	r.Ops = summary.Layers
+	r.Notes = append(r.Notes, classes(summary.Dependencies)...)
 	r.SpecVersion = m.Spec().GetSpecificationVersion()
 	r.System = mlmodel.SystemOf(r.SpecVersion)
 	return document(m, out, o.Verify.once()), nil

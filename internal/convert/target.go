@@ -44,6 +44,7 @@ var targets = []target{
 type result struct {
 	face   mlmodel.Interface // what run takes and gives
 	random string            // an operator that gives other numbers each time
+	custom bool              // it has custom layers
 	// run answers as a Core ML model with that interface does.
 	run func(ctx context.Context, in predict.Features) (predict.Features, error)
 	// save puts the model in its place, whole or not at all, and returns its
@@ -119,6 +120,9 @@ func document(m *mlmodel.Model, out string, once bool) *result {
 			}
 			m.Close()
 		},
+	}
+	for _, d := range m.Summary().Dependencies {
+		r.custom = r.custom || d.Kind == "customLayer"
 	}
 	for op := range mlmodel.Operations(m.Spec()) {
 		if strings.HasPrefix(op.GetType(), "random_") {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"github.com/smelt-ml/smelt/fault"
 	"github.com/smelt-ml/smelt/internal/edit"
 	"github.com/smelt-ml/smelt/internal/media"
 	"github.com/smelt-ml/smelt/internal/predict"
@@ -72,6 +73,10 @@ func verify(ctx context.Context, s *source, result *result, names map[string]str
 	}
 	for i, want := range wants {
 		have, err := result.run(ctx, inputs[i])
+		if result.custom && fault.KindOf(err) == fault.Unsupported {
+			c.Skipped = "the result cannot be run: " + err.Error()
+			return c, nil
+		}
 		if err != nil {
 			return nil, err
 		}

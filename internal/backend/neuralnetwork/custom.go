@@ -47,10 +47,22 @@ func custom(w *writer, a args) {
 		}
 	}
 	var shapes [][]int
+	var said []*spec.Tensor // nobody infers them
 	for _, v := range a.Outputs {
-		shapes = append(shapes, w.shape(v))
+		shape := w.shape(v)
+		shapes = append(shapes, shape)
+		if t := v.Type; t.IsStatic() {
+			dims := make([]int64, len(shape))
+			for i, d := range shape {
+				dims[i] = int64(d)
+			}
+			said = append(said, spec.Tensor_builder{Rank: uint32(len(dims)), DimValue: dims}.Build())
+		}
 	}
-	w.give(a, w.emitN(layer{Custom: l.Build()}, shapes, in...)...)
+	if len(said) < len(shapes) {
+		said = nil
+	}
+	w.give(a, w.emitN(layer{Custom: l.Build(), OutputTensor: said}, shapes, in...)...)
 }
 
 // parameter says a constant as a custom layer's parameter.
@@ -62,16 +74,27 @@ func parameter(t *tensor.Tensor) *spec.CustomLayerParams_CustomLayerParamValue {
 		v.StringValue = &s
 	case t.Len() != 1:
 		var parts []string
+		format := byte('g')
+		if t.DType().IsInt() {
+			format = 'f'
+		}
 		for _, x := range t.Float64s() {
-			parts = append(parts, strconv.FormatFloat(x, 'g', -1, 64))
+			parts = append(parts, strconv.FormatFloat(x, format, -1, 64))
 		}
 		s := strings.Join(parts, ",")
 		v.StringValue = &s
 	case t.DType() == tensor.Bool:
 		v.BoolValue = &t.Bools()[0]
 	case t.DType().IsInt():
-		n := int32(t.Float64s()[0])
-		v.IntValue = &n
+		n := int64(t.Float64s()[0])
+		if t.DType() == tensor.Int64 { // some of which no float64 is
+			n = tensor.Data[int64](t)[0]
+		}
+		if short := int32(n); int64(short) == n {
+			v.IntValue = &short
+		} else {
+			v.LongValue = &n
+		}
 	default:
 		v.DoubleValue = &t.Float64s()[0]
 	}

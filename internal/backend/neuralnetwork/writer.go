@@ -241,6 +241,9 @@ func (w *writer) infer(n *mil.Node, def *op.Op) error {
 	if err != nil {
 		return err
 	}
+	if c, ok := bound.(*op.CustomLayerArgs); ok {
+		return c.Check()
+	}
 	types, err := def.Infer(bound)
 	if err != nil {
 		return err
@@ -251,7 +254,7 @@ func (w *writer) infer(n *mil.Node, def *op.Op) error {
 		}
 	}
 	for _, v := range n.Outputs {
-		if v.Type.AnyRank && n.Op != op.CustomLayer.Name {
+		if v.Type.AnyRank {
 			return errors.New("the rank of its result is only known when it is run")
 		}
 	}
