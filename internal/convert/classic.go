@@ -69,7 +69,7 @@ func fromGraph(m *onnx.Model, path string, o Options) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := onnxml.ToCoreML(g)
+	d, err := onnxml.ToCoreML(g, nil)
 	if err != nil {
 		return nil, fault.InFile(err, path)
 	}

@@ -57,6 +57,7 @@ func init() {
 		"Sigmoid":         func(r *reader, n onnx.GraphNode) (any, error) { return r.link(n, spec.GLMRegressor_Logit) },
 		"Softmax":         readSoftmax,
 		"ArgMax":          readArgMax,
+		"ArgMin":          readArgMax,
 		"LpNormalization": readLpNormalization,
 		"Sign": func(r *reader, n onnx.GraphNode) (any, error) {
 			x, err := r.row(n, 0)
@@ -641,6 +642,10 @@ func readArgMax(r *reader, n onnx.GraphNode) (any, error) {
 	x, err := r.row(n, 0)
 	if err != nil {
 		return nil, err
+	}
+	if n.Op == "ArgMin" {
+		x, err = x.affine(always(-1), always(0))
+		return position{x}, err
 	}
 	return position{x}, x.numeric()
 }

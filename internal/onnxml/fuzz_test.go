@@ -49,7 +49,7 @@ func FuzzToCoreML(f *testing.F) {
 		if err != nil {
 			return
 		}
-		d, err := onnxml.ToCoreML(g)
+		d, err := onnxml.ToCoreML(g, nil)
 		if err != nil {
 			return
 		}
@@ -77,7 +77,7 @@ func FuzzFromCoreML(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		if d, err := onnxml.ToCoreML(g); err == nil {
+		if d, err := onnxml.ToCoreML(g, nil); err == nil {
 			b, err := proto.Marshal(d.Spec)
 			if err != nil {
 				f.Fatal(err)

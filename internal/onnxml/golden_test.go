@@ -239,7 +239,7 @@ func TestConversions(t *testing.T) {
 // convert tests one model and returns its row of the table.
 func convert(t *testing.T, name string, answers []answer) (string, error) {
 	g := load(t, name)
-	d, err := onnxml.ToCoreML(g)
+	d, err := onnxml.ToCoreML(g, nil)
 	if err != nil {
 		var u *onnxml.Unsupported
 		if !errors.As(err, &u) || len(u.Problems) == 0 {

@@ -14,6 +14,7 @@ import (
 	"github.com/smelt-ml/smelt/fault"
 	"github.com/smelt-ml/smelt/internal/frontend/onnx"
 	"github.com/smelt-ml/smelt/internal/frontend/onnx/classical"
+	"github.com/smelt-ml/smelt/mil"
 	"github.com/smelt-ml/smelt/mlmodel/spec"
 )
 
@@ -61,6 +62,9 @@ func (u *Unsupported) add(op, where string, err error) {
 	}
 	u.Problems[i].Names = append(u.Problems[i].Names, where)
 }
+
+// Network makes a network of part of a graph, which takes and gives vectors.
+type Network func(f *mil.Func) (*spec.Model, error)
 
 // Document is a Core ML model made of a graph.
 type Document struct {

@@ -19,18 +19,21 @@ type reader struct {
 	values map[string]any
 	doc    *Document
 	lost   Unsupported
+
+	network Network // nil where there are none
 }
 
 // maxWidth bounds the values of a row.
 const maxWidth = 1 << 20
 
-// ToCoreML makes a Core ML model of a graph. What cannot be expressed is an
-// *Unsupported that lists all of it.
-func ToCoreML(g *onnx.Graph) (*Document, error) {
+// ToCoreML makes a Core ML model of a graph. Arithmetic that no classical model
+// computes becomes a network by that function, unless it is nil. What cannot be
+// expressed is an *Unsupported that lists all of it.
+func ToCoreML(g *onnx.Graph, network Network) (*Document, error) {
 	r := &reader{
 		pipeline: pipeline{made: map[string]*feature{}, names: map[string]bool{}},
 		graph:    g, values: map[string]any{}, lost: Unsupported{what: "a classical Core ML model"},
-		doc: &Document{graph: g, inputs: map[string][]*feature{}},
+		doc: &Document{graph: g, inputs: map[string][]*feature{}}, network: network,
 	}
 	for _, p := range g.Outputs { // the names that results shall have
 		r.names[p.Name] = true
@@ -194,6 +197,8 @@ func (r *reader) asRow(v any) (*row, error) {
 		return v, nil
 	case scores:
 		return v.of.scoresOf()
+	case *pending:
+		return r.materialize(v)
 	case nil:
 		return nil, corrupt("an input is missing")
 	case *tensor.Tensor:
@@ -219,7 +224,7 @@ func (r *reader) constant(n onnx.GraphNode, i int) (*tensor.Tensor, error) {
 // node follows one node. What cannot be expressed is noted, and with it all that
 // comes of it is lost without another word.
 func (r *reader) node(n onnx.GraphNode) error {
-	known := true
+	known, waits := true, false
 	for _, name := range n.Args {
 		if name == "" {
 			continue
@@ -238,12 +243,20 @@ func (r *reader) node(n onnx.GraphNode) error {
 			return nil
 		}
 		_, constant := v.(*tensor.Tensor)
-		known = known && constant
+		_, pends := v.(*pending)
+		known, waits = known && constant, waits || pends
+	}
+	if waits && r.defers(n) {
+		r.wait(n, nil)
+		return nil
 	}
 	outs, err := r.apply(n, known && n.Domain == "")
 	if err != nil {
 		if fault.KindOf(err) != fault.Unsupported {
 			return err
+		}
+		if r.defers(n) && r.wait(n, err) {
+			return nil
 		}
 		var f *fault.Error
 		for errors.As(err, &f) && f.Err != nil && errors.As(f.Err, new(*fault.Error)) {
@@ -344,7 +357,7 @@ func (r *reader) finish() error {
 	seen := map[*feature]bool{}
 	for i, p := range r.graph.Outputs {
 		f := made[i]
-		if seen[f] || r.given(f) {
+		if seen[f] || r.given(f) || f.fixed {
 			f = r.copied(f)
 		}
 		seen[f] = true
@@ -412,6 +425,12 @@ func (r *reader) result(v any) (*feature, error) {
 			return nil, err
 		}
 		return r.identity(in, v.labels, true).probabilities, nil
+	case *pending:
+		x, err := r.materialize(v)
+		if err != nil {
+			return nil, err
+		}
+		return r.result(x)
 	case *row:
 		if f := v.feature(); f != nil {
 			return f, nil

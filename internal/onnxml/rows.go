@@ -28,6 +28,7 @@ type feature struct {
 	size  int          // of an array
 	dtype tensor.DType // of an array
 	texts bool         // keys of a dictionary
+	fixed bool         // the name is in the model that makes it
 }
 
 // row is a row of an ONNX array: its columns. Nothing is made of it before a model

@@ -23,6 +23,7 @@ type stage struct {
 	// classifier's dictionary, which may be nil.
 	predicted, probabilities *feature
 	classifies               bool
+	whole                    *spec.Model // a model with a description of its own
 }
 
 func (p *pipeline) add(s *stage) *stage {
@@ -218,6 +219,9 @@ func describeAll(list []*feature) []*spec.FeatureDescription {
 
 // model makes a stage's model.
 func (s *stage) model() *spec.Model {
+	if s.whole != nil {
+		return s.whole
+	}
 	b := s.build()
 	b.SpecificationVersion = 1
 	d := spec.ModelDescription_builder{Input: describeAll(s.in), Output: describeAll(s.out)}

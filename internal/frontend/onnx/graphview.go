@@ -2,6 +2,10 @@ package onnx
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+
+	"google.golang.org/protobuf/proto"
 
 	"github.com/smelt-ml/smelt/fault"
 	"github.com/smelt-ml/smelt/internal/onnxpb"
@@ -23,6 +27,8 @@ type Graph struct {
 type GraphNode struct {
 	*Node
 	Args []string
+
+	proto *onnxpb.NodeProto
 }
 
 // GraphValue is a declared input or output.
@@ -50,7 +56,7 @@ func (m *Model) Graph() (*Graph, error) {
 		return nil, fault.InFile(fault.New(fault.Unsupported, "", "%d sparse initializers", n), m.file)
 	}
 	for _, n := range p.GetNode() {
-		node := GraphNode{Args: n.GetInput(), Node: &Node{
+		node := GraphNode{Args: n.GetInput(), proto: n, Node: &Node{
 			Domain: domainName(n.GetDomain()), Op: n.GetOpType(), Name: n.GetName(), Out: n.GetOutput(),
 			Version: versions[domainName(n.GetDomain())], attrs: map[string]*onnxpb.AttributeProto{}, model: m,
 		}}
@@ -117,6 +123,50 @@ func (g *Graph) Constant(name string) (*tensor.Tensor, error) {
 		return nil, fmt.Errorf("initializer %q: %w", name, err)
 	}
 	return t, nil
+}
+
+// Part lowers some nodes, in their order, as a model of its own. It takes vectors,
+// each a row [1, size] where the nodes use it, and gives one value as a vector.
+func (g *Graph) Part(nodes []GraphNode, inputs map[string]int, output string) (*mil.Func, error) {
+	float := int32(onnxpb.TensorProto_FLOAT)
+	b := onnxpb.GraphProto_builder{Name: proto.String("part")}
+	known := map[string]bool{}
+	reshape := func(from, to string, shape ...int64) *onnxpb.NodeProto {
+		known[to] = true
+		s := onnxpb.TensorProto_builder{
+			Name: proto.String(to + "/shape"), DataType: proto.Int32(int32(onnxpb.TensorProto_INT64)), Dims: []int64{int64(len(shape))}, Int64Data: shape,
+		}.Build()
+		b.Initializer = append(b.Initializer, s)
+		return onnxpb.NodeProto_builder{OpType: proto.String("Reshape"), Input: []string{from, to + "/shape"}, Output: []string{to}}.Build()
+	}
+	for _, name := range slices.Sorted(maps.Keys(inputs)) {
+		size := int64(inputs[name])
+		b.Input = append(b.Input, onnxpb.ValueInfoProto_builder{Name: proto.String(name + "/row"), Type: onnxpb.TypeProto_builder{
+			TensorType: onnxpb.TypeProto_Tensor_builder{ElemType: &float, Shape: onnxpb.TensorShapeProto_builder{
+				Dim: []*onnxpb.TensorShapeProto_Dimension{onnxpb.TensorShapeProto_Dimension_builder{DimValue: &size}.Build()},
+			}.Build()}.Build(),
+		}.Build()}.Build())
+		b.Node = append(b.Node, reshape(name+"/row", name, 1, size))
+	}
+	for _, n := range nodes {
+		for _, arg := range n.Args {
+			if t := g.initial[arg]; t != nil && !known[arg] {
+				known[arg] = true
+				b.Initializer = append(b.Initializer, t)
+			}
+		}
+		b.Node = append(b.Node, n.proto)
+	}
+	b.Node = append(b.Node, reshape(output, output+"/row", -1))
+	b.Output = []*onnxpb.ValueInfoProto{onnxpb.ValueInfoProto_builder{Name: proto.String(output + "/row")}.Build()}
+	whole := g.model
+	part := onnxpb.ModelProto_builder{OpsetImport: whole.proto.GetOpsetImport(), Functions: whole.proto.GetFunctions(), Graph: b.Build()}
+	m := &Model{proto: part.Build(), size: whole.size, blobs: whole.blobs, dir: whole.dir}
+	p, err := m.Program(Options{})
+	if err != nil {
+		return nil, err
+	}
+	return p.Func, nil
 }
 
 // Evaluate computes a node for known arguments, nil where one is absent: what
