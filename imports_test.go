@@ -52,7 +52,7 @@ var forbidden = map[string][]string{
 	"internal/backend":                 {"internal/frontend", "internal/kernel", "internal/media"},
 	"internal/frontend/onnx":           {"mlmodel"},
 	"internal/frontend/onnx/classical": {"mil", "internal/onnxpb"},
-	"internal/onnxml":                  {"mil", "internal/kernel", "internal/media"},
+	"internal/onnxml":                  {"mil/op", "mil/pass", "internal/backend", "internal/kernel", "internal/media"},
 	"internal/engine":                  {"mlmodel", "internal/frontend", "internal/backend", "internal/media", "compress"},
 	"internal/conversion":              {"internal", "mlmodel"},
 	"internal/classic":                 {"internal", "mil", "compare", "compress"},

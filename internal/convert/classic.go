@@ -10,9 +10,12 @@ import (
 
 	"github.com/smelt-ml/smelt/fault"
 	"github.com/smelt-ml/smelt/internal/backend/mlprogram"
+	"github.com/smelt-ml/smelt/internal/backend/neuralnetwork"
 	"github.com/smelt-ml/smelt/internal/frontend/onnx"
 	"github.com/smelt-ml/smelt/internal/onnxml"
 	"github.com/smelt-ml/smelt/internal/predict"
+	"github.com/smelt-ml/smelt/mil"
+	"github.com/smelt-ml/smelt/mil/pass"
 	"github.com/smelt-ml/smelt/mlmodel"
 	"github.com/smelt-ml/smelt/mlmodel/spec"
 )
@@ -69,7 +72,7 @@ func fromGraph(m *onnx.Model, path string, o Options) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := onnxml.ToCoreML(g, nil)
+	d, err := onnxml.ToCoreML(g, networkOf)
 	if err != nil {
 		return nil, fault.InFile(err, path)
 	}
@@ -93,6 +96,16 @@ func fromGraph(m *onnx.Model, path string, o Options) (*source, error) {
 		return document(s.document, out, false), nil
 	}
 	return s, nil
+}
+
+// networkOf makes a network for a pipeline.
+func networkOf(f *mil.Func) (*spec.Model, error) {
+	pass.Simplify(f)
+	m, _, err := neuralnetwork.Write(&mlprogram.Program{Funcs: []*mil.Func{f}}, neuralnetwork.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return m.Spec(), nil
 }
 
 // isClassical tells models that are no networks, and pipelines of them.

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+
+	"github.com/smelt-ml/smelt/internal/onnxpb"
 	"github.com/smelt-ml/smelt/internal/predict"
 	"github.com/smelt-ml/smelt/mlmodel"
 	"github.com/smelt-ml/smelt/tensor"
@@ -19,7 +22,7 @@ func TestClassical(t *testing.T) {
 	dir := t.TempDir()
 	for name, kind := range map[string]string{
 		"columns_forest": "pipelineClassifier", "xgboost": "treeEnsembleClassifier", "dict_vectorizer": "dictVectorizer",
-		"svr_rbf": "supportVectorRegressor", "ordinal_encoder": "pipeline", "columns_single": "pipelineRegressor",
+		"svr_rbf": "supportVectorRegressor", "one_vs_rest": "pipelineClassifier", "ordinal_encoder": "pipeline", "columns_single": "pipelineRegressor",
 	} {
 		document, again := filepath.Join(dir, name+".mlmodel"), filepath.Join(dir, name+".onnx")
 		r, err := File(context.Background(), classicModels+name+".onnx", document, Options{Verify: &Verify{Seed: 1}, Metadata: mlmodel.Metadata{Author: "a person"}})
@@ -64,8 +67,8 @@ func TestClassical(t *testing.T) {
 func TestClassicalRefused(t *testing.T) {
 	dir := t.TempDir()
 	out := filepath.Join(dir, "out.mlmodel")
-	r, err := File(context.Background(), classicModels+"ada_boost.onnx", out, Options{})
-	if err == nil || len(r.Unsupported) < 4 || !strings.Contains(err.Error(), "ConstantOfShape") {
+	r, err := File(context.Background(), classicModels+"edge_linear_probit.onnx", out, Options{})
+	if err == nil || len(r.Unsupported) != 1 || r.Unsupported[0].Count != 1 || !strings.Contains(err.Error(), "PROBIT") {
 		t.Errorf("%v, %+v", err, r.Unsupported)
 	}
 	for _, o := range []Options{{Labels: []string{"a"}}, {Rename: map[string]string{"X": "Y"}}, {Target: 6}} {
@@ -99,8 +102,28 @@ func TestOpenClassical(t *testing.T) {
 	if err != nil || len(out["output_probability"].(map[int64]float64)) != 3 {
 		t.Errorf("%v, %v", out, err)
 	}
-	// What no classical model says may be a program, with arrays for dictionaries.
-	m, r, err = Open(context.Background(), classicModels+"edge_min.onnx")
+	// Several rows at once are no prediction of one, but a program.
+	path := filepath.Join(t.TempDir(), "rows.onnx")
+	rows := func(name string) *onnxpb.ValueInfoProto {
+		two, float := int64(2), int32(onnxpb.TensorProto_FLOAT)
+		dim := onnxpb.TensorShapeProto_Dimension_builder{DimValue: &two}.Build()
+		return onnxpb.ValueInfoProto_builder{Name: &name, Type: onnxpb.TypeProto_builder{TensorType: onnxpb.TypeProto_Tensor_builder{
+			ElemType: &float, Shape: onnxpb.TensorShapeProto_builder{Dim: []*onnxpb.TensorShapeProto_Dimension{dim, dim}}.Build(),
+		}.Build()}.Build()}.Build()
+	}
+	b, err := proto.Marshal(onnxpb.ModelProto_builder{
+		OpsetImport: []*onnxpb.OperatorSetIdProto{onnxpb.OperatorSetIdProto_builder{Domain: proto.String("ai.onnx.ml"), Version: proto.Int64(3)}.Build()},
+		Graph: onnxpb.GraphProto_builder{Input: []*onnxpb.ValueInfoProto{rows("x")}, Output: []*onnxpb.ValueInfoProto{rows("y")}, Node: []*onnxpb.NodeProto{
+			onnxpb.NodeProto_builder{OpType: proto.String("Normalizer"), Domain: proto.String("ai.onnx.ml"), Input: []string{"x"}, Output: []string{"y"}}.Build(),
+		}}.Build(),
+	}.Build())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m, r, err = Open(context.Background(), path)
 	if err != nil {
 		t.Fatal(err)
 	}

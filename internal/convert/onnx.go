@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/smelt-ml/smelt/fault"
 	"github.com/smelt-ml/smelt/internal/backend/mlprogram"
 	"github.com/smelt-ml/smelt/internal/conversion"
 	"github.com/smelt-ml/smelt/internal/engine"
@@ -31,11 +32,12 @@ func openONNX(path string, o Options) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s, err := fromGraph(m, path, o); s != nil || err != nil {
-		if err != nil {
-			err = errors.Join(err, m.Close())
-		}
-		return s, err
+	s, refused := fromGraph(m, path, o)
+	switch {
+	case s != nil:
+		return s, nil
+	case refused != nil && (o.To == Classical || fault.KindOf(refused) != fault.Unsupported):
+		return nil, errors.Join(refused, m.Close())
 	}
 	wanted := onnx.Options{Shapes: map[string][]int{}, Rules: map[string]onnx.Rule{}}
 	for name, s := range o.Shapes {
@@ -51,10 +53,13 @@ func openONNX(path string, o Options) (*source, error) {
 	}
 	p, err := m.Program(wanted)
 	if err := errors.Join(err, m.Close()); err != nil {
+		if refused != nil { // neither of both: what the model is made for
+			return nil, refused
+		}
 		return nil, err
 	}
 	f := p.Func
-	s := &source{
+	s = &source{
 		kind: "onnx", size: info.Size(), float: tensor.Float16, notes: p.Notes,
 		meta:    mlmodel.Metadata{ShortDescription: m.Doc(), UserDefined: m.Metadata()},
 		program: &mlprogram.Program{Funcs: []*mil.Func{f}},

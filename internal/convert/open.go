@@ -37,12 +37,6 @@ func Open(ctx context.Context, path string) (*mlmodel.Model, *Report, error) {
 	o := Options{Float: tensor.Float32}
 	o.out = ".mlmodel" // which a classical model becomes, if it can
 	s, err := read(path, o)
-	if list := classicalProblems(err, path); list != nil { // a program may say it
-		o.out = ""
-		if t, e := read(path, o); e == nil {
-			s, err = t, nil
-		}
-	}
 	if err != nil {
 		return nil, nil, err
 	}

@@ -49,7 +49,7 @@ func FuzzToCoreML(f *testing.F) {
 		if err != nil {
 			return
 		}
-		d, err := onnxml.ToCoreML(g, nil)
+		d, err := onnxml.ToCoreML(g, network)
 		if err != nil {
 			return
 		}
@@ -77,7 +77,7 @@ func FuzzFromCoreML(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		if d, err := onnxml.ToCoreML(g, nil); err == nil {
+		if d, err := onnxml.ToCoreML(g, network); err == nil {
 			b, err := proto.Marshal(d.Spec)
 			if err != nil {
 				f.Fatal(err)

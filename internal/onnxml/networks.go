@@ -21,12 +21,17 @@ type pending struct {
 // ends are the operators that take what is pending as a row.
 var ends = map[string]bool{"ArgMax": true, "ArgMin": true}
 
-// defers tells whether an operator can become part of a network.
-func (r *reader) defers(n onnx.GraphNode) bool {
+// programs are operators of ai.onnx.ml that a network may say where no classical
+// model does.
+var programs = map[string]bool{"Normalizer": true, "TreeEnsembleRegressor": true, "TreeEnsemble": true, "ArrayFeatureExtractor": true}
+
+// defers tells whether an operator can become part of a network: one of ONNX itself,
+// and others where there is no classical model.
+func (r *reader) defers(n onnx.GraphNode, refused bool) bool {
 	if r.network == nil || ends[n.Op] {
 		return false
 	}
-	return n.Domain == "" || n.Domain == classical.Domain && n.Op == "ArrayFeatureExtractor"
+	return n.Domain == "" || n.Domain == classical.Domain && (n.Op == "ArrayFeatureExtractor" || refused && programs[n.Op])
 }
 
 // wait makes the outputs of a node pending, if all that it takes are numbers.
@@ -37,7 +42,7 @@ func (r *reader) wait(n onnx.GraphNode, why error) bool {
 			return false
 		}
 		switch v := v.(type) {
-		case nil, *pending, *tensor.Tensor, truth, cut:
+		case nil, *pending, *tensor.Tensor, truth, cut, position:
 		case *row:
 			if v.numeric() != nil {
 				return false
@@ -66,7 +71,7 @@ func (r *reader) leaf(name string) (*row, error) {
 		return nil, err
 	}
 	switch v := v.(type) {
-	case *pending, *tensor.Tensor:
+	case *pending, *tensor.Tensor, position:
 		return nil, nil
 	case truth:
 		return v.of, nil
@@ -87,7 +92,8 @@ func (r *reader) materialize(p *pending) (*row, error) {
 	for _, n := range slices.Backward(r.graph.Nodes) {
 		inside := slices.ContainsFunc(n.Out, func(name string) bool {
 			_, waits := r.values[name].(*pending)
-			return wanted[name] && waits
+			_, counts := r.values[name].(position)
+			return wanted[name] && (waits || counts)
 		})
 		if !inside {
 			continue

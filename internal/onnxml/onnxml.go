@@ -1,8 +1,8 @@
 // Package onnxml writes the classical models of ONNX — trees, support vectors,
 // linear models and what prepares their features, the domain ai.onnx.ml — as those
 // of Core ML, and back: one row of an ONNX batch is one Core ML prediction. Both
-// sides are documents, and no program stands between them: networks, the engine
-// and files may not enter. Run computes an ONNX graph of this kind, for the sake
+// sides are documents, and no program stands between them, but for what a caller
+// makes networks of: operators, passes, the engine and files may not enter. Run computes an ONNX graph of this kind, for the sake
 // of comparison.
 package onnxml
 
@@ -19,14 +19,9 @@ import (
 )
 
 // IsClassical tells whether a graph is of this kind: whether a node of ai.onnx.ml
-// is in it that is more than arithmetic.
+// is in it.
 func IsClassical(g *onnx.Graph) bool {
-	for _, n := range g.Nodes {
-		if n.Domain == classical.Domain && n.Op != "ArrayFeatureExtractor" && n.Op != "ZipMap" {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(g.Nodes, func(n onnx.GraphNode) bool { return n.Domain == classical.Domain })
 }
 
 // Problem is something that the other format cannot say.

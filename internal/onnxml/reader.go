@@ -246,7 +246,7 @@ func (r *reader) node(n onnx.GraphNode) error {
 		_, pends := v.(*pending)
 		known, waits = known && constant, waits || pends
 	}
-	if waits && r.defers(n) {
+	if waits && r.defers(n, false) {
 		r.wait(n, nil)
 		return nil
 	}
@@ -255,7 +255,7 @@ func (r *reader) node(n onnx.GraphNode) error {
 		if fault.KindOf(err) != fault.Unsupported {
 			return err
 		}
-		if r.defers(n) && r.wait(n, err) {
+		if r.defers(n, true) && r.wait(n, err) {
 			return nil
 		}
 		var f *fault.Error
