@@ -92,6 +92,8 @@ type source struct {
 	notes   []string
 	shapes  map[string]mlmodel.Shapes // of open inputs that the user says nothing of
 	labeled string                    // the output that the probabilities of labels are in the result
+	// flexible networks were lowered for several shapes.
+	flexible bool
 	// run answers as the source does. It is nil where that cannot be told.
 	run   func(ctx context.Context, in predict.Features) (predict.Features, error)
 	close func()

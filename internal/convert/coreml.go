@@ -2,7 +2,6 @@ package convert
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -10,9 +9,11 @@ import (
 
 	"github.com/smelt-ml/smelt/fault"
 	"github.com/smelt-ml/smelt/internal/backend/mlprogram"
+	"github.com/smelt-ml/smelt/internal/edit"
 	"github.com/smelt-ml/smelt/internal/frontend/coreml"
 	"github.com/smelt-ml/smelt/internal/predict"
 	"github.com/smelt-ml/smelt/mil"
+	"github.com/smelt-ml/smelt/mil/pass"
 	"github.com/smelt-ml/smelt/mlmodel"
 	"github.com/smelt-ml/smelt/mlmodel/spec"
 	"github.com/smelt-ml/smelt/tensor"
@@ -42,6 +43,9 @@ func fromDocument(doc *mlmodel.Model, o Options) (*source, error) {
 		return nil, err
 	}
 	m := doc.Spec()
+	if err := stretch(doc, o.Shapes); err != nil {
+		return nil, err
+	}
 	s := &source{
 		kind: doc.Kind(), size: size, meta: doc.Metadata(), close: func() {},
 		program: &mlprogram.Program{Description: proto.CloneOf(m.GetDescription())},
@@ -61,6 +65,21 @@ func fromDocument(doc *mlmodel.Model, o Options) (*source, error) {
 		return s, s.lowerNetwork(doc, o)
 	}
 	return nil, fault.New(fault.Unsupported, "", "a model of type %s does not become an ML Program: only networks do", doc.Kind())
+}
+
+// stretch gives the inputs of a neural network the shapes that are asked for, so
+// that it answers at all of them.
+func stretch(doc *mlmodel.Model, asked map[string]mlmodel.Shapes) error {
+	if doc.Spec().WhichType() == spec.Model_MlProgram_case {
+		return nil
+	}
+	want := map[string]mlmodel.Shapes{}
+	for _, d := range doc.Spec().GetDescription().GetInput() {
+		if shapes, ok := asked[d.GetName()]; ok {
+			want[d.GetName()] = shapes
+		}
+	}
+	return edit.Stretch(doc, want)
 }
 
 // readProgram reads every function, the default one first.
@@ -103,15 +122,7 @@ func (s *source) lowerNetwork(doc *mlmodel.Model, o Options) error {
 	if err := custom(m, o.Target); err != nil {
 		return err
 	}
-	var inputs []coreml.Input
-	for _, d := range m.GetDescription().GetInput() {
-		in, err := s.input(d, o)
-		if err != nil {
-			return fault.New(fault.BadShape, fmt.Sprintf("input %q", d.GetName()), "%w", err)
-		}
-		inputs = append(inputs, in)
-	}
-	net, err := coreml.LowerCodes(m, inputs, doc.Weights)
+	net, err := s.lowered(doc, o)
 	if err != nil {
 		return err
 	}
@@ -158,17 +169,71 @@ func custom(m *spec.Model, target mil.Opset) error {
 	return e
 }
 
-// input is one input of a network at the shape that it is going to have.
-func (s *source) input(d *spec.FeatureDescription, o Options) (coreml.Input, error) {
-	declared := mlmodel.ShapesOf(d)
-	shape := declared.Default
-	if given, ok := o.Shapes[d.GetName()]; ok {
-		if given.Flexible() {
-			return coreml.Input{}, errors.New("a neural network is converted for one shape: give one")
-		}
-		shape = given.Default
-	} else if declared.Flexible() {
-		s.notes = append(s.notes, fmt.Sprintf("input %q had flexible shapes and has %s now", d.GetName(), tensor.FormatShape(shape)))
+// lowered lowers a neural network for the shapes that its inputs may have: for
+// one, or for several at once if one program says what it is at all of them.
+func (s *source) lowered(doc *mlmodel.Model, o Options) (*coreml.Network, error) {
+	var inputs []mlmodel.Feature
+	asked := false // for several shapes
+	for _, d := range s.program.Description.GetInput() {
+		inputs = append(inputs, mlmodel.DescribeFeature(d))
+		asked = asked || o.Shapes[d.GetName()].Default != nil && o.Shapes[d.GetName()].Flexible()
 	}
-	return coreml.InputOf(d, shape)
+	lower := func(at edit.Shapes) (*coreml.Network, error) {
+		var all []coreml.Input
+		for _, d := range s.program.Description.GetInput() {
+			in, err := coreml.InputOf(d, at[d.GetName()])
+			if err != nil {
+				return nil, fault.New(fault.BadShape, fmt.Sprintf("input %q", d.GetName()), "%w", err)
+			}
+			all = append(all, in)
+		}
+		return coreml.LowerCodes(doc.Spec(), all, doc.Weights)
+	}
+	points := edit.Points(inputs)
+	if len(points) > 1 {
+		net, err := s.lowerFlexible(points, lower)
+		if err == nil || asked {
+			return net, err
+		}
+		for _, d := range s.program.Description.GetInput() {
+			if shapes := mlmodel.ShapesOf(d); shapes.Flexible() {
+				mlmodel.SetShapes(d, mlmodel.Shapes{Default: shapes.Default})
+				s.notes = append(s.notes, fmt.Sprintf("input %q had flexible shapes and has %s now: %v", d.GetName(), tensor.FormatShape(shapes.Default), err))
+			}
+		}
+	}
+	return lower(points[0].At)
+}
+
+// lowerFlexible lowers a network for many shapes and makes one program of all.
+func (s *source) lowerFlexible(points []edit.Point, lower func(edit.Shapes) (*coreml.Network, error)) (*coreml.Network, error) {
+	var first *coreml.Network
+	var all []*mil.Func
+	for _, p := range append(points, edit.Steps(points)...) {
+		net, err := lower(p.At)
+		if err != nil {
+			return nil, err
+		}
+		if first == nil {
+			first = net
+		}
+		pass.Simplify(net.Func)
+		all = append(all, net.Func)
+	}
+	var err error
+	if first.Func, err = unify(all); err != nil {
+		return nil, fmt.Errorf("one program for all its shapes: %w", err)
+	}
+	s.flexible = true
+	for _, d := range s.program.Description.GetOutput() {
+		i := slices.IndexFunc(first.Func.Body.Outputs, func(v *mil.Value) bool { return v.Name == d.GetName() })
+		if i < 0 || first.Func.Body.Outputs[i].Type.IsStatic() || mlmodel.ShapesOf(d).Flexible() {
+			continue
+		}
+		// What is described is one shape of several.
+		if a := d.GetType().GetMultiArrayType(); a != nil {
+			a.SetShape(nil)
+		}
+	}
+	return first, nil
 }

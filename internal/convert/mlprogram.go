@@ -23,7 +23,7 @@ func writeMLProgram(ctx context.Context, s *source, out string, o Options, r *Re
 	if err != nil {
 		return nil, err
 	}
-	return document(m, out, o.Verify.once()), nil
+	return document(m, out, o.Verify.once() && !s.flexible), nil
 }
 
 // programOf makes the document; hold keeps its weights in memory.

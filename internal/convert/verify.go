@@ -58,7 +58,9 @@ func verify(ctx context.Context, s *source, result *result, names map[string]str
 		give = func(mlmodel.Interface) ([]map[string]any, error) { return s.samples(o.Verify.Seed), nil }
 	}
 	if give == nil {
-		give = func(face mlmodel.Interface) ([]map[string]any, error) { return generated(face, o.Verify.Seed) }
+		give = func(face mlmodel.Interface) ([]map[string]any, error) {
+			return generated(face, o.Verify.Seed, s.flexible)
+		}
 	}
 	inputs, err := give(result.face)
 	if err != nil {
@@ -193,18 +195,29 @@ func scaled(v any, image edit.Image) (any, error) {
 	return tensor.Floats([]int{1, c, m.H, m.W}, data), nil
 }
 
-// generated makes inputs by chance.
-func generated(face mlmodel.Interface, seed uint64) ([]map[string]any, error) {
+// generated makes inputs by chance: of the default shapes, or of several.
+func generated(face mlmodel.Interface, seed uint64, flexible bool) ([]map[string]any, error) {
 	r := rand.New(rand.NewPCG(seed, 0))
-	in := predict.Features{}
-	for _, f := range face.Inputs {
-		v, err := predict.Example(f, f.Shapes().Default, r)
-		if err != nil {
-			return nil, err
+	var all []map[string]any
+	const most = 1 << 21 // elements of an input at a shape that is not the default
+	for i, p := range edit.Points(face.Inputs) {
+		in := predict.Features{}
+		for _, f := range face.Inputs {
+			if i > 0 && (!flexible || tensor.Size(p.At[f.Name]) > most) {
+				in = nil
+				break
+			}
+			v, err := predict.Example(f, p.At[f.Name], r)
+			if err != nil {
+				return nil, err
+			}
+			in[f.Name] = v
 		}
-		in[f.Name] = v
+		if in != nil {
+			all = append(all, in)
+		}
 	}
-	return []map[string]any{in}, nil
+	return all, nil
 }
 
 // add takes one sample's output.

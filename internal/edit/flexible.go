@@ -14,6 +14,17 @@ import (
 	"github.com/smelt-ml/smelt/tensor"
 )
 
+// Stretch gives inputs and outputs of a document the shapes that are wanted, for
+// whoever runs it without a file. It runs nothing, but what cannot work at all of
+// the shapes is an error, which leaves the document half changed.
+func Stretch(doc *mlmodel.Model, want map[string]mlmodel.Shapes) error {
+	e := &editor{doc: doc, checks: true}
+	if err := known(doc.Spec(), &Options{Flexible: want}); err != nil {
+		return err
+	}
+	return e.flexible(want)
+}
+
 // flexible gives features the shapes that are wanted. What the outputs have then
 // follows from the inputs, unless it is among what is wanted.
 func (e *editor) flexible(want map[string]mlmodel.Shapes) error {
@@ -245,7 +256,7 @@ func (e *editor) stretch(p part, given map[string]mlmodel.Shapes, said map[strin
 	if networkOf(p.model) == nil && p.function == nil {
 		return nil, fault.New(fault.Unsupported, "", "a %s takes inputs of one shape only", kindOf(p.model))
 	}
-	before := points(p.face.GetInput())[0]
+	before := pointsOf(p.face.GetInput())[0]
 	for name, s := range given {
 		d := find(p.face.GetInput(), name)
 		s = like(s, d)
@@ -263,7 +274,7 @@ func (e *editor) stretch(p part, given map[string]mlmodel.Shapes, said map[strin
 			v.SetType(mlprogram.TypeOf(t))
 		}
 	}
-	all := points(p.face.GetInput())
+	all := pointsOf(p.face.GetInput())
 	types, err := e.typesAt(p, before, all, slices.Sorted(maps.Keys(given)))
 	if err != nil {
 		return nil, err
@@ -300,32 +311,32 @@ func (e *editor) stretch(p part, given map[string]mlmodel.Shapes, said map[strin
 
 // typesAt tells the types of the outputs at all points, nil where nobody wants to
 // know, or nobody can tell: not even at the shapes before, which should work.
-func (e *editor) typesAt(p part, before point, all []point, flexible []string) ([]map[string]mil.Type, error) {
+func (e *editor) typesAt(p part, before Point, all []Point, flexible []string) ([]map[string]mil.Type, error) {
 	probe, err := e.prober(p)
 	if err != nil {
 		return nil, err
 	}
 	types := make([]map[string]mil.Type, len(all))
 	for i, at := range all {
-		if types[i], err = probe(at.at); err != nil && (!e.checks || !works(probe, before)) {
+		if types[i], err = probe(at.At); err != nil && (!e.checks || !works(probe, before)) {
 			return nil, nil
 		}
 		if err != nil {
 			hint := suggest(probe, p.face.GetInput(), flexible)
-			return nil, fault.New(fault.BadShape, "", "with input %s (%s): %w; %s", at.at.text(flexible), at.name, err, hint)
+			return nil, fault.New(fault.BadShape, "", "with input %s (%s): %w; %s", at.At.text(flexible), at.Name, err, hint)
 		}
 	}
 	return types, nil
 }
 
-func works(probe prober, p point) bool {
-	_, err := probe(p.at)
+func works(probe prober, p Point) bool {
+	_, err := probe(p.At)
 	return err == nil
 }
 
 // outputShapes are those of an output whose types at all points are given: as
 // many enumerated as those of the inputs, or between the least and the greatest.
-func outputShapes(all []point, types []mil.Type, inputs []*spec.FeatureDescription) (s mlmodel.Shapes, known bool) {
+func outputShapes(all []Point, types []mil.Type, inputs []*spec.FeatureDescription) (s mlmodel.Shapes, known bool) {
 	endless := false
 	for _, d := range inputs {
 		endless = endless || slices.ContainsFunc(mlmodel.ShapesOf(d).Ranges, func(r mlmodel.Range) bool { return r.Max < 0 })
@@ -341,7 +352,7 @@ func outputShapes(all []point, types []mil.Type, inputs []*spec.FeatureDescripti
 			for _, n := range t.Shape {
 				s.Ranges = append(s.Ranges, mlmodel.Range{Min: int64(n), Max: int64(n)})
 			}
-		case all[i].name == "enumerated":
+		case all[i].Name == "enumerated":
 			s.Enumerated = append(s.Enumerated, t.Shape)
 		}
 		for j, n := range t.Shape {
@@ -404,7 +415,7 @@ func (e *editor) retypeValues(p part) error {
 	if err != nil {
 		return err
 	}
-	at := shapes{}
+	at := Shapes{}
 	for _, d := range p.face.GetInput() {
 		at[d.GetName()] = mlmodel.ShapesOf(d).Open()
 	}

@@ -13,18 +13,18 @@ import (
 	"github.com/smelt-ml/smelt/tensor"
 )
 
-// shapes are those of inputs by their names, at one prediction.
-type shapes map[string][]int
+// Shapes are those of inputs by their names, at one prediction.
+type Shapes map[string][]int
 
 // prober tells the types of the outputs that a network has for inputs of given
 // shapes, without computing them. An error names what cannot work on such
 // inputs.
-type prober func(at shapes) (map[string]mil.Type, error)
+type prober func(at Shapes) (map[string]mil.Type, error)
 
 // prober returns the prober of a network, or of a function of an ML Program.
 func (e *editor) prober(p part) (prober, error) {
 	if networkOf(p.model) != nil {
-		return func(at shapes) (map[string]mil.Type, error) {
+		return func(at Shapes) (map[string]mil.Type, error) {
 			var inputs []coreml.Input
 			for _, d := range p.face.GetInput() {
 				in, err := coreml.InputOf(d, at[d.GetName()])
@@ -44,7 +44,7 @@ func (e *editor) prober(p part) (prober, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(at shapes) (map[string]mil.Type, error) {
+	return func(at Shapes) (map[string]mil.Type, error) {
 		typed, err := engine.InferTypes(f, argumentTypes(f, at))
 		if err != nil {
 			return nil, err
@@ -80,7 +80,7 @@ func outputTypes(f *mil.Func) map[string]mil.Type {
 
 // argumentTypes are the types of a function's inputs at those shapes. Pictures
 // have a batch of 1 before them, scalars come as arrays of one.
-func argumentTypes(f *mil.Func, at shapes) []mil.Type {
+func argumentTypes(f *mil.Func, at Shapes) []mil.Type {
 	types := make([]mil.Type, len(f.Inputs))
 	for i, v := range f.Inputs {
 		types[i] = v.Type
@@ -108,7 +108,7 @@ func (e *editor) sizeOf(p part) ([]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	types, err := probe(points(p.face.GetInput())[0].at)
+	types, err := probe(pointsOf(p.face.GetInput())[0].At)
 	if err != nil {
 		return nil, err
 	}
@@ -119,33 +119,33 @@ func (e *editor) sizeOf(p part) ([]int, error) {
 	return t.Shape, nil
 }
 
-// point is one set of shapes that a model is looked at with.
-type point struct {
-	name string // "default", "enumerated", "least", "greatest" or "between"
-	at   shapes
+// Point is one set of shapes that a model is looked at with.
+type Point struct {
+	Name string // "default", "enumerated", "least", "greatest" or "between"
+	At   Shapes
 }
 
-// points are those that tell whether a model works at all shapes that its
+// Points are those that tell whether a model works at all shapes that its
 // inputs may have: the default, all enumerated ones, the ends of ranges and
 // something odd between them. Inputs that are enumerated take their shapes in
 // step. What has no upper end is tried at twice the default.
-func points(inputs []*spec.FeatureDescription) []point {
-	all := []point{{"default", shapes{}}}
+func Points(inputs []mlmodel.Feature) []Point {
+	all := []Point{{"default", Shapes{}}}
 	rows, ranged := 0, false
 	allowed := map[string]mlmodel.Shapes{}
-	for _, d := range inputs {
-		s := mlmodel.ShapesOf(d)
-		allowed[d.GetName()] = s
-		all[0].at[d.GetName()] = s.Default
+	for _, f := range inputs {
+		s := f.Shapes()
+		allowed[f.Name] = s
+		all[0].At[f.Name] = s.Default
 		rows = max(rows, len(s.Enumerated))
 		ranged = ranged || s.Flexible() && len(s.Ranges) > 0
 	}
 	add := func(name string, of func(s mlmodel.Shapes) []int) {
-		p := point{name, shapes{}}
+		p := Point{name, Shapes{}}
 		for input, s := range allowed {
-			p.at[input] = of(s)
+			p.At[input] = of(s)
 		}
-		if !slices.ContainsFunc(all, func(q point) bool { return equal(p.at, q.at) }) {
+		if !slices.ContainsFunc(all, func(q Point) bool { return equal(p.At, q.At) }) {
 			all = append(all, p)
 		}
 	}
@@ -165,7 +165,50 @@ func points(inputs []*spec.FeatureDescription) []point {
 	return all
 }
 
-func equal(a, b shapes) bool {
+// pointsOf are the points of inputs that are described.
+func pointsOf(inputs []*spec.FeatureDescription) []Point {
+	var features []mlmodel.Feature
+	for _, d := range inputs {
+		features = append(features, mlmodel.DescribeFeature(d))
+	}
+	return Points(features)
+}
+
+// Steps are points next to the least one, if there is such: what only works in
+// steps of up to eight shows there.
+func Steps(points []Point) []Point {
+	var least, greatest Shapes
+	for _, p := range points {
+		switch p.Name {
+		case "least":
+			least = p.At
+		case "greatest":
+			greatest = p.At
+		}
+	}
+	if greatest == nil {
+		return nil
+	}
+	if least == nil { // it is the default
+		least = points[0].At
+	}
+	var out []Point
+	for by := 1; by < 8; by++ {
+		p := Point{fmt.Sprintf("least and %d", by), Shapes{}}
+		for name, shape := range least {
+			p.At[name] = slices.Clone(shape)
+			for i := range shape {
+				p.At[name][i] = min(shape[i]+by, max(greatest[name][i], shape[i]))
+			}
+		}
+		if !slices.ContainsFunc(append(points, out...), func(q Point) bool { return equal(p.At, q.At) }) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+func equal(a, b Shapes) bool {
 	for name, shape := range a {
 		if !slices.Equal(shape, b[name]) {
 			return false
@@ -217,7 +260,7 @@ func ends(r mlmodel.Range, preset int) [2]int {
 }
 
 // text writes shapes for people, those of the inputs named.
-func (s shapes) text(names []string) string {
+func (s Shapes) text(names []string) string {
 	out := ""
 	for i, name := range names {
 		if i > 0 {

@@ -24,10 +24,10 @@ type axis struct {
 // wanted: all multiples of a power of two, or each dimension by itself around
 // its default.
 func suggest(probe prober, inputs []*spec.FeatureDescription, wanted []string) string {
-	preset := points(inputs)[0].at
+	preset := pointsOf(inputs)[0].At
 	axes := axesOf(inputs, wanted)
 	works := func(set func(a axis) int) bool {
-		at := shapes{}
+		at := Shapes{}
 		for name, shape := range preset {
 			at[name] = slices.Clone(shape)
 		}

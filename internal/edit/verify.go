@@ -90,16 +90,16 @@ func run(ctx context.Context, model *predict.Model, p part, face mlmodel.Interfa
 			names = append(names, f.Name)
 		}
 	}
-	for _, at := range points(p.face.GetInput()) {
-		c := Check{Function: face.Function, At: at.name, Shapes: map[string][]int{}}
+	for _, at := range pointsOf(p.face.GetInput()) {
+		c := Check{Function: face.Function, At: at.Name, Shapes: map[string][]int{}}
 		in := predict.Features{}
 		var err error
 		for _, f := range face.Inputs {
 			if slices.Contains(names, f.Name) {
-				c.Shapes[f.Name] = at.at[f.Name]
+				c.Shapes[f.Name] = at.At[f.Name]
 			}
 			var v any
-			if v, err = predict.Example(f, at.at[f.Name], r); err != nil {
+			if v, err = predict.Example(f, at.At[f.Name], r); err != nil {
 				break
 			}
 			in[f.Name] = v
@@ -122,11 +122,11 @@ func run(ctx context.Context, model *predict.Model, p part, face mlmodel.Interfa
 		switch {
 		case err == nil:
 			c.Ran = true
-		case at.name == "default" || kind == fault.Limit || kind == fault.Unsupported:
+		case at.Name == "default" || kind == fault.Limit || kind == fault.Unsupported:
 			// By chance, perhaps: an index out of range, for example.
 			c.Note = err.Error()
 		default:
-			return checks, fault.New(kind, "", "input %s (%s): %w", at.at.text(names), at.name, err)
+			return checks, fault.New(kind, "", "input %s (%s): %w", at.At.text(names), at.Name, err)
 		}
 		checks = append(checks, c)
 	}

@@ -36,10 +36,7 @@ func pooling(l *lowering, in []*mil.Value) []*mil.Value {
 		}
 	}
 	if p.GetGlobalPooling() {
-		if !x.Type.IsStatic() {
-			return []*mil.Value{back(l.poolAll(x, p.GetType()))}
-		}
-		a.KernelSizes, a.Strides, a.PadType, a.Pad, a.CeilMode = x.Type.Shape[2:], []int{1, 1}, "valid", nil, false
+		return []*mil.Value{back(l.poolAll(x, p.GetType()))}
 	}
 	var y *mil.Value
 	switch p.GetType() {
@@ -55,8 +52,7 @@ func pooling(l *lowering, in []*mil.Value) []*mil.Value {
 	return []*mil.Value{back(y)}
 }
 
-// poolAll is a pooling of whole pictures whose size is only known when it is
-// run.
+// poolAll is a pooling of whole pictures, whatever their size.
 func (l *lowering) poolAll(x *mil.Value, t spec.PoolingLayerParams_PoolingType) *mil.Value {
 	all := op.Reduction{X: x, Axes: []int{2, 3}, KeepDims: true}
 	switch t {
