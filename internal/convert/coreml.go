@@ -75,11 +75,17 @@ func stretch(doc *mlmodel.Model, asked map[string]mlmodel.Shapes) error {
 	}
 	want := map[string]mlmodel.Shapes{}
 	for _, d := range doc.Spec().GetDescription().GetInput() {
-		if shapes, ok := asked[d.GetName()]; ok {
+		if shapes, ok := asked[d.GetName()]; ok && !ranked(d, shapes) {
 			want[d.GetName()] = shapes
 		}
 	}
 	return edit.Stretch(doc, want)
+}
+
+// ranked tells a shape of another rank than that of the array described, which old
+// networks take, too: with a sequence and a batch in front.
+func ranked(d *spec.FeatureDescription, asked mlmodel.Shapes) bool {
+	return d.GetType().GetMultiArrayType() != nil && !asked.Flexible() && len(asked.Default) != len(mlmodel.ShapesOf(d).Default)
 }
 
 // readProgram reads every function, the default one first.
@@ -181,7 +187,11 @@ func (s *source) lowered(doc *mlmodel.Model, o Options) (*coreml.Network, error)
 	lower := func(at edit.Shapes) (*coreml.Network, error) {
 		var all []coreml.Input
 		for _, d := range s.program.Description.GetInput() {
-			in, err := coreml.InputOf(d, at[d.GetName()])
+			shape := at[d.GetName()]
+			if given, ok := o.Shapes[d.GetName()]; ok && ranked(d, given) {
+				shape = given.Default
+			}
+			in, err := coreml.InputOf(d, shape)
 			if err != nil {
 				return nil, fault.New(fault.BadShape, fmt.Sprintf("input %q", d.GetName()), "%w", err)
 			}
