@@ -590,7 +590,7 @@ func (r *reader) link(n onnx.GraphNode, t spec.GLMRegressor_PostEvaluationTransf
 	if err != nil {
 		return nil, err
 	}
-	if in.size > 1<<10 {
+	if in.size > maxDiagonal {
 		return nil, unsupported("of %d values", in.size)
 	}
 	ones := make([]float64, in.size)

@@ -432,9 +432,15 @@ func (r *reader) svmClassifier(n onnx.GraphNode, m *classical.SVMClassifier) (*c
 	return c, nil
 }
 
+// maxValues bounds the numbers that a file does not have itself.
+const maxValues = 1 << 26
+
 // pairs makes the scores of the pairs of classes, each by a model of its own.
 func (r *reader) pairs(in *feature, k *spec.Kernel, m *classical.SVMClassifier) (*row, error) {
 	out := &row{}
+	if k := len(m.Counts); k*len(m.Vectors) > maxValues/m.Width() { // each vector is in all pairs of its class
+		return nil, unsupported("%d support vectors of %d classes, for each pair of them", len(m.Vectors), k)
+	}
 	start := make([]int, len(m.Counts)+1)
 	for i, n := range m.Counts {
 		start[i+1] = start[i] + n

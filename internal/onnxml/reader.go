@@ -21,10 +21,14 @@ type reader struct {
 	lost   Unsupported
 
 	network Network // nil where there are none
+	columns int     // of all rows
 }
 
-// maxWidth bounds the values of a row.
-const maxWidth = 1 << 20
+// Bounds against hostile files: the values of a row, and of all rows.
+const (
+	maxWidth   = 1 << 20
+	maxColumns = 1 << 23
+)
 
 // ToCoreML makes a Core ML model of a graph. Arithmetic that no classical model
 // computes becomes a network by that function, unless it is nil. What cannot be
@@ -274,6 +278,11 @@ func (r *reader) node(n onnx.GraphNode) error {
 		}
 		if i >= len(outs) || outs[i] == nil {
 			return corrupt("gives %d outputs, not %d", len(outs), len(n.Out))
+		}
+		if x, ok := outs[i].(*row); ok {
+			if r.columns += len(x.columns); r.columns > maxColumns {
+				return fault.New(fault.Limit, "", "rows of more than %d values in all", maxColumns)
+			}
 		}
 		r.values[out] = outs[i]
 	}

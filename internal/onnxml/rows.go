@@ -1,10 +1,9 @@
 package onnxml
 
 import (
-	"fmt"
+	"encoding/binary"
 	"math"
 	"slices"
-	"strings"
 
 	"github.com/smelt-ml/smelt/internal/frontend/onnx/classical"
 	"github.com/smelt-ml/smelt/tensor"
@@ -57,20 +56,26 @@ func rowOf(f *feature) *row {
 	if f.kind == array {
 		n = f.size
 	}
-	r := &row{}
+	r := &row{columns: make([]column, 0, n)}
 	for i := range n {
 		r.columns = append(r.columns, column{f, i, 1, 0})
 	}
 	return r
 }
 
-// key tells rows that are the same from others.
+// key tells rows that are the same from others. Features have names of their own.
 func (r *row) key() string {
-	var b strings.Builder
-	for _, c := range r.columns {
-		fmt.Fprintf(&b, "%p %d %x %x,", c.of, c.index, math.Float64bits(c.scale), math.Float64bits(c.shift))
+	b := make([]byte, 0, 32*len(r.columns))
+	for i, c := range r.columns {
+		if i == 0 || c.of != r.columns[i-1].of {
+			b = append(append(b, 0), c.of.name...)
+			b = append(b, 0)
+		}
+		b = binary.LittleEndian.AppendUint64(b, uint64(c.index))
+		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(c.scale))
+		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(c.shift))
 	}
-	return b.String()
+	return string(b)
 }
 
 // feature returns the feature that a row is, nil if it is none.
@@ -102,7 +107,7 @@ func (r *row) affine(a, b func(i int) float64) (*row, error) {
 	if err := r.numeric(); err != nil {
 		return nil, err
 	}
-	out := &row{}
+	out := &row{columns: make([]column, 0, len(r.columns))}
 	for i, c := range r.columns {
 		c.scale, c.shift = a(i)*c.scale, a(i)*c.shift+b(i)
 		out.columns = append(out.columns, c)
@@ -180,11 +185,17 @@ func (p *pipeline) scaled(f *feature, scale, shift []float64) (*feature, error) 
 	for i := range scale {
 		offsets[i] = shift[i] / scale[i]
 		if scale[i] == 0 || math.IsInf(offsets[i], 0) || math.IsNaN(offsets[i]) {
+			if len(scale) > maxDiagonal {
+				return nil, unsupported("%d values of which some are scaled by 0", len(scale))
+			}
 			return p.linear(f, diagonal(scale), shift), nil
 		}
 	}
 	return p.scaler(f, offsets, scale), nil
 }
+
+// maxDiagonal bounds the matrices that stand for one number each.
+const maxDiagonal = 1 << 10
 
 func diagonal(v []float64) [][]float64 {
 	out := make([][]float64, len(v))

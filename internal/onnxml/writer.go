@@ -392,7 +392,7 @@ func (w *writer) model(m *spec.Model, at string) error {
 		return fault.New(fault.Limit, at, "pipelines in pipelines in pipelines")
 	}
 	defer func() { w.depth-- }()
-	if list := stagesOf(m); list != nil {
+	if list := stagesOf(m); len(list) > 0 {
 		for i, inner := range list {
 			if err := w.model(inner, fmt.Sprintf("models[%d]", i)); err != nil {
 				return err

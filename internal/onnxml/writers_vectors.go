@@ -63,6 +63,9 @@ func vectorsOf(m machineSpec, width int) (a attrs, n int, err error) {
 	return a, n, nil
 }
 
+// maxPairs bounds the pairs of classes for which matrices are written.
+const maxPairs = 1 << 11
+
 // weighted is the sum of vectors, which for a linear kernel is all that they come
 // to; it is taken here and not in float32.
 func weighted(vectors, alpha []float64, width int) []float64 {
@@ -138,13 +141,16 @@ func writeSVMClassifier(w *writer, m *spec.Model) error {
 	if len(c.GetProbA()) > 0 {
 		a["prob_a"], a["prob_b"] = c.GetProbA(), c.GetProbB()
 	}
-	if a["kernel_type"] == "LINEAR" {
+	if a["kernel_type"] == "LINEAR" && pairs <= maxPairs && pairs <= maxValues/width {
 		in = w.pairScores(c, a, in, width)
 	}
 	outs := w.add(ml+"SVMClassifier", []string{in}, 2, classLabels(a, l, "classlabels_ints"))
 	if len(c.GetProbA()) > 0 {
 		w.answer(m, l, "", outs[1])
 		return nil
+	}
+	if pairs > maxPairs {
+		return unsupported("the votes of %d classes", k)
 	}
 	// A pair's score above 0 is a vote for the first class, else for the second.
 	scores := outs[1]
@@ -247,7 +253,7 @@ func writeNeighbors(w *writer, m *spec.Model) error {
 	} else {
 		l.Ints = slices.Compact(slices.Sorted(slices.Values(all.Ints)))
 	}
-	if l.Len() > 1<<26/n {
+	if l.Len() > maxValues/n/8 {
 		return unsupported("%d samples of %d classes", n, l.Len())
 	}
 	classOf := make([]float64, n*l.Len())
