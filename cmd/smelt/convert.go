@@ -54,6 +54,11 @@ that systems from iOS 11 on read, as low a version as the layers need. With
 --image-input a network of pictures is one of those. --precision fp16 halves its
 weights.
 
+ONNX models of trees, support vectors, linear models and encoders (ai.onnx.ml, what
+scikit-learn, XGBoost and LightGBM export) become the classical models of Core ML,
+and pipelines of them, in an OUT.mlmodel; --to classical has any ONNX model tried.
+Such models of Core ML become ONNX in an OUT.onnx. See docs/classical.md.
+
 Floats are computed in float16 unless --precision says fp32; an ML Program keeps
 its own. The target is the oldest system that has all operators, unless --target
 names one. Inputs and outputs stay float32.
@@ -74,6 +79,8 @@ operator that has no conversion. See docs/custom-conversion.md.`,
   smelt convert net.mlpackage -o net32.mlpackage --precision fp32
   smelt convert bert.onnx -o bert.mlpackage --shape input_ids=1x128 --keep-fp32 layer_norm --labels classes.txt
   smelt convert squeezenet.onnx -o squeezenet.mlmodel --shape data=1x3x227x227 --image-input data --labels classes.txt
+  smelt convert forest.onnx -o forest.mlmodel
+  smelt convert forest.mlmodel -o forest.onnx
   smelt convert net.onnx -o net.mlpackage --conversions acme.yaml
   smelt convert net.onnx -o net.mlpackage --partial custom`,
 		Args: wants(1, 1, "one IN"),
