@@ -95,6 +95,11 @@ func TestAddCustomLayer(t *testing.T) {
 	if have, want := args.Describe(), `class "Swirl" with inputs x tensor<fp32, ...>; weights kernel`; have != want {
 		t.Errorf("described as %s", have)
 	}
+	absent := args
+	absent.Inputs = []*mil.Value{x, nil}
+	if AddCustomLayer(mil.NewBuilder(mil.IOS18), absent, types) != nil {
+		t.Error("a layer with an absent input is added")
+	}
 	if AddCustomLayer(b, args, nil) != nil || b.Err() == nil || AddCustomLayer(b, args, types) != nil {
 		t.Error("a layer without outputs is added")
 	}

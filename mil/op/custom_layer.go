@@ -105,6 +105,10 @@ func AddCustomLayer(b *mil.Builder, a CustomLayerArgs, types []mil.Type) []*mil.
 	if name == "" {
 		name = CustomLayer.Name
 	}
+	if slices.Contains(a.Inputs, nil) {
+		b.Fail(fmt.Errorf("%s %q: an input is absent", CustomLayer.Name, a.ClassName))
+		return nil
+	}
 	name = b.Unique(name)
 	n := CustomLayer.Node(name, &a)
 	bound, err := CustomLayer.Bind(n, nil)

@@ -40,15 +40,13 @@ func FuzzParse(f *testing.F) {
 		}
 		f.Add(b)
 	}
+	f.Add(encode(f, mixed()))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := Parse(b, nil)
 		if err != nil || !small(m) {
 			return
 		}
-		p, err := m.Program(Options{})
-		if (p == nil) == (err == nil) {
-			t.Fatal("neither a program nor an error, or both")
-		}
+		lowers(t, m)
 	})
 }
 
@@ -74,11 +72,19 @@ func FuzzNode(f *testing.F) {
 		if err != nil {
 			return
 		}
-		p, err := model.Program(Options{})
+		lowers(t, model)
+	})
+}
+
+// lowers wants a program or an error, with and without a fallback.
+func lowers(t *testing.T, m *Model) {
+	t.Helper()
+	for _, fallback := range []Rule{nil, stand} {
+		p, err := m.Program(Options{Fallback: fallback})
 		if (p == nil) == (err == nil) {
 			t.Fatal("neither a program nor an error, or both")
 		}
-	})
+	}
 }
 
 // attributeNames are those that rules read.

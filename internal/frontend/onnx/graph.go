@@ -435,6 +435,11 @@ func (l *lowering) lowerNode(s *scope, n *Node, overload string) ([]*mil.Value, 
 // custom lowers a node by a rule of the user.
 func (l *lowering) custom(rule Rule, n *Node, b *Builder) ([]*mil.Value, error) {
 	l.ops[opName(n.Domain, n.Op)]++
+	for i, v := range n.In {
+		if l.lists[v] != nil {
+			return nil, fault.New(fault.Unsupported, "", "input %d is a sequence", i)
+		}
+	}
 	n.raw = slices.Clone(n.In)
 	for i, v := range n.In {
 		n.In[i] = l.widened(v)

@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -99,7 +100,10 @@ func stand(n *Node, b *Builder) ([]*mil.Value, error) {
 	}
 	a := op.CustomLayerArgs{ClassName: n.Op, Description: strings.Join(slices.Sorted(maps.Keys(attributes)), " ")}
 	for i, v := range n.In {
-		a.Inputs, a.Names = append(a.Inputs, v), append(a.Names, "in"+string(rune('0'+i)))
+		if v == nil {
+			continue
+		}
+		a.Inputs, a.Names = append(a.Inputs, v), append(a.Names, fmt.Sprint("in", i))
 	}
 	a.InputOrder = a.Names
 	types := make([]mil.Type, len(n.Out))
