@@ -13,6 +13,7 @@ import (
 	"github.com/smelt-ml/smelt/internal/edit"
 	"github.com/smelt-ml/smelt/mil"
 	"github.com/smelt-ml/smelt/mil/op"
+	"github.com/smelt-ml/smelt/mil/pass"
 	"github.com/smelt-ml/smelt/mlmodel"
 	"github.com/smelt-ml/smelt/tensor"
 )
@@ -37,6 +38,9 @@ func programOf(ctx context.Context, s *source, o Options, r *Report, hold bool) 
 		r.Precision = float.String()
 	}
 	keep, check := keeper(o.Keep)
+	for _, f := range s.program.Funcs {
+		pass.Attend(f, o.Target)
+	}
 	m, err := mlprogram.Write(s.program, mlprogram.Options{
 		Target: o.Target, Least: s.least, Float: float, Keep: keep,
 		Shapes: o.Shapes, Hold: hold, Partial: o.Partial == Custom,

@@ -9,6 +9,7 @@ import (
 	"github.com/smelt-ml/smelt/internal/kernel/cpu"
 	"github.com/smelt-ml/smelt/mil"
 	"github.com/smelt-ml/smelt/mil/op"
+	"github.com/smelt-ml/smelt/mil/pass"
 	"github.com/smelt-ml/smelt/tensor"
 )
 
@@ -103,6 +104,16 @@ func (b *transformer) attention(x, mask *mil.Value, how string) *mil.Value {
 	switch how {
 	case "one operation":
 		y = op.ScaledDotProductAttention.Add(b.Builder, op.ScaledDotProductAttentionArgs{Query: q, Key: swap(k), Value: v, AttnMask: mask})
+	case "scaled query and key":
+		root := b.scalar(math.Pow(8, -0.25))
+		s := b.add(matmul(b.mul(q, root), b.mul(b.transpose(k, 0, 2, 3, 1), root), false), mask)
+		y = matmul(op.Softmax.Add(b.Builder, op.SoftmaxArgs{X: s, Axis: 3}), v, false)
+	case "scaled key, turned":
+		s := b.add(matmul(q, b.transpose(b.mul(swap(k), scale), 0, 1, 3, 2), false), mask)
+		y = matmul(op.Softmax.Add(b.Builder, op.SoftmaxArgs{X: s, Axis: 3}), v, false)
+	case "unscaled":
+		s := b.add(matmul(q, swap(k), true), mask)
+		y = matmul(op.Softmax.Add(b.Builder, op.SoftmaxArgs{X: s, Axis: 3}), v, false)
 	case "scaled query":
 		s := b.add(mask, matmul(b.mul(q, scale), swap(k), true))
 		y = matmul(op.Softmax.Add(b.Builder, op.SoftmaxArgs{X: s, Axis: 3}), v, false)
@@ -132,6 +143,39 @@ func encoder(s spelling) (*mil.Func, []*tensor.Tensor, error) {
 	return &mil.Func{Name: "main", Opset: mil.IOS18, Inputs: []*mil.Value{ids, mask}, Body: b.Block}, in, b.Err()
 }
 
+// TestAttend writes every spelling of attention as the operator that files have,
+// with the scale that it does not have as a factor.
+func TestAttend(t *testing.T) {
+	for _, how := range []string{"", "scaled query", "scaled query and key", "scaled key, turned", "unscaled"} {
+		f, in, err := encoder(spelling{attention: how})
+		if err != nil {
+			t.Fatal(err)
+		}
+		count := func(f *mil.Func, name string) (n int) {
+			for _, m := range f.Body.Nodes {
+				if m.Op == name {
+					n++
+				}
+			}
+			return n
+		}
+		g := f.Clone()
+		pass.Attend(g, mil.IOS17)
+		if count(g, "scaled_dot_product_attention") != 0 {
+			t.Errorf("%q: an operator that iOS 17 does not have", how)
+		}
+		before := count(g, "mul")
+		pass.Attend(g, mil.IOS18)
+		if count(g, "scaled_dot_product_attention") != 1 || count(g, "softmax") != 0 {
+			t.Errorf("%q: %d operators", how, count(g, "scaled_dot_product_attention"))
+		}
+		if how == "unscaled" && count(g, "mul") != before+1 {
+			t.Errorf("%q: %d products, were %d", how, count(g, "mul"), before)
+		}
+		near(t, how, compileAndRun(t, f, in, Options{Reference: true}, 1)[0], compileAndRun(t, g, in, Options{Reference: true}, 1)[0], 2e-5)
+	}
+}
+
 // TestTransformer holds every spelling of a block against its reference, and
 // wants the same steps of all.
 func TestTransformer(t *testing.T) {
@@ -144,6 +188,8 @@ func TestTransformer(t *testing.T) {
 		{"erf, half first", "sqrt", "one operation"},
 		{"erf, half in between", "rsqrt", ""},
 		{"tanh", "sqrt", "one operation"},
+		{"", "", "scaled query and key"},
+		{"", "", "scaled key, turned"},
 	} {
 		f, in, err := encoder(s)
 		if err != nil {

@@ -26,7 +26,7 @@ func attentions(f *mil.Func) {
 				a.Scale = float32(1 / math.Sqrt(float64(e.Shape[e.Rank()-1])))
 			}
 		}
-		if a == nil || !a.Query.Type.IsStatic() {
+		if a == nil || !a.Query.Type.IsStatic() || !a.Key.Type.IsStatic() {
 			continue
 		}
 		a.Query, a.QuerySwapped = unswapped(a.Query, a.QuerySwapped)
@@ -75,13 +75,15 @@ func (g *graph) attention(n *mil.Node) *op.AttentionArgs {
 		a.Scale *= by
 		s = g.made(x, s)
 	}
-	if s == nil || s.Op != "matmul" || flag(s, "transpose_x") || !s.Outputs[0].Type.IsStatic() {
+	if s == nil || s.Op != "matmul" || flag(s, "transpose_x") {
 		return nil
 	}
 	a.Query, a.Key = s.Input("x"), s.Input("y")
-	if a.Query.Node != nil {
-		if by, x := scaling(a.Query.Node); x != nil && x.Type.Equal(a.Query.Type) {
-			a.Query, a.Scale = x, a.Scale*by
+	for _, v := range []**mil.Value{&a.Query, &a.Key} { // either may be scaled, or both by the root
+		if n := (*v).Node; n != nil {
+			if by, x := scaling(n); x != nil && x.Type.Equal((*v).Type) {
+				*v, a.Scale = x, a.Scale*by
+			}
 		}
 	}
 	if flag(s, "transpose_y") {
@@ -96,6 +98,11 @@ func (g *graph) attention(n *mil.Node) *op.AttentionArgs {
 		a.Key = t.Input("x")
 	default:
 		return nil
+	}
+	if n := a.Key.Node; n != nil { // or it is scaled before it is turned
+		if by, x := scaling(n); x != nil && x.Type.Equal(a.Key.Type) {
+			a.Key, a.Scale = x, a.Scale*by
+		}
 	}
 	return a
 }

@@ -153,7 +153,7 @@ func matMulNBits(b *Builder, n *Node) []*mil.Value {
 		}
 		return one(b.as(b.cast(y, x.Type.DType), x))
 	}
-	w, zero = b.l.widened(w), b.l.widened(zero)
+	zero = b.l.widened(zero)
 	var zeros []float64
 	packed := false
 	if zero != nil {
