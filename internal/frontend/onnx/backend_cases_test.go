@@ -63,7 +63,11 @@ func TestBackendCases(t *testing.T) {
 			t.Logf("%s/%s: fixed=%v %s", o.kind, o.name, o.fixed, o.reason)
 		}
 	}
-	text := summary(all)
+	want, err := os.ReadFile(report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := summary(all, string(want))
 	if *only != "" {
 		return
 	}
@@ -72,10 +76,6 @@ func TestBackendCases(t *testing.T) {
 			t.Fatal(err)
 		}
 		return
-	}
-	want, err := os.ReadFile(report)
-	if err != nil {
-		t.Fatal(err)
 	}
 	if string(want) != text {
 		t.Errorf("docs/onnx.md is not what the cases give: run this test with -update and look at the difference\n%s", difference(string(want), text))
@@ -317,8 +317,19 @@ func foreign(g *onnxpb.GraphProto) string {
 	return ""
 }
 
-// summary is the page docs/onnx.md.
-func summary(all []outcome) string {
+// networks is the part of the page that bench/nets/measure.py writes.
+func networks(page string) string {
+	const begin, end = "## Networks\n", "<!-- /nets -->\n"
+	_, rest, found := strings.Cut(page, begin)
+	text, _, whole := strings.Cut(rest, end)
+	if !found || !whole {
+		return ""
+	}
+	return begin + text + end + "\n"
+}
+
+// summary is the page docs/onnx.md; old is what it was.
+func summary(all []outcome, old string) string {
 	var b strings.Builder
 	b.WriteString("# ONNX operators\n\nONNX's own test cases (onnx 1.23.2), and for contrib single nodes that ONNX Runtime 1.32 answered, run by the engine's kernels and by the reference evaluation. ")
 	b.WriteString("Written by `go test -tags onnxcases ./internal/frontend/onnx -run TestBackendCases -update`.\n\n")
@@ -363,7 +374,8 @@ func summary(all []outcome) string {
 		}
 	}
 	fmt.Fprintf(&b, "| all | %d | %d | %d | %d | %d |\n", total[0], total[1], total[2], total[3], total[4])
-	fmt.Fprintf(&b, "\nPassed: %.1f %% of the cases that are not excluded.\n\n## Operators\n\n", 100*float64(total[2])/float64(max(1, total[0]-total[1])))
+	fmt.Fprintf(&b, "\nPassed: %.1f %% of the cases that are not excluded.\n\n", 100*float64(total[2])/float64(max(1, total[0]-total[1])))
+	b.WriteString(networks(old) + "## Operators\n\n")
 	fmt.Fprintf(&b, "There is a conversion of %d operators:\n%s.\n", len(Operators()), strings.Join(Operators(), ", "))
 	b.WriteString("\n## Types\n\ndouble and bfloat16 are computed in fp32. Every integer type is held in int32: constants of 64 bits are cut off at its range, ")
 	b.WriteString("and arithmetic on one that was is an error; narrower types wrap around as they should. Sequences and optionals are followed while a model ")

@@ -41,6 +41,8 @@ var contribRules = table{
 	microsoft + "QLinearConcat":                    always(qLinearConcat),
 	microsoft + "DynamicQuantizeMatMul":            {{since: 1, lower: dynamicQuantizeMatMul, narrow: true}},
 	microsoft + "MatMulIntegerToFloat":             {{since: 1, lower: matMulIntegerToFloat, narrow: true}},
+	microsoft + "GroupQueryAttention":              always(groupQueryAttention),
+	microsoft + "QGemm":                            {{since: 1, lower: qGemm, narrow: true}},
 	microsoft + "MatMulNBits":                      {{since: 1, lower: matMulNBits, narrow: true}},
 }
 

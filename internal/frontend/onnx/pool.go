@@ -90,7 +90,7 @@ func (b *Builder) pooling(n *Node, x *mil.Value) (s sliding, out, extra []int) {
 	ceil := n.Bool("ceil_mode")
 	extra = repeat(0, len(spatial))
 	if slices.ContainsFunc(spatial, func(d int) bool { return d < 0 }) {
-		if s.ceil = ceil && slices.ContainsFunc(s.strides, func(d int) bool { return d != 1 }); s.ceil && (!slices.Equal(s.before, s.after) || !s.simple() || len(spatial) > 2) {
+		if s.ceil = ceil && slices.ContainsFunc(s.strides, func(d int) bool { return d != 1 }); s.ceil && (!slices.Equal(s.before, s.after) || !s.simple() || len(spatial) > 2 || s.skips()) {
 			b.refuse("ceil_mode for sizes that are only known when it is run, with windows of %v, padded with %v and %v", s.kernel, s.before, s.after)
 		}
 		return s, nil, extra
@@ -126,6 +126,18 @@ func floorDiv(a, b int) int {
 		q--
 	}
 	return q
+}
+
+// skips tells windows with gaps between them, the last of which may begin beyond
+// the elements: ONNX does not count that one, the operators do unless it begins in
+// the padding.
+func (s sliding) skips() bool {
+	for i, k := range s.kernel {
+		if s.before[i] == 0 && s.strides[i] > k {
+			return true
+		}
+	}
+	return false
 }
 
 // simple tells windows that the pooling operators take: without gaps.
@@ -291,6 +303,9 @@ func averagePool(b *Builder, n *Node) []*mil.Value {
 			a.Pad = s.pairs()
 		}
 		return one(op.AvgPool.Add(b.Builder, a))
+	}
+	if out == nil {
+		return b.refuse("padding that counts, for sizes that are only known when it is run")
 	}
 	sum := b.windowSum(x, s, out)
 	if b.Err() != nil {

@@ -79,7 +79,8 @@ var required = map[string]int{
 	microsoft + "SkipLayerNormalization": 3, microsoft + "SkipSimplifiedLayerNormalization": 3,
 	microsoft + "Attention": 2, microsoft + "RotaryEmbedding": 4, microsoft + "FusedMatMul": 2,
 	microsoft + "TransposeMatMul": 2, microsoft + "FusedGemm": 2, microsoft + "FusedConv": 2, microsoft + "QuantizeLinear": 2,
-	microsoft + "DequantizeLinear":      2,
-	microsoft + "QLinearConcat":         5,
+	microsoft + "DequantizeLinear":    2,
+	microsoft + "QLinearConcat":       5,
+	microsoft + "GroupQueryAttention": 1, microsoft + "QGemm": 6,
 	microsoft + "DynamicQuantizeMatMul": 3, microsoft + "MatMulIntegerToFloat": 4, microsoft + "MatMulNBits": 3,
 }

@@ -96,8 +96,12 @@ func (b *Builder) reshapeTo(x *mil.Value, want []part, shape *mil.Value, zeros b
 		if b.rank(x); b.Err() != nil {
 			return x
 		}
-		if !zeros { // which mean no elements otherwise, of which nobody says so here
+		switch {
+		case !zeros:
 			shape = b.filled(x, shape)
+		case slices.Contains(x.Type.Shape, 0): // else nobody asks for no elements
+			b.refuse("the sizes, of which a 0 means no elements, are only known when it is run")
+			return x
 		}
 		return b.as(op.ReshapeIOS17.Add(b.Builder, op.ReshapeArgs{X: x, Shape: shape}), x)
 	}

@@ -134,6 +134,20 @@ def contrib(out):
         ("matmul_nbits", "MatMulNBits", [f(2, 32), u8(5, 2, 8), f(10)], 1, (1, 2), dict(K=32, N=5, bits=4, block_size=16)),
         ("matmul_nbits_zeros", "MatMulNBits", [f(2, 32), u8(5, 2, 8), f(10), u8(5)], 1, (1, 2, 3), dict(K=32, N=5, bits=4, block_size=16)),
     ]
+    last = np.array([2, 2], np.int32)  # of the keys of each row
+    cases += [
+        ("group_attention", "GroupQueryAttention", [f(2, 3, 64), f(2, 3, 32), f(2, 3, 32), None, None, last, np.array(3, np.int32)], 3, (6,),
+         dict(num_heads=4, kv_num_heads=2)),
+        ("group_attention_past", "GroupQueryAttention",
+         [f(1, 1, 64), f(1, 1, 32), f(1, 1, 32), f(1, 2, 4, 16), f(1, 2, 4, 16), np.array([4], np.int32), np.array(5, np.int32), f(8, 8), f(8, 8)], 3, (6, 7, 8),
+         dict(num_heads=4, kv_num_heads=2, do_rotary=1)),
+        ("group_attention_packed", "GroupQueryAttention",
+         [f(2, 3, 128), None, None, None, None, last, np.array(3, np.int32), f(8, 8), f(8, 8)], 3, (6, 7, 8),
+         dict(num_heads=4, kv_num_heads=2, do_rotary=1, rotary_interleaved=1, local_window_size=2, softcap=3.0)),
+        ("qgemm", "QGemm", [u8(2, 4), *q, u8(4, 3), *r, np.array([5, -6, 7], np.int32), np.float32(0.04), np.uint8(128)], 1, (1, 2, 3, 4, 5, 6, 7, 8), {}),
+        ("qgemm_float", "QGemm",
+         [u8(2, 4), *q, u8(3, 4).astype(np.int8), np.array([0.1, 0.2, 0.3], np.float32), np.array([0, 1, -1], np.int8)], 1, (1, 2, 3, 4, 5), dict(transB=1)),
+    ]
     for name, op, inputs, *rest in cases:
         outputs, fixed, attrs = (rest + [1, (), {}][len(rest):])[:3]
         try:
