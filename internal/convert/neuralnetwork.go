@@ -20,8 +20,11 @@ func writeNeuralNetwork(ctx context.Context, s *source, out string, o Options, r
 		return nil, fault.New(fault.BadValue, "", "keep %s in float32: operations of a NeuralNetwork have no types of their own", o.Keep[0])
 	}
 	r.Precision = tensor.Float32.String()
-	if o.Float == tensor.Float16 {
-		r.Precision = tensor.Float16.String()
+	switch {
+	case o.Float != tensor.Invalid:
+		r.Precision = o.Float.String()
+	case s.kind == "mlProgram":
+		r.Precision = "as it was"
 	}
 	// Pictures decide on the form of a network: they are there when it is made.
 	pictures := map[string]neuralnetwork.Picture{}
@@ -30,7 +33,7 @@ func writeNeuralNetwork(ctx context.Context, s *source, out string, o Options, r
 	}
 	o.ImageInputs = nil
 	m, notes, err := neuralnetwork.Write(s.program, neuralnetwork.Options{
-		Half: o.Float == tensor.Float16, Partial: o.Partial == Custom, Pictures: pictures, Shapes: o.Shapes,
+		Float: o.Float, Partial: o.Partial == Custom, Pictures: pictures, Shapes: o.Shapes,
 	})
 	if err != nil {
 		return nil, err

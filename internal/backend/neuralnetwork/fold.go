@@ -86,6 +86,17 @@ func inFull(t *tensor.Tensor) *tensor.Tensor {
 	return tensor.New(tensor.Float32, t.Shape(), t.F32())
 }
 
+// hasHalf tells whether some constant is float16.
+func hasHalf(b *mil.Block) bool {
+	found := false
+	b.Walk(func(n *mil.Node) {
+		for _, v := range n.Values() {
+			found = found || v.Const != nil && v.Const.DType() == tensor.Float16
+		}
+	})
+	return found
+}
+
 // widen makes float32 of all that is float16: networks do not tell them apart.
 // The operators that expand constants keep what they are given.
 func widen(b *mil.Block, done map[*tensor.Tensor]*tensor.Tensor) {

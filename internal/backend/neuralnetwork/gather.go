@@ -151,6 +151,9 @@ var gatherCompositions = map[string]composition{
 	"gather": func(w *writer, b *mil.Builder, a args) []*mil.Value {
 		n := a.int("batch_dims")
 		if n == 0 {
+			if y := w.byCodes(b, a); y != nil {
+				return one(y)
+			}
 			return nil
 		}
 		x, indices := a.Input("x"), a.Input("indices")
@@ -222,6 +225,61 @@ var gatherCompositions = map[string]composition{
 		all := op.Concat.Add(b, op.ConcatArgs{Values: append(parts, whole32(b, indices)), Axis: -1})
 		return one(op.GatherNdIOS17.Add(b, op.GatherNdIOS17Args{X: x, Indices: all}))
 	},
+}
+
+// byCodes gathers from a constant of codes of 8 bits that have a scale for each
+// slice: codes are loaded and gathered as such, and scaled behind. That is nil for
+// any other constant.
+func (w *writer) byCodes(b *mil.Builder, a args) *mil.Value {
+	x, indices := a.Input("x"), a.Input("indices")
+	n := w.expanded[x]
+	if n == nil || indices.Const != nil {
+		return nil
+	}
+	at := axis(a.int("axis"), x.Type.Rank())
+	var data, offset *tensor.Tensor
+	scale := n.Input("scale")
+	switch n.Op {
+	case "constexpr_affine_dequantize":
+		data, offset = n.Input("quantized_data").Const, n.Input("zero_point").Const
+		if axis(integers(n.Input("axis").Const)[0], x.Type.Rank()) != at {
+			return nil
+		}
+	case "constexpr_blockwise_shift_scale":
+		data = n.Input("data").Const
+		if v := n.Input("offset"); v != nil {
+			offset = v.Const
+		}
+		if scale.Type.Shape[at] != scale.Const.Len() {
+			return nil
+		}
+	default:
+		return nil
+	}
+	size := x.Type.Shape[at]
+	if d := data.DType(); d != tensor.Int8 && d != tensor.Uint8 || scale.Const.Len() != size || size < 2 || offset != nil && offset.Len() != 1 && offset.Len() != size {
+		return nil
+	}
+	codes := mil.NewConst(x.Name, tensor.Floats(x.Type.Shape, single(data)))
+	w.expanded[codes] = op.ConstexprAffineDequantize.Node(a.Name, &op.ConstexprAffineDequantizeArgs{
+		QuantizedData: data, ZeroPoint: tensor.Zeros(data.DType(), nil), Scale: tensor.Floats(nil, []float32{1}),
+	})
+	gathered := func(v *mil.Value) *mil.Value {
+		return op.GatherIOS17.Add(b, op.GatherIOS17Args{X: v, Indices: indices, Axis: at})
+	}
+	each := func(t *tensor.Tensor) *mil.Value {
+		if t.Len() == 1 {
+			return mil.NewConst("", tensor.Floats(nil, single(t)))
+		}
+		shape := slices.Repeat([]int{1}, x.Type.Rank())
+		shape[at] = size
+		return gathered(mil.NewConst("", tensor.Floats(shape, single(t))))
+	}
+	y := gathered(codes)
+	if offset != nil && slices.ContainsFunc(single(offset), func(z float32) bool { return z != 0 }) {
+		y = op.Sub.Add(b, op.Binary{X: y, Y: each(offset)})
+	}
+	return op.Mul.Add(b, op.Binary{X: y, Y: each(scale.Const)})
 }
 
 // offset makes indices into batches such into all of them: plus size times the

@@ -1,6 +1,7 @@
 package neuralnetwork
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -168,6 +169,9 @@ func redirect(b *mil.Block, old, by *mil.Value) {
 // pictureChannels checks that a value can be a picture, and returns the number
 // of its channels.
 func pictureChannels(v *mil.Value, color spec.ImageFeatureType_ColorSpace) (int, error) {
+	if color == spec.ImageFeatureType_INVALID_COLOR_SPACE {
+		return 0, errors.New("the order of its colours is missing")
+	}
 	c := 3
 	if color == spec.ImageFeatureType_GRAYSCALE || color == spec.ImageFeatureType_GRAYSCALE_FLOAT16 {
 		c = 1

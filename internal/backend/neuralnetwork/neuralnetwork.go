@@ -29,9 +29,10 @@ import (
 
 // Options chooses how a program is written.
 type Options struct {
-	// Half stores weights, but no vectors, as float16. What is computed is
-	// the same.
-	Half bool
+	// Float is the type that weights, but no vectors, are stored in: Float32 or
+	// Float16; Invalid is Float32, but those of float16 programs stay as they are.
+	// What is computed is the same.
+	Float tensor.DType
 
 	// Partial makes custom layers of operations that no layer says.
 	Partial bool
@@ -80,6 +81,10 @@ func Write(p *mlprogram.Program, o Options) (m *mlmodel.Model, notes []string, e
 	if err != nil {
 		return nil, nil, err
 	}
+	store := o.Float
+	if store == tensor.Invalid && !hasHalf(f.Body) {
+		store = tensor.Float32
+	}
 	widen(f.Body, map[*tensor.Tensor]*tensor.Tensor{})
 	pre, err := preprocessing(f, desc, o)
 	if err != nil {
@@ -87,13 +92,13 @@ func Write(p *mlprogram.Program, o Options) (m *mlmodel.Model, notes []string, e
 	}
 	var w *writer
 	if oldInterface(desc) {
-		w = newWriter(f, true, o.Half)
+		w = newWriter(f, true, store)
 		if w.function(f); w.err() != nil {
 			w = nil
 		}
 	}
 	if w == nil {
-		w = newWriter(f, false, o.Half)
+		w = newWriter(f, false, store)
 		w.partial = o.Partial
 		w.function(f)
 	}

@@ -199,9 +199,17 @@ func TestWeights(t *testing.T) {
 	if err != nil || full.Spec().GetSpecificationVersion() != mlmodel.IOS11 || len(of(full).GetFloatValue()) != 6 {
 		t.Errorf("float32: %v", err)
 	}
-	half, err := network(t, make(func(*mil.Builder) *mil.Value { return weights(2, 3, 1, 1) }), neuralnetwork.Options{Half: true})
+	half, err := network(t, make(func(*mil.Builder) *mil.Value { return weights(2, 3, 1, 1) }), neuralnetwork.Options{Float: tensor.Float16})
 	if err != nil || half.Spec().GetSpecificationVersion() != mlmodel.IOS112 || len(of(half).GetFloat16Value()) != 12 {
 		t.Errorf("float16: %v", err)
+	}
+	// Weights of a float16 program stay what they are, unless float32 is asked for.
+	stored := tensor.New(tensor.Float16, []int{2, 3, 1, 1}, weights(2, 3, 1, 1).Const.F32())
+	for d, size := range map[tensor.DType]int{tensor.Invalid: 12, tensor.Float32: 0} {
+		kept, err := network(t, make(func(*mil.Builder) *mil.Value { return mil.NewConst("w", stored) }), neuralnetwork.Options{Float: d})
+		if err != nil || len(of(kept).GetFloat16Value()) != size {
+			t.Errorf("of float16: %v", err)
+		}
 	}
 	codes := tensor.New(tensor.Int8, []int{2, 3, 1, 1}, []int32{-128, 0, 127, 1, 2, 3})
 	linear := make(func(b *mil.Builder) *mil.Value {
@@ -236,6 +244,33 @@ func TestWeights(t *testing.T) {
 		if _, err := answer(t, m, map[string]*tensor.Tensor{"x": x}); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestCodesGathered keeps the codes of a table of words, which has a scale for each.
+func TestCodesGathered(t *testing.T) {
+	m := begin()
+	m.f.Opset, m.Opset = mil.IOS18, mil.IOS18
+	at := m.input("at", 3)
+	data := tensor.New(tensor.Int8, []int{4, 2}, []int32{-128, 127, 1, 2, 3, 4, 5, -6})
+	table := op.ConstexprBlockwiseShiftScale.Add(m.Builder, op.ConstexprBlockwiseShiftScaleArgs{
+		Data: data, Scale: tensor.Floats([]int{4, 1}, []float32{1, 2, 3, 4}), Offset: tensor.New(tensor.Int8, []int{4, 1}, []int32{0, 1, 2, 3}),
+	})
+	y := op.GatherIOS17.Add(m.Builder, op.GatherIOS17Args{X: table, Indices: op.CastIOS17.Add(m.Builder, op.CastIOS17Args{X: at, DType: "int32"})})
+	doc, err := network(t, m.finish(t, y), neuralnetwork.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	coded := false
+	for l := range mlmodel.Layers(doc.Spec()) {
+		coded = coded || len(l.GetLoadConstantND().GetData().GetRawValue()) == 8
+	}
+	got, err := answer(t, doc, map[string]*tensor.Tensor{"at": tensor.Floats([]int{3}, []float32{3, 0, 1})})
+	if err != nil || !coded {
+		t.Fatal(coded, err)
+	}
+	if err := near(got[0], tensor.Floats([]int{3, 2}, []float32{8, -36, -128, 127, 0, 2}), 0); err != nil {
+		t.Error(err)
 	}
 }
 

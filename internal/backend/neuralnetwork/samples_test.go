@@ -196,53 +196,74 @@ func castTo(from, to *mil.Value) *mil.Node {
 	return to.Node
 }
 
+// sampled are the operators that have samples of what networks can compute.
+func sampled() []*op.Op {
+	var out []*op.Op
+	for _, o := range op.All() {
+		if o.Sample(rand.New(rand.NewPCG(1, 1))) != nil && o.HasEval && !strings.HasPrefix(o.Name, "constexpr_") && never[o.Name] == "" {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// through writes a sample as a network, reads it and holds its results against
+// those of the operator. It returns false where there is nothing to compare; the
+// problems are why it could not be written.
+func through(t *testing.T, o *op.Op, r *rand.Rand) (ok bool, problems []mlprogram.Problem) {
+	t.Helper()
+	f, given, want := example(o, r)
+	if f == nil || len(f.Inputs) == 0 {
+		return false, nil
+	}
+	m, err := network(t, f, neuralnetwork.Options{})
+	var u *neuralnetwork.UnsupportedError
+	if errors.As(err, &u) {
+		return false, u.Problems
+	}
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text(f))
+	}
+	got, err := answer(t, m, given)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text(f))
+	}
+	for i := range want {
+		if o.Random || recurrent[o.Name] && beyond(want[i], 20) {
+			continue
+		}
+		rel := 1e-4
+		if want[i].DType() == tensor.Float16 { // which networks do not round to
+			rel = 2e-3
+		}
+		if err := near(got[i], want[i], rel); err != nil {
+			t.Fatalf("result %d: %v\n%s", i, err, text(f))
+		}
+	}
+	return true, nil
+}
+
 // TestSamples writes samples of every operator as networks, which give what the
 // operator gives.
 func TestSamples(t *testing.T) {
 	rules := neuralnetwork.Operators()
 	var right, refused int
 	reasons := map[string]int{}
-	for _, o := range op.All() {
-		if o.Sample(rand.New(rand.NewPCG(1, 1))) == nil || !o.HasEval || strings.HasPrefix(o.Name, "constexpr_") || never[o.Name] != "" {
-			continue
-		}
+	for _, o := range sampled() {
 		t.Run(fmt.Sprintf("%s_%s", o.Name, o.Since), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(3, uint64(len(o.Name))))
 			done := 0
 			for range 24 {
-				f, given, want := example(o, r)
-				if f == nil || len(f.Inputs) == 0 {
-					continue
+				ok, problems := through(t, o, r)
+				if ok {
+					done++
 				}
-				m, err := network(t, f, neuralnetwork.Options{})
-				if err != nil {
-					var u *neuralnetwork.UnsupportedError
-					if !errors.As(err, &u) {
-						t.Fatal(err)
-					}
-					for _, p := range u.Problems {
-						reasons[p.Op+": "+p.Reason]++
-					}
+				for _, p := range problems {
+					reasons[p.Op+": "+p.Reason]++
+				}
+				if problems != nil {
 					refused++
-					continue
 				}
-				got, err := answer(t, m, given)
-				if err != nil {
-					t.Fatalf("%v\n%s", err, text(f))
-				}
-				for i := range want {
-					if o.Random || recurrent[o.Name] && beyond(want[i], 20) {
-						continue
-					}
-					rel := 1e-4
-					if want[i].DType() == tensor.Float16 { // which networks do not round to
-						rel = 2e-3
-					}
-					if err := near(got[i], want[i], rel); err != nil {
-						t.Fatalf("result %d: %v\n%s", i, err, text(f))
-					}
-				}
-				done++
 			}
 			right += done
 			if done == 0 && slices.Contains(rules, o.Name) {
@@ -254,6 +275,17 @@ func TestSamples(t *testing.T) {
 		t.Logf("%4d %s", reasons[why], why)
 	}
 	t.Logf("%d samples right, %d refused", right, refused)
+}
+
+// FuzzSamples writes and reads other samples.
+func FuzzSamples(f *testing.F) {
+	ops := sampled()
+	for i := range ops {
+		f.Add(uint16(i), uint64(i))
+	}
+	f.Fuzz(func(t *testing.T, i uint16, seed uint64) {
+		through(t, ops[int(i)%len(ops)], rand.New(rand.NewPCG(seed, 0)))
+	})
 }
 
 func text(f *mil.Func) string {

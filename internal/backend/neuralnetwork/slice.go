@@ -58,6 +58,9 @@ func sliceByIndex(w *writer, a args) {
 	strides = slices.Clone(strides)
 	for i, d := range drop {
 		if d {
+			if from[i] {
+				begins[i] = 0
+			}
 			from[i], to[i], strides[i] = false, begins[i] == -1, 1
 			ends[i] = begins[i] + 1
 			dropped, shape = append(dropped, i), append(shape, 1)
@@ -193,7 +196,7 @@ var sliceCompositions = map[string]composition{
 				kept++
 			}
 			steps, first := make([]int32, size), int32(0)
-			if from[i] && strides[i] < 0 {
+			if from[i] && strides[i] < 0 && !drop[i] {
 				first = int32(n - 1)
 			}
 			step := int32(tensor.Size(shape[i+1:]))

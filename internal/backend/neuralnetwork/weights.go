@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
-	"slices"
 
 	"github.com/smelt-ml/smelt/mil"
 	"github.com/smelt-ml/smelt/mil/op"
@@ -72,16 +71,18 @@ func (w *writer) vector(data []float32) *spec.WeightParams {
 // matrix returns weights as floats, of half the size if that is wanted and
 // all of them fit.
 func (w *writer) matrix(data []float32) *spec.WeightParams {
-	const greatest = 65504
-	if !w.half || slices.ContainsFunc(data, func(x float32) bool {
-		a := math.Abs(float64(x))
-		return a > greatest && !math.IsInf(a, 0)
-	}) {
+	if w.store == tensor.Float32 {
 		return w.vector(data)
 	}
 	t, err := tensor.Floats([]int{len(data)}, data).ConvertTo(tensor.Float16)
 	if err != nil {
 		return w.vector(data)
+	}
+	for i, x := range t.F32() {
+		grown := math.IsInf(float64(x), 0) && !math.IsInf(float64(data[i]), 0)
+		if grown || w.store == tensor.Invalid && x != data[i] && data[i] == data[i] {
+			return w.vector(data)
+		}
 	}
 	return spec.WeightParams_builder{Float16Value: t.Packed()}.Build()
 }

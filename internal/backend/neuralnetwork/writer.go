@@ -38,17 +38,18 @@ type pending struct {
 
 // writer makes the layers of a function.
 type writer struct {
-	rank5, half bool
-	partial     bool // make custom layers of what no layer says
-	opset       mil.Opset
-	uses        map[*mil.Value]int
-	blobs       map[*mil.Value]*blob
-	expanded    map[*mil.Value]*mil.Node // constants by what expands them
-	all         []*pending
-	layers      []*pending                 // of the network being written
-	loaded      []map[*tensor.Tensor]*blob // by networks, the inner ones last
-	folded      int
-	depth       int
+	rank5    bool
+	store    tensor.DType // of weights; Invalid is float16 where that loses nothing
+	partial  bool         // make custom layers of what no layer says
+	opset    mil.Opset
+	uses     map[*mil.Value]int
+	blobs    map[*mil.Value]*blob
+	expanded map[*mil.Value]*mil.Node // constants by what expands them
+	all      []*pending
+	layers   []*pending                 // of the network being written
+	loaded   []map[*tensor.Tensor]*blob // by networks, the inner ones last
+	folded   int
+	depth    int
 
 	place    string // the node being written
 	failure  error  // of that node
@@ -62,9 +63,9 @@ type rule func(w *writer, a args)
 // maxRank is the greatest that arrays of networks have, as Core ML promises.
 const maxRank = 5
 
-func newWriter(f *mil.Func, rank5, half bool) *writer {
+func newWriter(f *mil.Func, rank5 bool, store tensor.DType) *writer {
 	return &writer{
-		rank5: rank5, half: half, opset: f.Opset, uses: f.Body.Uses(), blobs: map[*mil.Value]*blob{}, expanded: map[*mil.Value]*mil.Node{},
+		rank5: rank5, store: store, opset: f.Opset, uses: f.Body.Uses(), blobs: map[*mil.Value]*blob{}, expanded: map[*mil.Value]*mil.Node{},
 		loaded: []map[*tensor.Tensor]*blob{{}}, notes: map[string]bool{},
 	}
 }
