@@ -27,7 +27,7 @@ func init() {
 	}
 	for _, family := range []map[string]composition{
 		activationCompositions, spatialCompositions, normalizationCompositions, productCompositions, shapeCompositions,
-		sliceCompositions, gatherCompositions, resizeCompositions, quantizeCompositions, padCompositions,
+		sliceCompositions, gatherCompositions, resizeCompositions, quantizeCompositions, padCompositions, resampleCompositions,
 	} {
 		maps.Copy(compositions, family)
 	}
