@@ -29,7 +29,7 @@ def check(path):
 
 
 if __name__ == "__main__":
-    paths = sorted(str(p) for p in pathlib.Path(sys.argv[1]).rglob("*.mlmodel"))
+    paths = sorted(str(p) for p in pathlib.Path(sys.argv[1]).rglob("*.mlmodel") if ".mlpackage" not in str(p))
     failures, versions = collections.Counter(), collections.Counter()
     layers = 0
     with multiprocessing.Pool(2) as pool:
