@@ -24,6 +24,7 @@ type hints struct {
 	texts   []string
 	ints    []int64
 	strict  bool // others are an error
+	missing bool // NaN has a meaning
 }
 
 // Samples makes inputs for a Core ML model of this kind: numbers at and around the
@@ -59,8 +60,12 @@ func Samples(m *spec.Model, seed uint64) []map[string]any {
 	return out
 }
 
-// number makes a value: at a threshold, close to one, or anywhere.
+// number makes a value: at a threshold, close to one, or anywhere; or none, where
+// that may be.
 func (h *hints) number(element int, r *rand.Rand) float64 {
+	if h.missing && r.IntN(8) == 0 {
+		return math.NaN()
+	}
 	list := h.numbers[element]
 	if len(list) == 0 {
 		list = h.numbers[-1]
@@ -84,7 +89,10 @@ func (h *hints) number(element int, r *rand.Rand) float64 {
 // key makes an integer that is known, or its neighbour.
 func (h *hints) key(r *rand.Rand) int64 {
 	if len(h.ints) == 0 {
-		return int64(math.Round(h.number(0, r)))
+		if v := h.number(0, r); v == v {
+			return int64(math.Round(v))
+		}
+		return 0
 	}
 	v := h.ints[r.IntN(len(h.ints))]
 	if r.IntN(8) == 0 && !h.strict {
@@ -139,7 +147,9 @@ func (h *hints) sample(t *spec.FeatureType, r *rand.Rand) any {
 		out := make([]float64, n)
 		for i := range out {
 			if out[i] = h.number(i, r); a.GetDataType() == spec.ArrayFeatureType_INT32 {
-				out[i] = math.Round(out[i])
+				if out[i] = math.Round(out[i]); out[i] != out[i] {
+					out[i] = 0
+				}
 			}
 		}
 		return tensor.New(tensor.Float64, shape, out)
@@ -206,11 +216,19 @@ func gatherHints(m *spec.Model, known map[string]*hints, depth int) {
 			}
 		}
 	}
+	missing := func() {
+		for _, p := range columns {
+			p.of.missing = true
+		}
+	}
 	switch m.WhichType() {
 	case spec.Model_TreeEnsembleClassifier_case, spec.Model_TreeEnsembleRegressor_case:
 		nodes := m.GetTreeEnsembleClassifier().GetTreeEnsemble().GetNodes()
 		nodes = append(slices.Clip(nodes), m.GetTreeEnsembleRegressor().GetTreeEnsemble().GetNodes()...)
 		for _, n := range nodes {
+			if n.GetMissingValueTracksTrueChild() && n.GetNodeBehavior() != spec.TreeEnsembleParameters_TreeNode_BranchOnValueNotEqual {
+				missing()
+			}
 			if n.GetNodeBehavior() != spec.TreeEnsembleParameters_TreeNode_LeafNode {
 				add(int(min(n.GetBranchFeatureIndex(), 1<<24)), n.GetBranchFeatureValue())
 			}
@@ -285,7 +303,15 @@ func gatherHints(m *spec.Model, known map[string]*hints, depth int) {
 				add(int(min(from, 1<<24)), float64(v))
 			}
 		}
-	case spec.Model_Imputer_case, spec.Model_FeatureVectorizer_case, spec.Model_Identity_case:
+	case spec.Model_Imputer_case:
+		if i := m.GetImputer(); i.WhichReplaceValue() == 0 && (i.HasImputedDoubleValue() || i.HasImputedDoubleArray()) {
+			missing()
+		}
+		pass(func(_ int, v float64) float64 { return v })
+	case spec.Model_FeatureVectorizer_case, spec.Model_Identity_case:
+		if result.missing {
+			missing()
+		}
 		pass(func(_ int, v float64) float64 { return v })
 	}
 }
