@@ -66,7 +66,7 @@ type Document struct {
 	Spec  *spec.Model
 	Notes []string // where it differs from the graph
 
-	graph   *onnx.Graph
+	graph   *evaluator
 	inputs  map[string][]*feature // by the names of the graph
 	outputs []output
 }

@@ -37,7 +37,7 @@ func ToCoreML(g *onnx.Graph, network Network) (*Document, error) {
 	r := &reader{
 		pipeline: pipeline{made: map[string]*feature{}, names: map[string]bool{}},
 		graph:    g, values: map[string]any{}, lost: Unsupported{what: "a classical Core ML model"},
-		doc: &Document{graph: g, inputs: map[string][]*feature{}}, network: network,
+		doc: &Document{graph: evaluatorOf(g), inputs: map[string][]*feature{}}, network: network,
 	}
 	for _, p := range g.Outputs { // the names that results shall have
 		r.names[p.Name] = true
@@ -301,7 +301,7 @@ func (r *reader) apply(n onnx.GraphNode, known bool) ([]any, error) {
 			}
 			args = append(args, v)
 		}
-		return compute(n.Node, args)
+		return r.doc.graph.compute(n.Node, args)
 	}
 	if err := ruled(n); err != nil {
 		return nil, err
@@ -506,14 +506,14 @@ func (r *reader) labelOf(v any, values []any, made []*feature) *feature {
 // document's.
 func (d *Document) Source(in Features) (Features, error) {
 	given := Features{}
-	for _, p := range d.graph.Inputs {
+	for _, p := range d.graph.graph.Inputs {
 		v, err := gather(p, d.inputs[p.Name], in)
 		if err != nil {
 			return nil, fault.New(fault.BadValue, fmt.Sprintf("input %q", p.Name), "%w", err)
 		}
 		given[p.Name] = v
 	}
-	made, err := Run(d.graph, given)
+	made, err := d.graph.run(given)
 	if err != nil {
 		return nil, err
 	}

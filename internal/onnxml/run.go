@@ -15,10 +15,21 @@ import (
 // dictionaries for a sequence of several.
 type Features = map[string]any
 
-// Run computes a graph, node by node: what a conversion is held against. It keeps
-// nothing and hurries nowhere.
-func Run(g *onnx.Graph, in Features) (Features, error) {
-	r := &runner{graph: g, values: map[string]any{}}
+// Run computes a graph, node by node: what a conversion is held against. It hurries
+// nowhere.
+func Run(g *onnx.Graph, in Features) (Features, error) { return evaluatorOf(g).run(in) }
+
+// evaluator is a graph whose operators have been read. It serves one goroutine.
+type evaluator struct {
+	graph *onnx.Graph
+	rules map[*onnx.Node]rule
+}
+
+func evaluatorOf(g *onnx.Graph) *evaluator { return &evaluator{g, map[*onnx.Node]rule{}} }
+
+func (e *evaluator) run(in Features) (Features, error) {
+	g := e.graph
+	r := &runner{evaluator: e, values: map[string]any{}}
 	for _, p := range g.Inputs {
 		v, ok := in[p.Name]
 		if !ok {
@@ -75,7 +86,7 @@ func nodeName(n onnx.GraphNode) string {
 }
 
 type runner struct {
-	graph  *onnx.Graph
+	*evaluator
 	values map[string]any
 }
 
@@ -106,7 +117,7 @@ func (r *runner) node(n onnx.GraphNode) error {
 			return err
 		}
 	}
-	outs, err := compute(n.Node, args)
+	outs, err := r.compute(n.Node, args)
 	if err != nil {
 		return err
 	}
@@ -123,14 +134,15 @@ func (r *runner) node(n onnx.GraphNode) error {
 }
 
 // compute evaluates one node.
-func compute(n *onnx.Node, args []any) ([]any, error) {
-	if n.Domain == classical.Domain {
-		if f := operators[n.Op]; f != nil {
-			if len(args) != 1 || args[0] == nil {
-				return nil, fmt.Errorf("want one input, have %d", len(args))
-			}
-			return f(n, args[0])
+func (e *evaluator) compute(n *onnx.Node, args []any) ([]any, error) {
+	if n.Domain == classical.Domain && operators[n.Op] != nil {
+		if len(args) != 1 || args[0] == nil {
+			return nil, fmt.Errorf("want one input, have %d", len(args))
 		}
+		if e.rules[n] == nil {
+			e.rules[n] = operators[n.Op](n)
+		}
+		return e.rules[n](n, args[0])
 	}
 	tensors := make([]*tensor.Tensor, len(args))
 	var texts []string
@@ -190,22 +202,24 @@ var moves = map[string]bool{
 
 // operators are those of ai.onnx.ml with one input that are no arithmetic on
 // tensors.
-var operators map[string]func(n *onnx.Node, x any) ([]any, error)
+// What they say is read once.
+var operators map[string]func(n *onnx.Node) rule
 
 func init() {
-	operators = map[string]func(n *onnx.Node, x any) ([]any, error){
-		"TreeEnsemble":           func(n *onnx.Node, x any) ([]any, error) { return regress(classical.TreeEnsemble(n))(n, x) },
-		"TreeEnsembleRegressor":  func(n *onnx.Node, x any) ([]any, error) { return regress(classical.TreeRegressor(n))(n, x) },
-		"LinearRegressor":        func(n *onnx.Node, x any) ([]any, error) { return regress(classical.LinearRegressor(n))(n, x) },
-		"SVMRegressor":           func(n *onnx.Node, x any) ([]any, error) { return regress(classical.NewSVMRegressor(n))(n, x) },
-		"TreeEnsembleClassifier": func(n *onnx.Node, x any) ([]any, error) { return classify(classical.NewTreeClassifier(n))(n, x) },
-		"LinearClassifier":       func(n *onnx.Node, x any) ([]any, error) { return classify(classical.NewLinearClassifier(n))(n, x) },
-		"SVMClassifier":          func(n *onnx.Node, x any) ([]any, error) { return classify(classical.NewSVMClassifier(n))(n, x) },
-		"OneHotEncoder":          oneHot,
-		"LabelEncoder":           relabel,
-		"CategoryMapper":         relabel,
-		"ZipMap":                 zipMap,
-		"DictVectorizer":         dictVector,
+	as := func(f rule) func(*onnx.Node) rule { return func(*onnx.Node) rule { return f } }
+	operators = map[string]func(n *onnx.Node) rule{
+		"TreeEnsemble":           func(n *onnx.Node) rule { return regress(classical.TreeEnsemble(n)) },
+		"TreeEnsembleRegressor":  func(n *onnx.Node) rule { return regress(classical.TreeRegressor(n)) },
+		"LinearRegressor":        func(n *onnx.Node) rule { return regress(classical.LinearRegressor(n)) },
+		"SVMRegressor":           func(n *onnx.Node) rule { return regress(classical.NewSVMRegressor(n)) },
+		"TreeEnsembleClassifier": func(n *onnx.Node) rule { return classify(classical.NewTreeClassifier(n)) },
+		"LinearClassifier":       func(n *onnx.Node) rule { return classify(classical.NewLinearClassifier(n)) },
+		"SVMClassifier":          func(n *onnx.Node) rule { return classify(classical.NewSVMClassifier(n)) },
+		"OneHotEncoder":          as(oneHot),
+		"LabelEncoder":           as(relabel),
+		"CategoryMapper":         as(relabel),
+		"ZipMap":                 as(zipMap),
+		"DictVectorizer":         as(dictVector),
 	}
 }
 

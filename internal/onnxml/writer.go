@@ -33,7 +33,7 @@ type Written struct {
 	Ops   map[string]int // the nodes, by operator
 	Notes []string       // where it differs from the source
 
-	graph           *onnx.Graph
+	graph           *evaluator
 	inputs, outputs []*wire
 }
 
@@ -123,8 +123,12 @@ func FromCoreML(m *spec.Model, meta mlmodel.Metadata) (*Written, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.out.graph, err = parsed.Graph()
-	return w.out, err
+	g, err := parsed.Graph()
+	if err != nil {
+		return nil, err
+	}
+	w.out.graph = evaluatorOf(g)
+	return w.out, nil
 }
 
 // fresh makes a name of its own.
@@ -467,7 +471,7 @@ func (m *Written) Answer(in Features) (Features, error) {
 			given[x.name] = v
 		}
 	}
-	made, err := Run(m.graph, given)
+	made, err := m.graph.run(given)
 	if err != nil {
 		return nil, err
 	}
