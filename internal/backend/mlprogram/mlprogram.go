@@ -70,7 +70,7 @@ func Write(p *Program, o Options) (*mlmodel.Model, error) {
 		return nil, fault.New(fault.BadValue, "", "there is no function")
 	}
 	if p.Classifier != nil {
-		if err := p.Classifier.check(p.Funcs[0]); err != nil {
+		if err := p.Classifier.Check(p.Funcs[0]); err != nil {
 			return nil, err
 		}
 	}
@@ -210,8 +210,9 @@ func (p *Program) encode(s *spec.Model, opset mil.Opset, hold bool) (*mlmodel.Mo
 	return m, nil
 }
 
-// check wants probabilities for the labels.
-func (c *Classifier) check(f *mil.Func) error {
+// Check wants probabilities for the labels, and names both where they have no
+// names.
+func (c *Classifier) Check(f *mil.Func) error {
 	if c.Probabilities < 0 || c.Probabilities >= len(f.Body.Outputs) {
 		return fault.New(fault.BadValue, "", "the classifier has no output of probabilities")
 	}

@@ -74,10 +74,15 @@ func (w *writer) plain(vs []*mil.Value) bool {
 }
 
 func cond(w *writer, a args) {
-	if !w.plain(a.Outputs) || len(a.Blocks) != 2 {
+	pred := a.Input("pred")
+	if len(a.Blocks) != 2 || pred == nil || len(a.Blocks[0].Outputs) != len(a.Outputs) || len(a.Blocks[1].Outputs) != len(a.Outputs) {
+		w.fail("its blocks do not have the %d results", len(a.Outputs))
 		return
 	}
-	if pred := a.Input("pred"); pred.Const != nil && pred.Const.Len() == 1 {
+	if !w.plain(a.Outputs) {
+		return
+	}
+	if pred.Const != nil && pred.Const.Len() == 1 && pred.Const.DType() == tensor.Bool {
 		side := a.Blocks[1]
 		if pred.Const.Bools()[0] {
 			side = a.Blocks[0]
@@ -108,7 +113,7 @@ func cond(w *writer, a args) {
 		})
 	}
 	l := spec.BranchLayerParams_builder{IfBranch: branch(a.Blocks[0]), ElseBranch: branch(a.Blocks[1])}
-	w.append(layer{Branch: l.Build()}, []*blob{w.blob(a.Input("pred"))}, nil)
+	w.append(layer{Branch: l.Build()}, []*blob{w.blob(pred)}, nil)
 	for i, v := range a.Outputs {
 		w.blobs[v] = outs[i]
 	}

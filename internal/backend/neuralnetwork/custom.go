@@ -1,6 +1,7 @@
 package neuralnetwork
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -27,6 +28,12 @@ func custom(w *writer, a args) {
 	if w.rank5 {
 		w.fail("%w", errNone) // its code has no idea of five dimensions
 		return
+	}
+	for _, name := range slices.Concat(c.Parameters, c.Weights) {
+		if c.Value(name).Const == nil {
+			w.fail("its argument %s is not known", name)
+			return
+		}
 	}
 	for _, name := range c.Parameters {
 		l.Parameters[name] = parameter(c.Value(name).Const)

@@ -76,6 +76,11 @@ func Write(p *mlprogram.Program, o Options) (m *mlmodel.Model, notes []string, e
 	}
 	q := &mlprogram.Program{Funcs: []*mil.Func{p.Funcs[0].Clone()}, Classifier: p.Classifier, Description: pictured(p.Description, o.Pictures)}
 	f := q.Funcs[0]
+	if q.Classifier != nil {
+		if err := q.Classifier.Check(f); err != nil {
+			return nil, nil, err
+		}
+	}
 	pass.Sweep(f)
 	desc, notes, err := describe(q, o)
 	if err != nil {

@@ -419,3 +419,44 @@ func TestFlexible(t *testing.T) {
 		}
 	}
 }
+
+// TestBadPrograms gets errors where a program contradicts itself.
+func TestBadPrograms(t *testing.T) {
+	f32 := mil.TensorType(tensor.Float32, 2)
+	node := func(n *mil.Node) *mil.Func {
+		x, y := &mil.Value{Name: "x", Type: f32}, &mil.Value{Name: "y", Type: f32, Node: n}
+		n.Outputs = []*mil.Value{y}
+		for i := range n.Inputs {
+			if n.Inputs[i].Values == nil {
+				n.Inputs[i].Values = []*mil.Value{x}
+			}
+		}
+		return &mil.Func{Name: "main", Opset: mil.IOS15, Inputs: []*mil.Value{x}, Body: &mil.Block{Nodes: []*mil.Node{n}, Outputs: []*mil.Value{y}}}
+	}
+	empty := func() []*mil.Block { return []*mil.Block{{}, {}} }
+	for name, f := range map[string]*mil.Func{
+		"no such operator":     node(&mil.Node{Op: "swirl", Name: "it"}),
+		"no argument":          node(&mil.Node{Op: "relu", Name: "it"}),
+		"cond without results": node(&mil.Node{Op: "cond", Name: "it", Blocks: empty(), Inputs: []mil.Input{{Name: "pred"}}}),
+		"cond without pred":    node(&mil.Node{Op: "cond", Name: "it", Blocks: empty()}),
+		"loop without results": node(&mil.Node{Op: "while_loop", Name: "it", Blocks: empty(), Inputs: []mil.Input{{Name: "loop_vars"}}}),
+		"loop without blocks":  node(&mil.Node{Op: "while_loop", Name: "it"}),
+		"custom without class": node(&mil.Node{Op: "custom_layer", Name: "it"}),
+		"made nowhere":         {Name: "main", Opset: mil.IOS15, Inputs: []*mil.Value{{Name: "x", Type: f32}}, Body: &mil.Block{Outputs: []*mil.Value{{Name: "y", Type: f32}}}},
+		"no output":            {Name: "main", Opset: mil.IOS15, Inputs: []*mil.Value{{Name: "x", Type: f32}}, Body: &mil.Block{}},
+	} {
+		if _, _, err := neuralnetwork.Write(&mlprogram.Program{Funcs: []*mil.Func{f}}, neuralnetwork.Options{}); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	relu := node(&mil.Node{Op: "relu", Name: "it", Inputs: []mil.Input{{Name: "x"}}})
+	for _, c := range []*mlprogram.Classifier{{Strings: []string{"a", "b"}, Probabilities: 1}, {Strings: []string{"a"}}, {}} {
+		if _, _, err := neuralnetwork.Write(&mlprogram.Program{Funcs: []*mil.Func{relu}, Classifier: c}, neuralnetwork.Options{}); err == nil {
+			t.Errorf("classifier %+v: no error", c)
+		}
+	}
+	pictures := neuralnetwork.Options{Pictures: map[string]neuralnetwork.Picture{"x": {Color: spec.ImageFeatureType_RGB}}}
+	if _, _, err := neuralnetwork.Write(&mlprogram.Program{Funcs: []*mil.Func{relu}}, pictures); err == nil {
+		t.Error("a vector became a picture")
+	}
+}
