@@ -15,9 +15,10 @@ import (
 // Funcs are the functions of one CPU level. Those that are nil are done by
 // portable code.
 type Funcs struct {
-	vector int // bytes that weigh makes at a time
+	vector int  // bytes that weigh makes at a time
+	single bool // whether weigh takes weights one by one, not in pairs
 
-	weigh     func(dst, src *uint8, step int, pairs *int32, taps, vectors int)
+	weigh     func(dst, src *uint8, step int, weights *int32, taps, vectors int)
 	transpose func(dst *uint8, dstStep int, src *uint8, srcStep, blocks int)
 	ycc       func(dst, luma, cb, cr *uint8, blocks int)
 	double    func(dst, near, far *uint8, even, odd uint32, blocks int)
@@ -81,9 +82,13 @@ func (f *Funcs) Weigh(dst, src []uint8, step int, w Weights) {
 		weigh(dst, src, step, w.taps)
 		return
 	}
-	f.weigh(&dst[0], &src[0], step, &w.pairs[0], len(w.taps), n/f.vector)
+	weights := w.pairs
+	if f.single {
+		weights = w.taps
+	}
+	f.weigh(&dst[0], &src[0], step, &weights[0], len(w.taps), n/f.vector)
 	if at := n - f.vector; n%f.vector != 0 { // the rest, and some again
-		f.weigh(&dst[at], &src[at], step, &w.pairs[0], len(w.taps), 1)
+		f.weigh(&dst[at], &src[at], step, &weights[0], len(w.taps), 1)
 	}
 }
 

@@ -1,7 +1,7 @@
-//go:build noasm || !amd64
+//go:build noasm || !(amd64 || arm64)
 
 package pixel
 
 import "github.com/smelt-ml/smelt/internal/kernel/cpu"
 
-var funcs = [cpu.Levels]*Funcs{cpu.Generic: {}, cpu.NEON: {}}
+var funcs = [cpu.Levels]*Funcs{cpu.Generic: {}}
