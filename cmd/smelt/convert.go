@@ -35,6 +35,7 @@ type convertFlags struct {
 	meta                       metaFlags
 	conversions                []string
 	partial                    string
+	external                   bool
 	noVerify                   bool
 	inputs                     string
 	seed                       uint64
@@ -98,6 +99,7 @@ operator that has no conversion. See docs/custom-conversion.md.`,
 	c.meta.add(cmd)
 	f.StringArrayVar(&c.conversions, "conversions", nil, "YAML or JSON `FILE` that says what becomes of operators; may be repeated")
 	f.StringVar(&c.partial, "partial", "", "what becomes of operators without a conversion: custom (layers)")
+	f.BoolVar(&c.external, "external-data", false, "put the weights of an ONNX model into a file beside it, OUT.data")
 	f.BoolVar(&c.noVerify, "no-verify", false, "do not run source and result to compare them")
 	f.StringVar(&c.inputs, "inputs", "", ".npy or .npz `FILE` or folder of inputs to compare them on")
 	f.Uint64Var(&c.seed, "seed", 1, "of the input made by chance")
@@ -131,7 +133,7 @@ operator that has no conversion. See docs/custom-conversion.md.`,
 
 // options checks the flags.
 func (c *convertFlags) options(given func(flag string) bool) (smelt.ConvertOptions, error) {
-	o := smelt.ConvertOptions{To: c.to, Keep: c.keep, Rename: c.rename, ConversionFiles: c.conversions, Partial: c.partial}
+	o := smelt.ConvertOptions{To: c.to, ExternalData: c.external, Keep: c.keep, Rename: c.rename, ConversionFiles: c.conversions, Partial: c.partial}
 	if c.to != "" && !slices.Contains(convert.Targets(), c.to) {
 		return o, misuse("--to %q: want one of %s", c.to, strings.Join(convert.Targets(), ", "))
 	}

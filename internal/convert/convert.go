@@ -55,6 +55,9 @@ type Options struct {
 	// Partial says what becomes of operators that have no conversion: nothing, or
 	// a custom layer each where it is Custom.
 	Partial string
+	// ExternalData puts the weights of an ONNX model into a file beside it, which
+	// is done in any case where they take more than a gigabyte.
+	ExternalData bool
 	// Verify is how the result is checked; nil leaves that out.
 	Verify *Verify
 
@@ -94,6 +97,12 @@ type source struct {
 	labeled string                    // the output that the probabilities of labels are in the result
 	// flexible networks were lowered for several shapes.
 	flexible bool
+	classes  *mlprogram.Classifier // with these labels
+	// images and imageOutputs are arrays that the source says are pictures.
+	images       map[string]edit.Image
+	imageOutputs map[string]edit.Color
+	types        map[string]tensor.DType // that the source declares, where the program has another
+	dims         map[int]string          // names of unknown dimensions
 	// run answers as the source does. It is nil where that cannot be told.
 	run   func(ctx context.Context, in predict.Features) (predict.Features, error)
 	close func()
@@ -130,6 +139,7 @@ func File(ctx context.Context, in, out string, o Options) (*Report, error) {
 		return r, err
 	}
 	defer src.close()
+	o = src.adopt(o)
 	result, names, err := src.write(ctx, to, out, o, r)
 	if err != nil {
 		r.Unsupported = append(r.Unsupported, unsupported(err, o)...)
@@ -185,6 +195,13 @@ func (s *source) write(ctx context.Context, to *target, out string, o Options, r
 		return nil, nil, err
 	}
 	r.Notes = append(r.Notes, notes...)
+	types := map[string]tensor.DType{}
+	for now, was := range names {
+		if d, ok := s.types[was]; ok {
+			types[now] = d
+		}
+	}
+	s.types = types
 	if err := context.Cause(ctx); err != nil {
 		return nil, nil, err
 	}

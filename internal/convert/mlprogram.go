@@ -55,8 +55,12 @@ func programOf(ctx context.Context, s *source, o Options, r *Report, hold bool) 
 		r.Notes = append(r.Notes, fmt.Sprintf("%d compressed constants are written whole: %s cannot hold them", n, mlprogram.TargetName(o.Target)))
 	}
 	m.SetMetadata(merged(s.meta, o.Metadata))
-	if s.labeled, err = dress(ctx, m, o); err != nil {
+	labeled, err := dress(ctx, m, o)
+	if err != nil {
 		return nil, errors.Join(err, m.Close())
+	}
+	if o.Labels != nil {
+		s.labeled, s.classes = labeled, &mlprogram.Classifier{Strings: o.Labels}
 	}
 	summary := m.Summary()
 	r.Ops = summary.Layers

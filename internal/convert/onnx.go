@@ -80,12 +80,35 @@ func openONNX(path string, o Options) (*source, error) {
 			s.notes = append(s.notes, fmt.Sprintf("input %q has open dimensions: %s, each from 1 to %d, usually %s; --shape says more", v.Name, mil.FormatDims(v.Type.Shape), mlprogram.MaxOpen, usual))
 		}
 	}
+	s.declared(p)
+	s.restore()
 	if o.Verify != nil {
 		kept := f.Clone()
 		pass.WithoutCustom(kept)
 		s.run = answering(kept, o.Verify.once())
 	}
 	return s, nil
+}
+
+// declared notes what the file says of inputs and outputs that the program does
+// not: types of integers other than int32, and the names of dimensions.
+func (s *source) declared(p *onnx.Program) {
+	s.types, s.dims = map[string]tensor.DType{}, map[int]string{}
+	for i, v := range p.Func.Inputs {
+		if d := p.Inputs[i].DType; d != v.Type.DType {
+			s.types[v.Name] = d
+		}
+		for j, d := range p.Inputs[i].Dims {
+			if j < len(v.Type.Shape) && v.Type.Shape[j] < 0 && d.Name != "" {
+				s.dims[v.Type.Shape[j]] = d.Name
+			}
+		}
+	}
+	for i, v := range p.Func.Body.Outputs {
+		if d := p.Outputs[i].DType; d != v.Type.DType && d != tensor.Invalid {
+			s.types[v.Name] = d
+		}
+	}
 }
 
 // answering makes a function answer; inputs are arrays. It is compiled anew

@@ -36,7 +36,7 @@ type target struct {
 var targets = []target{
 	{name: MLProgram, title: "ML Program", ext: ".mlpackage", identifier: mlprogram.Identifier, core: true, write: writeMLProgram},
 	{name: NeuralNetwork, title: "NeuralNetwork", ext: ".mlmodel", core: true, write: writeNeuralNetwork},
-	{name: ONNX, title: "ONNX model", ext: ".onnx", write: noProgram},
+	{name: ONNX, title: "ONNX model", ext: ".onnx", write: writeONNX},
 	{name: Classical, title: "classical model", ext: ".mlmodel", core: true, write: noProgram},
 }
 

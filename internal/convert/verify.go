@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/smelt-ml/smelt/fault"
+	"github.com/smelt-ml/smelt/internal/backend/mlprogram"
 	"github.com/smelt-ml/smelt/internal/edit"
 	"github.com/smelt-ml/smelt/internal/media"
 	"github.com/smelt-ml/smelt/internal/predict"
@@ -91,8 +92,8 @@ func verify(ctx context.Context, s *source, result *result, names map[string]str
 		}
 		for name, h := range have {
 			w, ok := want[sourceName(names, name)]
-			if s.labeled != "" && name == result.face.PredictedProbabilities {
-				w, ok = byLabel(want[sourceName(names, s.labeled)], o.Labels)
+			if s.classes != nil && name == result.face.PredictedProbabilities {
+				w, ok = byLabel(want[sourceName(names, s.labeled)], s.classes)
 			}
 			if !ok {
 				continue // a label that the source did not have
@@ -144,16 +145,24 @@ func (s *source) answers(ctx context.Context, inputs []map[string]any, names map
 func (v *Verify) once() bool { return v != nil && v.Inputs == nil }
 
 // byLabel is an array of probabilities as a dictionary.
-func byLabel(v any, labels []string) (any, bool) {
+func byLabel(v any, c *mlprogram.Classifier) (any, bool) {
 	t, ok := v.(*tensor.Tensor)
-	if !ok || t.Len() != len(labels) {
+	if !ok || t.Len() != max(len(c.Strings), len(c.Ints)) {
 		return nil, false
 	}
-	out := make(map[string]float64, len(labels))
-	for i, p := range t.Float64s() {
-		out[labels[i]] = p
+	p := t.Float64s()
+	if c.Strings == nil {
+		return dictionary(c.Ints, p), true
 	}
-	return out, true
+	return dictionary(c.Strings, p), true
+}
+
+func dictionary[K comparable](keys []K, values []float64) map[K]float64 {
+	out := make(map[K]float64, len(keys))
+	for i, k := range keys {
+		out[k] = values[i]
+	}
+	return out
 }
 
 func sourceName(names map[string]string, name string) string {
@@ -169,13 +178,7 @@ func scaled(v any, image edit.Image) (any, error) {
 	if !ok {
 		return v, nil // arrays are taken as they are
 	}
-	order := media.RGB
-	switch image.Color.String() {
-	case "BGR":
-		order = media.BGR
-	case "GRAYSCALE", "GRAYSCALE_FLOAT16":
-		order = media.Gray
-	}
+	order := orderOf(image.Color.String())
 	c := order.Channels()
 	data := make([]float32, c*m.W*m.H)
 	if err := media.ToPlanar(m, order, data); err != nil {

@@ -161,6 +161,13 @@ func describedVersion(s *spec.Model) int32 {
 	return mlmodel.New(spec.Model_builder{Description: s.GetDescription(), MlProgram: new(spec.Program)}.Build()).RequiredVersion()
 }
 
+// Compute lets the operations of a function compute in a float type, but for
+// those that keep names, as Write does.
+func Compute(f *mil.Func, float tensor.DType, keep func(op, name string) bool) {
+	precision(f, Options{Float: float, Keep: keep}, map[*mil.Node]bool{})
+	pass.Sweep(f)
+}
+
 // precision converts the float operations of a function.
 func precision(f *mil.Func, o Options, kept map[*mil.Node]bool) {
 	from := tensor.Float16
