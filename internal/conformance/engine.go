@@ -56,19 +56,28 @@ func (s *session) WriteState(name string, v *tensor.Tensor) error {
 }
 
 func (s *session) Predict(ctx context.Context, inputs map[string]Value) (map[string]Value, error) {
-	in := predict.Features{}
-	for name, v := range inputs {
-		f, err := feature(v)
-		if err != nil {
-			return nil, fmt.Errorf("input %q: %w", name, err)
-		}
-		in[name] = f
+	in, err := Features(inputs)
+	if err != nil {
+		return nil, err
 	}
 	out, err := s.model.Predict(ctx, in, s.state)
 	if err != nil {
 		return nil, err
 	}
 	return Values(out)
+}
+
+// Features are the values of a case as models take them.
+func Features(values map[string]Value) (predict.Features, error) {
+	in := predict.Features{}
+	for name, v := range values {
+		f, err := feature(v)
+		if err != nil {
+			return nil, fmt.Errorf("input %q: %w", name, err)
+		}
+		in[name] = f
+	}
+	return in, nil
 }
 
 // Values are a model's features as cases hold them.

@@ -212,18 +212,9 @@ func answer(ctx context.Context, path string, face mlmodel.Interface, c *mlprogr
 		return nil, err
 	}
 	defer m.Close()
-	given := maps.Clone(in)
-	for _, f := range face.Inputs {
-		picture, ok := given[f.Name].(*media.Image)
-		if !ok || f.Image == nil {
-			continue
-		}
-		order := orderOf(f.Image.ColorSpace)
-		data := make([]float32, order.Channels()*picture.W*picture.H)
-		if err := media.ToPlanar(picture, order, data); err != nil {
-			return nil, err
-		}
-		given[f.Name] = tensor.Floats([]int{1, order.Channels(), picture.H, picture.W}, data)
+	given, err := arrays(face, in)
+	if err != nil {
+		return nil, err
 	}
 	ports, err := m.Inputs()
 	if err != nil {
@@ -258,6 +249,40 @@ func answer(ctx context.Context, path string, face mlmodel.Interface, c *mlprogr
 	if err != nil {
 		return nil, err
 	}
+	return dressed(out, face, c)
+}
+
+// arrays are features as an ONNX model takes them.
+func arrays(face mlmodel.Interface, in predict.Features) (predict.Features, error) {
+	given := maps.Clone(in)
+	for _, f := range face.Inputs {
+		switch v := given[f.Name].(type) {
+		case *media.Image:
+			if f.Image == nil {
+				return nil, fmt.Errorf("input %q: a picture for an array", f.Name)
+			}
+			order := orderOf(f.Image.ColorSpace)
+			data := make([]float32, order.Channels()*v.W*v.H)
+			if err := media.ToPlanar(v, order, data); err != nil {
+				return nil, err
+			}
+			given[f.Name] = tensor.Floats([]int{1, order.Channels(), v.H, v.W}, data)
+		case float64:
+			given[f.Name] = tensor.Floats([]int{1}, []float32{float32(v)})
+		case int64:
+			given[f.Name] = tensor.Floats([]int{1}, []float32{float32(v)})
+		}
+	}
+	return given, nil
+}
+
+// dressed are an ONNX model's arrays as the features that they stand for.
+func dressed(out predict.Features, face mlmodel.Interface, c *mlprogram.Classifier) (predict.Features, error) {
+	for name, v := range out { // arrays of features have at least one dimension
+		if t, ok := v.(*tensor.Tensor); ok && t.Rank() == 0 {
+			out[name] = t.Reshape([]int{1})
+		}
+	}
 	for _, f := range face.Outputs {
 		t, ok := out[f.Name].(*tensor.Tensor)
 		if !ok || f.Kind != mlmodel.Image || f.Image == nil {
@@ -267,10 +292,11 @@ func answer(ctx context.Context, path string, face mlmodel.Interface, c *mlprogr
 		if len(s) < 3 {
 			return nil, fmt.Errorf("output %q: %s is no picture", f.Name, t)
 		}
-		order := orderOf(f.Image.ColorSpace)
-		if out[f.Name], err = media.FromPlanar(t.F32(), s[len(s)-1], s[len(s)-2], order); err != nil {
+		m, err := media.FromPlanar(t.F32(), s[len(s)-1], s[len(s)-2], orderOf(f.Image.ColorSpace))
+		if err != nil {
 			return nil, fmt.Errorf("output %q: %w", f.Name, err)
 		}
+		out[f.Name] = m
 	}
 	if c != nil {
 		return labelled(out, c)

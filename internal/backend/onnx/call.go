@@ -110,6 +110,9 @@ func (w *writer) value(v *mil.Value) *val {
 	case v.Type.Kind == mil.State:
 		w.fail("a state is no tensor")
 	default:
+		if t, err := w.known(v); err == nil {
+			return w.constant(t)
+		}
 		w.fail("its argument %q is made nowhere before", v.Name)
 	}
 	return &val{name: "?", dtype: tensor.Float32}

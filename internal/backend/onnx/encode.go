@@ -299,7 +299,7 @@ func (m *Model) graph(g *graph) (*onnxpb.GraphProto, error) {
 	for _, n := range g.nodes {
 		encoded, err := m.node(n)
 		if err != nil {
-			return nil, fmt.Errorf("%s %q: %w", n.op, n.name, err)
+			return nil, fmt.Errorf("%s %q: %w", n.op, n.out[0].name, err)
 		}
 		b.Node = append(b.Node, encoded)
 	}
@@ -334,10 +334,7 @@ func (m *Model) port(p port) *onnxpb.ValueInfoProto {
 }
 
 func (m *Model) node(n *node) (*onnxpb.NodeProto, error) {
-	b := onnxpb.NodeProto_builder{OpType: &n.op}
-	if n.name != "" {
-		b.Name = &n.name
-	}
+	b := onnxpb.NodeProto_builder{OpType: &n.op, Name: &n.out[0].name} // names of values are unique
 	for _, v := range n.in {
 		if v == nil {
 			b.Input = append(b.Input, "")

@@ -1,6 +1,8 @@
 package onnx
 
 import (
+	"slices"
+
 	"github.com/smelt-ml/smelt/mil"
 	"github.com/smelt-ml/smelt/tensor"
 )
@@ -132,15 +134,32 @@ func whileLoop(w *writer, c *call) []*val {
 // makeList makes a tensor of zeros: that of the elements must be known.
 func makeList(w *writer, c *call) []*val {
 	t := c.out(0)
-	if t.Kind != mil.List || t.Elem == nil || !t.Elem.IsStatic() {
-		return w.fail("the shape of its elements is only known when it is run")
+	if t.Kind != mil.List || t.Elem == nil {
+		return w.fail("gives no list")
+	}
+	elem := w.ints(t.Elem.Shape...)
+	if !t.Elem.IsStatic() { // sizes are values of the program
+		var sizes []*val
+		for _, in := range c.Inputs {
+			for _, v := range in.Values {
+				if in.Name == "elem_shape" && (v.Type.DType == tensor.String || v.Const != nil && slices.Min(append([]float64{0}, numbersOf(v.Const)...)) < 0) {
+					return w.fail("the shape of its elements is only known when it is run")
+				} else if in.Name == "elem_shape" {
+					sizes = append(sizes, w.reshape(w.cast(w.value(v), tensor.Int64), -1))
+				}
+			}
+		}
+		if len(sizes) == 0 {
+			return w.fail("the shape of its elements is only known when it is run")
+		}
+		elem = w.concat(0, sizes...)
 	}
 	length := w.ints(1)
 	if c.Input("init_length") != nil {
 		length = w.reshape(c.sizes("init_length"), 1)
 	}
 	zero := scalar(0, w.dtype(t.Elem.DType))
-	return one(w.filled(w.concat(0, length, w.ints(t.Elem.Shape...)), zero))
+	return one(w.filled(w.concat(0, length, elem), zero))
 }
 
 func listGather(w *writer, c *call) []*val {
@@ -173,7 +192,7 @@ func listScatter(w *writer, c *call) []*val {
 	} else {
 		at = w.cast(c.in("indices"), tensor.Int64)
 	}
-	if t.Len < 0 {
+	if !c.within(t.Len) {
 		most := w.reduce("ReduceMax", at, true, 0)
 		length := w.slice(w.shape(list), 0, 0, 1)
 		more := w.add("Max", []*val{w.less(w.sum(most, w.int(1)), length), w.ints(0)})
@@ -184,6 +203,16 @@ func listScatter(w *writer, c *call) []*val {
 		list = w.add("Pad", []*val{list, w.concat(0, pads...)})
 	}
 	return one(w.add("ScatterND", []*val{list, w.unsqueeze(at, -1), w.cast(value, list.dtype)}))
+}
+
+// within tells that places of a list are known to be in one of that length.
+func (c *call) within(length int) bool {
+	for _, name := range []string{"index", "indices"} {
+		if v := c.Input(name); v != nil && v.Const != nil {
+			return !slices.ContainsFunc(numbersOf(v.Const), func(i float64) bool { return i < 0 || int(i) >= length })
+		}
+	}
+	return false
 }
 
 // state returns the state that an argument names.

@@ -24,7 +24,6 @@ type val struct {
 // node is an operation; inputs are nil where one is absent.
 type node struct {
 	op   string
-	name string
 	in   []*val
 	out  []*val
 	attr []attr
@@ -208,7 +207,6 @@ func (w *writer) addN(op string, outputs int, in []*val, attrs ...attr) []*val {
 	n := &node{op: op, in: in, attr: attrs}
 	place := strings.ToLower(op)
 	if w.call != nil {
-		n.name = w.call.Name
 		if len(w.call.Outputs) > 0 {
 			place = w.call.Outputs[0].Name + "_" + place
 		}
@@ -257,7 +255,7 @@ func (w *writer) constant(t *tensor.Tensor) *val {
 		}
 		half := w.initializer(t, tensor.Float16)
 		v := &val{name: w.unique(half.name + "_float"), dtype: d}
-		w.prologue = append(w.prologue, &node{op: "Cast", name: v.name, in: []*val{half}, out: []*val{v}, attr: []attr{{"to", int(elemTypes[d])}}})
+		w.prologue = append(w.prologue, &node{op: "Cast", in: []*val{half}, out: []*val{v}, attr: []attr{{"to", int(elemTypes[d])}}})
 		w.consts[key] = v
 		return v
 	}
@@ -272,6 +270,10 @@ func (w *writer) initializer(t *tensor.Tensor, d tensor.DType) *val {
 	key := constKey{t, d}
 	if v := w.consts[key]; v != nil {
 		return v
+	}
+	if _, ok := elemTypes[d]; !ok {
+		w.fail("ONNX has no type %s", d)
+		return &val{name: "?", dtype: d}
 	}
 	data := t
 	if d != t.DType() {

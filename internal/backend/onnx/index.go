@@ -286,8 +286,7 @@ func (c *call) cuts() cut {
 			from[i], to[i] = toEnd, -toEnd
 		}
 		if squeeze[i] {
-			stride[i] = 1
-			first[i] = false
+			stride[i], from[i] = 1, 0
 		}
 		k.open[i] = first[i] && last[i] && stride[i] == 1 && !squeeze[i]
 	}
@@ -307,7 +306,7 @@ func (c *call) cuts() cut {
 		for i := range rank {
 			switch {
 			case squeeze[i]:
-				if end[i] = begin[i] + 1; end[i] == 0 {
+				if end[i] = k.known[i] + 1; end[i] == 0 {
 					end[i] = toEnd
 				}
 			case last[i]:
@@ -376,7 +375,7 @@ func (c *call) freeCuts(k cut, squeeze []bool) cut {
 	k.end = w.where(flags("end_mask"), w.where(back, w.int(-toEnd), w.int(toEnd)), c.sizes("end"))
 	if len(k.squeezed) > 0 {
 		mask := w.truths(squeeze)
-		k.begin = w.where(mask, c.sizes("begin"), k.begin)
+		k.begin = w.where(mask, w.where(flags("begin_mask"), w.int(0), c.sizes("begin")), k.begin)
 		k.end = w.where(mask, w.after(k.begin), k.end)
 		k.stride = w.where(mask, w.int(1), k.stride)
 	}

@@ -109,38 +109,42 @@ func layerNorm(w *writer, c *call) []*val {
 	return one(y)
 }
 
-// localResponseNorm has its channels in the third dimension from the end. Of
-// an even number of channels ONNX takes one more after than before, Core ML one
-// more before: there the channels are turned around.
+// localResponseNorm has its channels in the third dimension from the end, and
+// of an even number of them takes one more before than after: all of which only
+// the mean over windows along that dimension says.
 func localResponseNorm(w *writer, c *call) []*val {
-	x, shape, size := c.in("x"), c.dims("x"), c.int("size")
-	r := len(shape)
-	if r < 3 {
-		return w.fail("x of rank %d", r)
+	x, rank, size := c.in("x"), c.rank("x"), c.int("size")
+	alpha, beta, k := c.float("alpha"), c.float("beta"), c.float("k")
+	if rank < 3 || size < 1 {
+		return w.fail("%d channels of rank %d", size, rank)
 	}
-	flat := x
-	switch {
-	case r == 3:
-		flat = w.unsqueeze(x, 0)
-	case r > 4:
+	if rank == 4 && size%2 == 1 {
+		return one(w.add("LRN", []*val{x}, attr{"size", size}, attr{"alpha", alpha}, attr{"beta", beta}, attr{"bias", k}))
+	}
+	squares := w.mul(x, x)
+	flat := squares // [N, 1, C, H, W]
+	switch rank {
+	case 3:
+		flat = w.unsqueeze(squares, 0, 1)
+	case 4:
+		flat = w.unsqueeze(squares, 1)
+	default:
 		s := c.static("x")
 		if s == nil {
 			return nil
 		}
-		flat = w.reshape(x, append([]int{tensor.Size(s[:r-3])}, s[r-3:]...)...)
+		flat = w.reshape(squares, append([]int{tensor.Size(s[:rank-3]), 1}, s[rank-3:]...)...)
 	}
-	if size%2 == 0 {
-		flat = w.turned(flat, 1)
+	before := size / 2
+	mean := w.add("AveragePool", []*val{flat}, attr{"kernel_shape", []int{size, 1, 1}}, attr{"pads", []int{before, 0, 0, size - 1 - before, 0, 0}}, attr{"count_include_pad", 1})
+	switch rank {
+	case 3:
+		mean = w.squeeze(mean, 0, 1)
+	case 4:
+		mean = w.squeeze(mean, 1)
+	default:
+		mean = w.reshape(mean, c.dims("x")...)
 	}
-	y := w.add("LRN", []*val{flat}, attr{"size", size}, attr{"alpha", c.float("alpha")}, attr{"beta", c.float("beta")}, attr{"bias", c.float("k")})
-	if size%2 == 0 {
-		y = w.turned(y, 1)
-	}
-	switch {
-	case r == 3:
-		y = w.squeeze(y, 0)
-	case r > 4:
-		y = w.reshape(y, shape...)
-	}
-	return one(y)
+	scale := w.sum(w.mul(mean, c.alike(alpha, x)), c.alike(k, x))
+	return one(w.div(x, w.add("Pow", []*val{scale, c.alike(beta, x)})))
 }

@@ -169,6 +169,9 @@ func (w *writer) function(f *mil.Func) error {
 		if v.Type.Kind != mil.Tensor {
 			return fault.New(fault.Unsupported, fmt.Sprintf("output %q", v.Name), "is a %s", v.Type)
 		}
+		if v.Type.AnyRank {
+			w.problems = append(w.problems, Problem{Op: "output", Count: 1, Where: v.Name, Reason: "its rank is only known when it is run, and ONNX wants one declared"})
+		}
 		w.output(w.value(v), v.Name, v.Type)
 	}
 	for _, v := range states {
@@ -188,10 +191,16 @@ func (w *writer) output(v *val, name string, t mil.Type) {
 		d = want
 	}
 	switch {
+	case v.fixed && v.name == name && d == v.dtype: // an input that is an output
+		w.main.outputs = append(w.main.outputs, port{v, t})
+		return
 	case d != v.dtype:
 		v = w.cast(v, d)
 	case v.fixed || v.data != nil || !w.main.makes(v):
 		v = w.add("Identity", []*val{v})
+	}
+	if slices.ContainsFunc(append(slices.Clone(w.main.inputs), w.main.outputs...), func(p port) bool { return p.val.name == name }) {
+		w.problems = append(w.problems, Problem{Op: "output", Count: 1, Where: name, Reason: "another input or output has its name"})
 	}
 	v.name, v.fixed = name, true
 	w.main.outputs = append(w.main.outputs, port{v, t})

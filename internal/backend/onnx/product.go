@@ -236,8 +236,12 @@ func (r *recurrent) biases(input, recursion *tensor.Tensor) *val {
 func (r *recurrent) state(name string) *val {
 	w, v, s := r.w, r.c.in(name), r.c.dims(name)
 	x := r.c.dims("x")
-	if len(s) == 2 && len(x) == 3 && x[1] >= 0 && s[0] > x[1] {
+	switch {
+	case len(s) != 2 || len(x) != 3 || s[0] == x[1] || s[0] == 1:
+	case s[0] >= 0 && x[1] >= 0:
 		v = w.slice(v, 0, 0, x[1])
+	default:
+		v = w.add("Slice", []*val{v, w.ints(0), w.gather(w.shape(r.x), w.ints(1), 0), w.ints(0)})
 	}
 	v = w.cast(v, r.x.dtype)
 	if r.directions == 1 {
@@ -266,14 +270,8 @@ func (r *recurrent) results(outs []*val) []*val {
 	case r.c.flag("output_sequence") && r.directions == 1:
 		y = r.w.squeeze(outs[0], 1)
 	case r.c.flag("output_sequence"):
-		x := r.c.dims("x")
-		steps, batch := -1, -1
-		if len(x) == 3 && x[1] >= 0 {
-			batch = x[1]
-		} else if len(x) == 3 {
-			steps = x[0]
-		}
-		y = r.w.reshape(r.w.transpose(outs[0], 0, 2, 1, 3), steps, batch, r.directions*r.hidden)
+		// A 0 is the size as it was.
+		y = r.w.add("Reshape", []*val{r.w.transpose(outs[0], 0, 2, 1, 3), r.w.ints(0, 0, r.directions*r.hidden)})
 	}
 	return append([]*val{y}, all...)
 }

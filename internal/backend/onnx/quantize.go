@@ -171,7 +171,7 @@ func blockwise(w *writer, c *call) []*val {
 	for i, n := range scale.Shape() {
 		groups, params = append(groups, n, data.Shape()[i]/n), append(params, n, 1)
 	}
-	x := w.cast(w.reshape(w.initializer(data, data.DType()), groups...), d)
+	x := w.reshape(w.cast(w.initializer(data, data.DType()), d), groups...)
 	if !isZero(zero) {
 		x = w.less(x, w.cast(w.initializer(zero.Reshape(params), data.DType()), d))
 	}

@@ -55,6 +55,15 @@ func (w *writer) resized(c *call, mode string, nearest, round bool) []*val {
 		scales := slices.Repeat([]float32{1}, max(rank, 2))
 		scales[len(scales)-2], scales[len(scales)-1] = float32(c.float("scale_factor_height")), float32(c.float("scale_factor_width"))
 		return one(w.add("Resize", []*val{x, nil, w.floats(scales, tensor.Float32, len(scales))}, attrs...))
+	case c.Op == "resize":
+		k := c.int("resized_dims")
+		if k < 0 || k > rank {
+			return w.fail("resized_dims %d", k)
+		}
+		whole, last := w.shape(x), w.slice(c.sizes("shape"), 0, -k, toEnd)
+		tail := w.slice(whole, 0, rank-k, toEnd)
+		last = w.where(w.add("Equal", []*val{last, w.int(0)}), tail, last) // a 0 keeps a size
+		sizes = w.concat(0, w.slice(whole, 0, 0, rank-k), last)
 	default:
 		return w.fail("the shape of its result is only known when it is run")
 	}
@@ -185,6 +194,9 @@ func (w *writer) grid(x, points *val, height, width int, mode, padding string, o
 		}
 	}
 	points = w.cast(points, x.dtype)
+	if mode == "nearest" { // here already, as halves suffer from what follows
+		points = w.add("Round", []*val{points})
+	}
 	g := w.sum(w.mul(points, w.floats(scale, x.dtype, 2)), w.floats(shift, x.dtype, 2))
 	if padding == "constant" && outside != 0 {
 		y := w.add("GridSample", []*val{w.less(x, w.number(outside, x.dtype)), g}, attrs...)
@@ -277,7 +289,7 @@ func cropResize(w *writer, c *call) []*val {
 		case len(n) == 2 && n[0] >= 0:
 			images = w.slice(w.ints(iota(n[0])...), 0, 0, n[0])
 		default:
-			return w.fail("the number of boxes is only known when it is run")
+			images = w.add("Range", []*val{w.int(0), w.gather(w.shape(boxes), w.int(0), 0), w.int(1)})
 		}
 	} else {
 		roi := c.dims("roi")
@@ -289,6 +301,8 @@ func cropResize(w *writer, c *call) []*val {
 		case roi[2] == 5:
 			images = w.reshape(w.cast(w.slice(boxes, 1, 0, 1), tensor.Int64), -1)
 			boxes = w.slice(boxes, 1, 1, 5)
+		case s[0] == 1:
+			images = w.filled(w.slice(w.shape(boxes), 0, 0, 1), scalar(0, tensor.Int64))
 		case roi[0] < 0 || s[0] < 0:
 			return w.fail("the number of boxes is only known when it is run")
 		default: // every box for every image

@@ -74,6 +74,10 @@ func spaceToBatch(w *writer, c *call) []*val {
 	if slices.Max(p) > 0 {
 		x = w.add("Pad", []*val{x, w.ints(0, 0, p[0], p[2], 0, 0, p[1], p[3])})
 	}
+	if bh == bw && slices.Min(s) < 0 {
+		x = w.add("SpaceToDepth", []*val{w.transpose(x, 1, 0, 2, 3)}, attr{"blocksize", bh})
+		return one(w.transpose(x, 1, 0, 2, 3))
+	}
 	x = w.reshape(x, s[0], s[1], out[2], bh, out[3], bw)
 	return one(w.reshape(w.transpose(x, 3, 5, 0, 1, 2, 4), out...))
 }
@@ -82,15 +86,15 @@ func batchToSpace(w *writer, c *call) []*val {
 	x, s := c.in("x"), c.dims("x")
 	bh, bw, m := c.blocks("crops")
 	out := c.out(0).Shape
-	if len(s) != 4 || len(out) != 4 || slices.Min(s[1:]) < 0 {
-		return w.fail("the shape of x is only known when it is run")
+	if len(s) != 4 || len(out) != 4 {
+		return w.fail("x of rank %d", len(s))
+	}
+	if bh == bw && slices.Min(s[1:]) < 0 { // the batch as channels, of which blocks are made
+		x = w.add("DepthToSpace", []*val{w.transpose(x, 1, 0, 2, 3)}, attr{"blocksize", bh}, attr{"mode", "DCR"})
+		return one(w.cropped(w.transpose(x, 1, 0, 2, 3), 2, m[:2], m[2:]))
 	}
 	x = w.transpose(w.reshape(x, bh, bw, out[0], s[1], s[2], s[3]), 2, 3, 4, 0, 5, 1)
-	x = w.reshape(x, out[0], s[1], s[2]*bh, s[3]*bw)
-	if slices.Max(m) > 0 {
-		x = w.add("Slice", []*val{x, w.ints(m[0], m[2]), w.ints(s[2]*bh-m[1], s[3]*bw-m[3]), w.ints(2, 3)})
-	}
-	return one(x)
+	return one(w.cropped(w.reshape(x, out[0], s[1], s[2]*bh, s[3]*bw), 2, m[:2], m[2:]))
 }
 
 func depthToSpace(w *writer, c *call) []*val {
@@ -173,13 +177,26 @@ func crop(w *writer, c *call) []*val {
 	if len(h) != 2 || len(v) != 2 || len(s) < 2 {
 		return w.fail("crop %v and %v", h, v)
 	}
-	end := func(cut int) int {
-		if cut == 0 {
-			return toEnd
+	return one(w.cropped(c.in("x"), len(s)-2, h, v))
+}
+
+// cropped cuts borders off axes, from one on: before and after each.
+func (w *writer) cropped(x *val, axis int, cuts ...[]int) *val {
+	var from, to, axes []int
+	for i, k := range cuts {
+		if k[0] == 0 && k[1] == 0 {
+			continue
 		}
-		return -cut
+		end := -k[1]
+		if end == 0 {
+			end = toEnd
+		}
+		from, to, axes = append(from, k[0]), append(to, end), append(axes, axis+i)
 	}
-	return one(w.add("Slice", []*val{c.in("x"), w.ints(h[0], v[0]), w.ints(end(h[1]), end(v[1])), w.ints(len(s)-2, len(s)-1)}))
+	if len(axes) == 0 {
+		return x
+	}
+	return w.add("Slice", []*val{x, w.ints(from...), w.ints(to...), w.ints(axes...)})
 }
 
 func expandDims(w *writer, c *call) []*val { return one(w.unsqueeze(c.in("x"), c.numbers("axes")...)) }
@@ -191,8 +208,8 @@ func squeeze(w *writer, c *call) []*val {
 	var axes []int
 	if given == nil {
 		for i, d := range s {
-			if d < 0 {
-				return w.fail("axes that are only known when it is run")
+			if d < 0 { // ONNX finds them when it is run
+				return one(w.add("Squeeze", []*val{x}))
 			}
 			if d == 1 {
 				axes = append(axes, i)
@@ -236,7 +253,11 @@ func fillLike(w *writer, c *call) []*val {
 }
 
 func flatten2d(w *writer, c *call) []*val {
-	return one(w.add("Flatten", []*val{c.in("x")}, attr{"axis", c.axis(c.int("axis"), c.rank("x")+1)}))
+	axis := c.int("axis")
+	if axis != c.rank("x") {
+		axis = c.axis(axis, c.rank("x"))
+	}
+	return one(w.add("Flatten", []*val{c.in("x")}, attr{"axis", axis}))
 }
 
 // pad has the elements before and after each of the last dimensions.

@@ -22,7 +22,8 @@ type geometry struct {
 	kernel, stride, dilation []int
 	pad                      [][2]int
 	in, out                  []int
-	known                    bool // in, out and, for padding same, pad
+	fixed                    bool // pad is known
+	known                    bool // and so are in and out
 }
 
 // windowed is what the arguments of operators with windows have in common.
@@ -47,6 +48,17 @@ func (c *call) geometry(kernel []int) geometry {
 			g.pad[i] = [2]int{pad[2*i], pad[2*i+1]}
 		}
 	}
+	if same := c.text("pad_type"); same == "same" || same == "same_lower" {
+		g.fixed = slices.Max(append([]int{1}, g.stride...)) == 1 && c.Op != "conv_transpose"
+		for i := range g.pad { // of windows that are one apart; else it depends on the size
+			extent := (kernel[i] - 1) * g.dilation[min(i, len(g.dilation)-1)]
+			if g.pad[i] = [2]int{extent / 2, extent - extent/2}; same == "same_lower" {
+				g.pad[i][0], g.pad[i][1] = g.pad[i][1], g.pad[i][0]
+			}
+		}
+	} else {
+		g.fixed = true
+	}
 	args, err := c.def.Bind(c.Node, nil)
 	if err != nil {
 		return g
@@ -56,7 +68,7 @@ func (c *call) geometry(kernel []int) geometry {
 	}
 	if a, ok := args.(windowed); ok && n <= 3 {
 		if w, err := a.Window(); err == nil {
-			g.known, g.pad = true, nil
+			g.known, g.fixed, g.pad = true, true, nil
 			for d := 3 - n; d < 3; d++ {
 				g.pad, g.in, g.out = append(g.pad, w.Pad[d]), append(g.in, w.In[d]), append(g.out, w.Out[d])
 			}
@@ -73,7 +85,7 @@ func (g geometry) attrs(padType string) []attr {
 		out = append(out, attr{"dilations", g.dilation})
 	}
 	switch {
-	case g.known || padType == "valid" || padType == "custom":
+	case g.fixed:
 		out = append(out, attr{"pads", g.pads()})
 	case padType == "same_lower":
 		out = append(out, attr{"auto_pad", "SAME_LOWER"})
