@@ -69,6 +69,13 @@ func cast(w *writer, c *call) []*val {
 	if d = w.dtype(d); x.dtype == d {
 		return one(x)
 	}
+	if x.dtype != tensor.Bool && d.IsInt() && d.Bits() < 32 { // what does not fit ends at the range's ends
+		if x.dtype.IsInt() {
+			x = w.cast(x, tensor.Int32)
+		}
+		low, high := d.IntRange()
+		x = w.add("Clip", []*val{x, c.alike(float64(low), x), c.alike(float64(high), x)})
+	}
 	return one(w.cast(x, d))
 }
 

@@ -297,13 +297,14 @@ func suppression(w *writer, c *call) []*val {
 			at = w.add("Compress", []*val{at, w.add("Or", []*val{above, first})}, attr{"axis", 0})
 		}
 		count := w.shape(at)
-		more := w.less(most, count)
+		// As many as may be found, of which only those that are missing remain.
 		padded := func(v *val, rank int, with float64) *val {
-			before, after := w.ints(repeat(0, rank)...), []*val{more}
-			if rank > 1 {
-				after = append(after, w.ints(repeat(0, rank-1)...))
+			size := most
+			if rank == 2 {
+				size = w.concat(0, most, w.sized(v, 1))
 			}
-			return w.unsqueeze(w.add("Pad", []*val{v, w.concat(0, append([]*val{before}, after...)...), w.number(with, v.dtype)}), 0)
+			v = w.concat(0, v, w.filled(size, scalar(with, v.dtype)))
+			return w.unsqueeze(w.add("Slice", []*val{v, w.ints(0), most, w.ints(0)}), 0)
 		}
 		for j, v := range []*val{
 			padded(w.gather(w.squeeze(b, 0), at, 0), 2, 0), padded(w.gather(w.squeeze(k, 0), at, 0), 2, 0), padded(at, 1, -1), count,

@@ -212,6 +212,9 @@ func reverseSequence(w *writer, c *call) []*val {
 // top returns the first k elements along an axis in order, and their places.
 func (w *writer) top(x, k *val, axis int, ascending bool) []*val {
 	attrs := []attr{{"axis", axis}}
+	if x.dtype.IsInt() && x.dtype != tensor.Int64 {
+		x = w.cast(x, tensor.Int32)
+	}
 	if ascending {
 		attrs = append(attrs, attr{"largest", 0})
 	}

@@ -1,8 +1,10 @@
 package onnx
 
 import (
+	"fmt"
 	"slices"
 
+	"github.com/smelt-ml/smelt/mil"
 	"github.com/smelt-ml/smelt/mil/op"
 	"github.com/smelt-ml/smelt/tensor"
 )
@@ -19,19 +21,24 @@ var samplings = map[string]rule{
 	"upsample_nearest_neighbor": upsampleNearest,
 }
 
-// resized gives the last two dimensions the sizes of the result: by the
-// coordinates of ONNX where it has them, else by two products with matrices
-// that hold the weights.
+// resized gives dimensions the sizes of the result: by the coordinates of ONNX
+// where it has them, else by products with matrices that hold the weights.
 func (w *writer) resized(c *call, mode string, nearest, round bool) []*val {
 	x, out, in := c.in("x"), c.out(0), c.dims("x")
-	transform := map[string]string{"DEFAULT": "asymmetric", "STRICT_ALIGN_CORNERS": "align_corners", "UNALIGN_CORNERS": "half_pixel"}[mode]
-	if mode == "ALIGN_CORNERS" && out.IsStatic() && !slices.Contains(out.Shape[max(len(out.Shape)-2, 0):], 1) {
-		transform = "align_corners"
-	}
 	rank := len(in)
-	whole := out.IsStatic() && slices.Min(append([]int{1}, in...)) >= 0 && rank == len(out.Shape) && rank >= 2
-	if whole && (transform == "" || transform == "align_corners" && nearest || rank > 4) {
-		return w.interpolated(c, nearest)
+	transform := map[string]string{"DEFAULT": "asymmetric", "STRICT_ALIGN_CORNERS": "align_corners", "UNALIGN_CORNERS": "half_pixel"}[mode]
+	if whole := out.IsStatic() && rank == len(out.Shape) && slices.Min(append([]int{1}, in...)) >= 0; whole {
+		single, outer := false, false // a single sample, axes before the last two
+		for i, d := range out.Shape {
+			single = single || d == 1 && in[i] != 1
+			outer = outer || i < rank-2 && d != in[i]
+		}
+		if mode == "ALIGN_CORNERS" && !single {
+			transform = "align_corners"
+		}
+		if transform == "" || transform == "align_corners" && (nearest || single) || outer || rank != 4 || !x.dtype.IsFloat() {
+			return w.interpolated(x, in, out.Shape, mode, nearest, round)
+		}
 	}
 	if transform == "" {
 		return w.fail("its sampling_mode %s, where the shape of x is only known when it is run", mode)
@@ -70,45 +77,64 @@ func (w *writer) resized(c *call, mode string, nearest, round bool) []*val {
 	return one(w.add("Resize", []*val{x, nil, nil, sizes}, attrs...))
 }
 
-// interpolated resizes by what the operator's reference takes of each row and
-// column.
-func (w *writer) interpolated(c *call, nearest bool) []*val {
-	x, in, out := c.in("x"), c.dims("x"), c.out(0).Shape
-	args, err := c.def.Bind(c.Node, nil)
-	if err != nil {
-		return w.fail("%w", err)
-	}
-	r, ok := args.(op.Resizer)
-	if !ok {
-		return w.fail("its sampling")
-	}
-	rows, cols, ok := r.Taps(out)
-	if !ok {
-		return w.fail("the resized dimensions are not the last two")
-	}
-	n := len(in)
-	if nearest || rows.W == nil && cols.W == nil {
-		x = w.gather(x, w.ints(rows.Lo...), n-2)
-		return one(w.gather(x, w.ints(cols.Lo...), n-1))
-	}
-	if x.dtype != tensor.Float16 && x.dtype != tensor.Float32 {
-		return w.fail("of %s", x.dtype)
-	}
-	if rows.W != nil {
-		m, err := matrix(rows, in[n-2], false)
+// interpolated resizes one axis after the other, by what the operator's
+// reference takes for each sample.
+func (w *writer) interpolated(x *val, in, out []int, mode string, nearest, round bool) []*val {
+	rank := len(in)
+	for i := rank - 1; i >= 0; i-- {
+		if in[i] == out[i] {
+			continue
+		}
+		t, err := taps(in[i], out[i], mode, nearest, round)
 		if err != nil {
 			return w.fail("%w", err)
 		}
-		x = w.matmul(w.initializer(m, x.dtype), x)
-	}
-	if cols.W != nil {
-		m, err := matrix(cols, in[n-1], true)
+		switch {
+		case t.W == nil:
+			x = w.gather(x, w.ints(t.Lo...), i)
+			continue
+		case !x.dtype.IsFloat():
+			return w.fail("of %s", x.dtype)
+		}
+		m, err := matrix(t, in[i], i == rank-1)
 		if err != nil {
 			return w.fail("%w", err)
 		}
-		x = w.matmul(x, w.initializer(m, x.dtype))
+		weights := w.initializer(m, x.dtype)
+		switch {
+		case i == rank-1:
+			x = w.matmul(x, weights)
+		case i == rank-2:
+			x = w.matmul(weights, x)
+		default: // the axis comes second to last
+			perm := iota(rank)
+			perm[i], perm[rank-2] = rank-2, i
+			x = w.transpose(w.matmul(weights, w.transpose(x, perm...)), perm...)
+		}
 	}
 	return one(x)
+}
+
+// taps says where the samples of an axis come from.
+func taps(n, size int, mode string, nearest, round bool) (op.Taps, error) {
+	if _, err := tensor.CheckShape([]int{size}); err != nil || n < 1 {
+		return op.Taps{}, fmt.Errorf("%d samples of %d elements", size, n)
+	}
+	x := &mil.Value{Type: mil.TensorType(tensor.Float32, 1, n)}
+	var r op.Resizer
+	switch {
+	case nearest && !round:
+		r = &op.UpsampleNearestNeighborArgs{X: x}
+	case nearest:
+		r = &op.ResizeArgs{X: x, InterpolationMode: "NEAREST_NEIGHBOR", SamplingMode: mode}
+	default:
+		r = &op.ResizeArgs{X: x, InterpolationMode: "LINEAR", SamplingMode: mode}
+	}
+	_, cols, ok := r.Taps([]int{1, size})
+	if !ok || len(cols.Lo) != size {
+		return op.Taps{}, fmt.Errorf("%d samples of %d elements", size, n)
+	}
+	return cols, nil
 }
 
 // matrix holds the weights of the elements of an axis for each sample: a row
@@ -183,10 +209,14 @@ func (w *writer) grid(x, points *val, height, width int, mode, padding string, o
 	default:
 		attrs = append(attrs, attr{"padding_mode", "reflection"})
 	}
-	if padding == "reflection" && height > 1 && width > 1 {
+	if padding == "reflection" {
 		attrs = append(attrs, attr{"align_corners", 1})
 		for _, d := range n {
-			scale, shift = append(scale, 2/float32(d-1)), append(shift, -1)
+			s := float32(0) // of a single element all points are the same
+			if d > 1 {
+				s = 2 / float32(d-1)
+			}
+			scale, shift = append(scale, s), append(shift, -1)
 		}
 	} else {
 		for _, d := range n {
@@ -194,9 +224,6 @@ func (w *writer) grid(x, points *val, height, width int, mode, padding string, o
 		}
 	}
 	points = w.cast(points, x.dtype)
-	if mode == "nearest" { // here already, as halves suffer from what follows
-		points = w.add("Round", []*val{points})
-	}
 	g := w.sum(w.mul(points, w.floats(scale, x.dtype, 2)), w.floats(shift, x.dtype, 2))
 	if padding == "constant" && outside != 0 {
 		y := w.add("GridSample", []*val{w.less(x, w.number(outside, x.dtype)), g}, attrs...)
@@ -280,7 +307,7 @@ func cropResize(w *writer, c *call) []*val {
 	d := x.dtype
 	number := func(v float64) *val { return w.number(v, d) }
 	var boxes, images *val // [N, 4], and [N] or nil for all
-	times := 1             // boxes are cut out of so many images each
+	var times *val         // boxes are cut out of so many images each
 	if c.Input("boxes") != nil {
 		boxes = w.cast(c.in("boxes"), d)
 		switch n := c.dims("boxes"); {
@@ -293,6 +320,7 @@ func cropResize(w *writer, c *call) []*val {
 		}
 	} else {
 		roi := c.dims("roi")
+		times = w.ints(1)
 		if len(roi) != 5 || roi[2] != 4 && roi[2] != 5 {
 			return w.fail("boxes of a shape that is only known when it is run")
 		}
@@ -302,18 +330,11 @@ func cropResize(w *writer, c *call) []*val {
 			images = w.reshape(w.cast(w.slice(boxes, 1, 0, 1), tensor.Int64), -1)
 			boxes = w.slice(boxes, 1, 1, 5)
 		case s[0] == 1:
-			images = w.filled(w.slice(w.shape(boxes), 0, 0, 1), scalar(0, tensor.Int64))
-		case roi[0] < 0 || s[0] < 0:
-			return w.fail("the number of boxes is only known when it is run")
+			images = w.filled(w.sized(boxes, 0), scalar(0, tensor.Int64))
 		default: // every box for every image
-			times = s[0]
-			var which, each []int
-			for b := range roi[0] {
-				for i := range times {
-					which, each = append(which, b), append(each, i)
-				}
-			}
-			boxes, images = w.gather(boxes, w.ints(which...), 0), w.ints(each...)
+			times = w.sized(x, 0)
+			all := w.add("Range", []*val{w.int(0), w.reshape(w.mul(w.sized(boxes, 0), times)), w.int(1)})
+			boxes, images = w.gather(boxes, w.div(all, times), 0), w.add("Mod", []*val{all, times})
 		}
 	}
 	corner := func(i int) *val { return w.slice(boxes, 1, i, i+1) }
@@ -341,7 +362,7 @@ func cropResize(w *writer, c *call) []*val {
 		return nil
 	}
 	// [N, H, W, 2]: the column, then the row.
-	sizes := w.concat(0, w.slice(w.shape(rows), 0, 0, 1), w.ints(h, v))
+	sizes := w.concat(0, w.sized(rows, 0), w.ints(h, v))
 	y := w.add("Expand", []*val{w.unsqueeze(rows, 2), sizes})
 	z := w.add("Expand", []*val{w.unsqueeze(cols, 1), sizes})
 	points := w.concat(3, w.unsqueeze(z, 3), w.unsqueeze(y, 3))
@@ -356,7 +377,7 @@ func cropResize(w *writer, c *call) []*val {
 	}
 	cut = w.where(inside, cut, number(outside))
 	if c.Input("boxes") == nil {
-		cut = w.reshape(cut, -1, times, s[1], h, v)
+		cut = w.add("Reshape", []*val{cut, w.concat(0, w.ints(-1), times, w.sized(x, 1), w.ints(h, v))})
 	}
 	return one(cut)
 }

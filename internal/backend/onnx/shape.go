@@ -64,6 +64,9 @@ func (c *call) blocks(margins string) (bh, bw int, m []int) {
 	return b[0], b[1], m
 }
 
+// sized is one size of a value as a vector.
+func (w *writer) sized(v *val, axis int) *val { return w.slice(w.shape(v), 0, axis, axis+1) }
+
 func spaceToBatch(w *writer, c *call) []*val {
 	x, s := c.in("x"), c.dims("x")
 	bh, bw, p := c.blocks("paddings")
@@ -74,9 +77,11 @@ func spaceToBatch(w *writer, c *call) []*val {
 	if slices.Max(p) > 0 {
 		x = w.add("Pad", []*val{x, w.ints(0, 0, p[0], p[2], 0, 0, p[1], p[3])})
 	}
-	if bh == bw && slices.Min(s) < 0 {
-		x = w.add("SpaceToDepth", []*val{w.transpose(x, 1, 0, 2, 3)}, attr{"blocksize", bh})
-		return one(w.transpose(x, 1, 0, 2, 3))
+	if slices.Min(s) < 0 {
+		n, h, v := w.sized(x, 0), w.div(w.sized(x, 2), w.int(bh)), w.div(w.sized(x, 3), w.int(bw))
+		x = w.add("Reshape", []*val{x, w.concat(0, n, w.sized(x, 1), h, w.ints(bh), v, w.ints(bw))})
+		sizes := w.concat(0, w.mul(n, w.int(bh*bw)), w.ints(-1), h, v)
+		return one(w.add("Reshape", []*val{w.transpose(x, 3, 5, 0, 1, 2, 4), sizes}))
 	}
 	x = w.reshape(x, s[0], s[1], out[2], bh, out[3], bw)
 	return one(w.reshape(w.transpose(x, 3, 5, 0, 1, 2, 4), out...))
@@ -89,9 +94,13 @@ func batchToSpace(w *writer, c *call) []*val {
 	if len(s) != 4 || len(out) != 4 {
 		return w.fail("x of rank %d", len(s))
 	}
-	if bh == bw && slices.Min(s[1:]) < 0 { // the batch as channels, of which blocks are made
-		x = w.add("DepthToSpace", []*val{w.transpose(x, 1, 0, 2, 3)}, attr{"blocksize", bh}, attr{"mode", "DCR"})
-		return one(w.cropped(w.transpose(x, 1, 0, 2, 3), 2, m[:2], m[2:]))
+	if slices.Min(s) < 0 {
+		n, h, v := w.sized(x, 0), w.sized(x, 2), w.sized(x, 3)
+		n = w.div(n, w.int(bh*bw))
+		x = w.add("Reshape", []*val{x, w.concat(0, w.ints(bh, bw), n, w.sized(x, 1), h, v)})
+		sizes := w.concat(0, n, w.ints(-1), w.mul(h, w.int(bh)), w.mul(v, w.int(bw)))
+		x = w.add("Reshape", []*val{w.transpose(x, 2, 3, 4, 0, 5, 1), sizes})
+		return one(w.cropped(x, 2, m[:2], m[2:]))
 	}
 	x = w.transpose(w.reshape(x, bh, bw, out[0], s[1], s[2], s[3]), 2, 3, 4, 0, 5, 1)
 	return one(w.cropped(w.reshape(x, out[0], s[1], s[2]*bh, s[3]*bw), 2, m[:2], m[2:]))

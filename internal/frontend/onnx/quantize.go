@@ -33,13 +33,15 @@ func (b *Builder) along(v, x *mil.Value, axis, block int) *mil.Value {
 		return v
 	case n == 1 && v.Type.Shape[0] == 1:
 		return b.reshape(v)
+	case n == 1 && block > 0 && r == 1: // blocks of a vector
 	case n == 1 && (axis < 0 || axis >= r):
 		b.fail("a vector of %s along axis %d of %s", v.Type, axis, x.Type)
 	case n == 1:
 		shape := repeat(1, r)
 		shape[axis] = -1
 		return b.reshape(v, shape...)
-	case n == r && block > 0 && axis >= 0 && axis < r:
+	}
+	if n := v.Type.Rank(); n == r && block > 0 && axis >= 0 && axis < r {
 		size := x.Type.Shape[axis]
 		if size < 0 {
 			b.refuse("blocks along an axis whose size is only known when it is run")

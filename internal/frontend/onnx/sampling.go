@@ -65,7 +65,7 @@ func (b *Builder) corners(x *mil.Value, p points, f func(v, weight *mil.Value)) 
 			case "reflection":
 				place = b.reflected(place, size, p.aligned)
 			}
-			place = op.ClipIOS17.Add(b.Builder, op.AlphaBeta{X: place, Alpha: 0, Beta: float32(size - 1)})
+			place = b.within(place, size)
 			axes[i] = append(axes[i], tap{b.cast(place, tensor.Int32), weights[k], inside})
 		}
 	}
@@ -194,6 +194,14 @@ func gridSample(b *Builder, n *Node) []*mil.Value {
 	return one(b.as(b.reshape(v, append([]int{shape[0], shape[1]}, gs[1:r-1]...)...), x))
 }
 
+// within brings places to the elements of an axis of that size.
+func (b *Builder) within(at *mil.Value, size int) *mil.Value {
+	if size <= 1 {
+		return b.mul(at, b.number(0, at))
+	}
+	return op.ClipIOS17.Add(b.Builder, op.AlphaBeta{X: at, Alpha: 0, Beta: float32(size - 1)})
+}
+
 // affineGrid maps the points of a grid from -1 to 1 by matrices.
 func affineGrid(b *Builder, n *Node) []*mil.Value {
 	theta := n.In[0]
@@ -280,7 +288,7 @@ func roiAlign(b *Builder, n *Node) []*mil.Value {
 		} else {
 			inside = op.LogicalAnd.Add(b.Builder, op.Binary{X: inside, Y: in})
 		}
-		p.at = append(p.at, op.ClipIOS17.Add(b.Builder, op.AlphaBeta{X: at, Alpha: 0, Beta: float32(size - 1)}))
+		p.at = append(p.at, b.within(at, shape[2+i]))
 	}
 	mask := b.expandDims(inside, 1)
 	cells := func(v *mil.Value, o *op.Def[op.Reduction]) *mil.Value {
