@@ -201,6 +201,11 @@ func (w *writer) grid(x, points *val, height, width int, mode, padding string, o
 	attrs := []attr{{"mode", mode}}
 	var scale, shift []float32
 	n := []int{width, height}
+	points = w.cast(points, x.dtype)
+	if mode == "nearest" && (padding == "reflection" || padding == "symmetric") {
+		// Here a point is mirrored, then rounded; in ONNX Runtime the other way round.
+		points, padding = w.mirrored(points, n, padding), "border"
+	}
 	switch padding {
 	case "constant":
 		attrs = append(attrs, attr{"padding_mode", "zeros"})
@@ -223,13 +228,31 @@ func (w *writer) grid(x, points *val, height, width int, mode, padding string, o
 			scale, shift = append(scale, 2/float32(d)), append(shift, 1/float32(d)-1)
 		}
 	}
-	points = w.cast(points, x.dtype)
 	g := w.sum(w.mul(points, w.floats(scale, x.dtype, 2)), w.floats(shift, x.dtype, 2))
 	if padding == "constant" && outside != 0 {
 		y := w.add("GridSample", []*val{w.less(x, w.number(outside, x.dtype)), g}, attrs...)
 		return w.sum(y, w.number(outside, x.dtype))
 	}
 	return w.add("GridSample", []*val{x, g}, attrs...)
+}
+
+// mirrored reflects points at the outer elements of axes of n elements, or at
+// their edges, and brings them to an element.
+func (w *writer) mirrored(points *val, n []int, padding string) *val {
+	var low, span, turn []float32
+	for _, d := range n {
+		l, s := float32(0), float32(d-1)
+		if padding == "symmetric" {
+			l, s = -0.5, float32(d)
+		}
+		// Of a single element all points are the same: within any span.
+		low, span, turn = append(low, l), append(span, s), append(turn, 2*max(s, 1))
+	}
+	d := points.dtype
+	past := w.add("Mod", []*val{w.add("Abs", []*val{w.less(points, w.floats(low, d, 2))}), w.floats(turn, d, 2)}, attr{"fmod", 1})
+	past = w.add("Min", []*val{past, w.less(w.floats(turn, d, 2), past)})
+	past = w.add("Min", []*val{past, w.floats(span, d, 2)})
+	return w.add("Round", []*val{w.sum(past, w.floats(low, d, 2))})
 }
 
 // image returns the sizes of images, which must be known.
