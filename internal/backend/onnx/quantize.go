@@ -65,11 +65,53 @@ func affineDequantize(w *writer, c *call) []*val {
 		return w.fail("its arguments are missing")
 	}
 	axis := c.axis(c.int("axis"), data.Rank())
-	z := zeroPoint(zero, data.DType())
-	if z == nil || w.err != nil {
+	if w.err != nil {
+		return nil
+	}
+	if z := zeroPoint(zero, data.DType()); z != nil {
+		return one(w.dequantized(data, scale, z, axis))
+	}
+	if data.Rank() == 0 {
 		return expand(w, c)
 	}
-	return one(w.dequantized(data, scale, z, axis))
+	along := func(t *tensor.Tensor) *tensor.Tensor {
+		shape := repeat(1, data.Rank())
+		shape[axis] = t.Len()
+		return t.Reshape(shape)
+	}
+	return one(w.grouped(data, along(scale), along(zero)))
+}
+
+// grouped is scale·(data - zero), which have the rank of the data and a number
+// for each block of it; zero need not be a code.
+func (w *writer) grouped(data, scale, zero *tensor.Tensor) *val {
+	d := w.dtype(scale.DType())
+	var groups []int
+	spread := func(t *tensor.Tensor) *val { // over blocks
+		var shape []int
+		for _, n := range t.Shape() {
+			shape = append(shape, n, 1)
+		}
+		v, err := converted(t.Reshape(shape), d)
+		if err != nil {
+			w.fail("%w", err)
+			return &val{name: "?", dtype: d}
+		}
+		return w.initializer(v, d)
+	}
+	for i, n := range data.Shape() {
+		blocks := max(scale.Shape()[i], zero.Shape()[i])
+		if blocks < 1 || n%blocks != 0 {
+			w.fail("%d blocks of %d", blocks, n)
+			return &val{name: "?", dtype: d}
+		}
+		groups = append(groups, blocks, n/blocks)
+	}
+	x := w.reshape(w.cast(w.initializer(data, data.DType()), d), groups...)
+	if !isZero(zero) {
+		x = w.less(x, spread(zero))
+	}
+	return w.reshape(w.mul(x, spread(scale)), data.Shape()...)
 }
 
 // dequantized is scale·(data - zero), with one scale or one for each index of
@@ -120,8 +162,14 @@ func blockwise(w *writer, c *call) []*val {
 	}
 	zero := tensor.Zeros(data.DType(), scale.Shape())
 	if offset != nil {
-		if zero = zeroPoint(offset, data.DType()); zero == nil || offset.Len() != scale.Len() {
+		if offset.Len() != scale.Len() {
 			return expand(w, c)
+		}
+		if zero = zeroPoint(offset, data.DType()); zero == nil {
+			if !w.need(first) {
+				return one(w.constant(scale))
+			}
+			return one(w.grouped(data, scale, offset))
 		}
 	}
 	if !w.need(first) {
@@ -167,15 +215,7 @@ func blockwise(w *writer, c *call) []*val {
 		}
 		return one(w.add("DequantizeLinear", in, attr{"axis", at}, attr{"block_size", data.Shape()[at] / scale.Shape()[at]}))
 	}
-	var groups, params []int
-	for i, n := range scale.Shape() {
-		groups, params = append(groups, n, data.Shape()[i]/n), append(params, n, 1)
-	}
-	x := w.reshape(w.cast(w.initializer(data, data.DType()), d), groups...)
-	if !isZero(zero) {
-		x = w.less(x, w.cast(w.initializer(zero.Reshape(params), data.DType()), d))
-	}
-	return one(w.reshape(w.mul(x, w.initializer(scale.Reshape(params), d)), data.Shape()...))
+	return one(w.grouped(data, scale, zero))
 }
 
 // lookUp gathers from one table; constants with several are expanded.
