@@ -77,7 +77,7 @@ func writeONNX(_ context.Context, s *source, out string, o Options, r *Report) (
 	}
 	result := &result{
 		face: face, random: random, save: file.Commit,
-		close: func() { file.Discard() },
+		close: func() { _ = file.Discard() }, // what was written is of no use any more
 	}
 	result.run = func(ctx context.Context, in predict.Features) (predict.Features, error) {
 		return answer(ctx, file.Path(), face, p.Classifier, in)
@@ -211,7 +211,7 @@ func answer(ctx context.Context, path string, face mlmodel.Interface, c *mlprogr
 	if err != nil {
 		return nil, err
 	}
-	defer m.Close()
+	defer func() { _ = m.Close() }() // it was only read
 	given, err := arrays(face, in)
 	if err != nil {
 		return nil, err

@@ -50,6 +50,10 @@ func (w *writer) node(n *mil.Node) {
 	case r == nil:
 		w.fail("no operators of ONNX say this")
 	default:
+		if err := c.check(); err != nil {
+			w.fail("%w", err)
+			break
+		}
 		outs = r(w, c)
 		if w.err == nil && len(outs) < len(n.Outputs) {
 			w.fail("gives %d results, not %d", len(outs), len(n.Outputs))
@@ -96,6 +100,37 @@ func (w *writer) report(n *mil.Node, reason string) {
 		}
 	}
 	w.problems = append(w.problems, Problem{Op: n.Op, Count: 1, Where: n.Name, Reason: reason})
+}
+
+// check holds the arguments against the operator's declaration, so that rules
+// only see such as make sense. Of what is only known when it is run little can
+// be told.
+func (c *call) check() error {
+	open, compressed := false, false
+	for _, v := range c.Values() {
+		if v == nil {
+			return errors.New("an argument is missing")
+		}
+		open = open || v.Type.AnyRank
+		compressed = compressed || v.Const == nil && v.Node != nil && strings.HasPrefix(v.Node.Op, "constexpr_")
+	}
+	if compressed && c.Op == "linear" {
+		return nil // whose weights are large, and need not be expanded
+	}
+	args, err := c.def.Bind(c.Node, nil)
+	if err != nil && compressed {
+		args, err = c.def.Bind(c.Node, func(v *mil.Value) *mil.Value {
+			if t, err := c.w.known(v); err == nil && v.Const == nil {
+				return mil.NewConst(v.Name, t)
+			}
+			return v
+		})
+	}
+	if err != nil || open {
+		return err
+	}
+	_, err = c.def.Infer(args)
+	return err
 }
 
 // value is what the graph has for a value of the program.
@@ -147,14 +182,6 @@ func (c *call) list(name string) []*val {
 		}
 	}
 	return out
-}
-
-// dtype returns the element type of an argument as the program has it.
-func (c *call) dtype(name string) tensor.DType {
-	if v := c.Input(name); v != nil {
-		return v.Type.DType
-	}
-	return tensor.Invalid
 }
 
 // dims returns the shape of an argument, whose rank must be known.

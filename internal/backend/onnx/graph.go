@@ -341,6 +341,10 @@ func (w *writer) int(v int) *val {
 
 // number returns a scalar of any type of numbers or bool.
 func (w *writer) number(x float64, d tensor.DType) *val {
+	if d == tensor.String || d == tensor.Invalid {
+		w.fail("of %s", d)
+		return &val{name: "?", dtype: d}
+	}
 	return w.initializer(scalar(x, d), d)
 }
 
@@ -360,6 +364,10 @@ func scalar(x float64, d tensor.DType) *tensor.Tensor {
 
 // floats returns known numbers of a float type.
 func (w *writer) floats(data []float32, d tensor.DType, shape ...int) *val {
+	if !d.IsFloat() {
+		w.fail("of %s", d)
+		return &val{name: "?", dtype: d}
+	}
 	return w.initializer(tensor.New(d, shape, data), d)
 }
 

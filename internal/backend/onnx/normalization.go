@@ -122,7 +122,7 @@ func localResponseNorm(w *writer, c *call) []*val {
 		return one(w.add("LRN", []*val{x}, attr{"size", size}, attr{"alpha", alpha}, attr{"beta", beta}, attr{"bias", k}))
 	}
 	squares := w.mul(x, x)
-	flat := squares // [N, 1, C, H, W]
+	var flat *val // [N, 1, C, H, W]
 	switch rank {
 	case 3:
 		flat = w.unsqueeze(squares, 0, 1)

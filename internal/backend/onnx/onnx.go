@@ -20,7 +20,6 @@ import (
 	"github.com/smelt-ml/smelt/fault"
 	"github.com/smelt-ml/smelt/internal/backend/mlprogram"
 	"github.com/smelt-ml/smelt/mil"
-	"github.com/smelt-ml/smelt/mil/op"
 	"github.com/smelt-ml/smelt/tensor"
 )
 
@@ -206,19 +205,6 @@ func (w *writer) output(v *val, name string, t mil.Type) {
 	w.main.outputs = append(w.main.outputs, port{v, t})
 }
 
-// Describe returns what the types of a function's inputs and outputs are as
-// the model has them, by name.
-func (m *Model) Describe() (inputs, outputs map[string]tensor.DType) {
-	of := func(ports []port) map[string]tensor.DType {
-		out := map[string]tensor.DType{}
-		for _, p := range ports {
-			out[p.val.name] = p.val.dtype
-		}
-		return out
-	}
-	return of(m.main.inputs), of(m.main.outputs)
-}
-
 // Operators returns the names of MIL's operators that have a row.
 func Operators() []string { return slices.Sorted(maps.Keys(rules)) }
 
@@ -237,10 +223,4 @@ func init() {
 			rules[name] = r
 		}
 	}
-}
-
-// known tells the operators that the engine has at any opset.
-func known(name string) bool {
-	_, err := op.For(name, mil.IOS26)
-	return err == nil
 }
