@@ -177,6 +177,9 @@ func described(p *mlprogram.Program, o Options) mlmodel.Interface {
 		}
 		face.Outputs = append(face.Outputs, f)
 	}
+	if c := p.Classifier; c != nil {
+		face.PredictedFeature, face.PredictedProbabilities = c.LabelName, c.ProbabilitiesName
+	}
 	return face
 }
 
@@ -288,11 +291,7 @@ func dressed(out predict.Features, face mlmodel.Interface, c *mlprogram.Classifi
 		if !ok || f.Kind != mlmodel.Image || f.Image == nil {
 			continue
 		}
-		s := t.Shape()
-		if len(s) < 3 {
-			return nil, fmt.Errorf("output %q: %s is no picture", f.Name, t)
-		}
-		m, err := media.FromPlanar(t.F32(), s[len(s)-1], s[len(s)-2], orderOf(f.Image.ColorSpace))
+		m, err := painted(t, f.Image.ColorSpace)
 		if err != nil {
 			return nil, fmt.Errorf("output %q: %w", f.Name, err)
 		}

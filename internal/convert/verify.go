@@ -95,6 +95,11 @@ func verify(ctx context.Context, s *source, result *result, names map[string]str
 			if s.classes != nil && name == result.face.PredictedProbabilities {
 				w, ok = byLabel(want[sourceName(names, s.labeled)], s.classes)
 			}
+			if color, picture := o.ImageOutputs[sourceName(names, name)]; picture && ok {
+				if w, err = painted(w, color.String()); err != nil {
+					return nil, fmt.Errorf("output %q: %w", name, err)
+				}
+			}
 			if !ok {
 				continue // a label that the source did not have
 			}
@@ -170,6 +175,20 @@ func sourceName(names map[string]string, name string) string {
 		return old
 	}
 	return name
+}
+
+// painted is an array as the picture that the model makes of it now.
+func painted(v any, color string) (any, error) {
+	t, ok := v.(*tensor.Tensor)
+	if !ok {
+		return v, nil
+	}
+	s := t.Shape()
+	order := orderOf(color)
+	if len(s) < 3 || t.Len() != order.Channels()*s[len(s)-1]*s[len(s)-2] {
+		return nil, fmt.Errorf("%s is no picture", t)
+	}
+	return media.FromPlanar(t.F32(), s[len(s)-1], s[len(s)-2], order)
 }
 
 // scaled is what the program sees of a picture that the model takes now.
