@@ -60,9 +60,10 @@ func WithConversionFile(path string) ConvertOption {
 }
 
 // Convert writes a model of another format or of other types: a neural network
-// (.mlmodel), an ML Program or an ONNX model as an ML Program (.mlpackage) or a
-// NeuralNetwork (.mlmodel), classical models of ONNX as those of Core ML, and back
-// (.onnx). If it fails nothing is written, and the report lists what could not be expressed.
+// (.mlmodel), an ML Program or an ONNX model as an ML Program (.mlpackage), a
+// NeuralNetwork (.mlmodel) or an ONNX model (.onnx), classical models of ONNX as
+// those of Core ML, and back. If it fails nothing is written, and the report lists
+// what could not be expressed.
 func Convert(ctx context.Context, in, out string, o ConvertOptions, more ...ConvertOption) (*ConvertReport, error) {
 	for _, add := range more {
 		add(&o)

@@ -46,9 +46,10 @@ func (a *app) convert() *cobra.Command {
 	formats := strings.Join(convert.Targets(), ", ")
 	cmd := &cobra.Command{
 		Use:   "convert IN -o OUT",
-		Short: "Make an ML Program of a neural network, an ONNX model or another ML Program",
+		Short: "Make an ML Program or an ONNX model of a neural network, an ML Program or an ONNX model",
 		Long: `Make an ML Program (.mlpackage) of a neural network (.mlmodel), an ONNX model
-(.onnx) or another ML Program.
+(.onnx) or another ML Program; or an ONNX model of any of these. What OUT ends in
+says which.
 
 To an OUT.mlmodel, or with --to neuralnetwork, a NeuralNetwork is written: layers
 that systems from iOS 11 on read, as low a version as the layers need. With
@@ -62,7 +63,8 @@ Such models of Core ML become ONNX in an OUT.onnx. See docs/classical.md.
 
 Floats are computed in float16 unless --precision says fp32; an ML Program keeps
 its own. The target is the oldest system that has all operators, unless --target
-names one. Inputs and outputs stay float32.
+names one. Inputs and outputs stay float32. An ONNX model computes in float32 unless
+--precision says fp16; pictures are arrays in it (see docs/onnx-export.md).
 
 Afterwards source and result answer the same input, made by chance or given with
 --inputs, and the largest errors are told: max_rel_error is the largest error over
@@ -77,6 +79,7 @@ MIL text, or another operator. --partial custom makes a custom layer of each
 operator that has no conversion. See docs/custom-conversion.md.`,
 		Example: `  smelt convert SqueezeNet.mlmodel -o SqueezeNet.mlpackage
   smelt convert resnet50.onnx -o resnet50.mlpackage --target ios16 --image-input input --color RGB --scale 0.0078431 --bias -1
+  smelt convert SqueezeNet.mlmodel -o SqueezeNet.onnx
   smelt convert net.mlpackage -o net32.mlpackage --precision fp32
   smelt convert bert.onnx -o bert.mlpackage --shape input_ids=1x128 --keep-fp32 layer_norm --labels classes.txt
   smelt convert squeezenet.onnx -o squeezenet.mlmodel --shape data=1x3x227x227 --image-input data --labels classes.txt

@@ -45,7 +45,7 @@ func startRuntime(t *testing.T) *onnxRuntime {
 	if python == "" {
 		return nil
 	}
-	cmd := exec.Command(python, filepath.Join("testdata", "oracle", "onnxruntime_server.py"))
+	cmd := exec.CommandContext(t.Context(), python, filepath.Join("testdata", "oracle", "onnxruntime_server.py"))
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/smelt-ml/smelt/internal/backend/mlprogram"
 	"github.com/smelt-ml/smelt/internal/backend/neuralnetwork"
+	write "github.com/smelt-ml/smelt/internal/backend/onnx"
 	"github.com/smelt-ml/smelt/internal/conversion"
 	"github.com/smelt-ml/smelt/internal/frontend/onnx"
 	"github.com/smelt-ml/smelt/mil"
@@ -55,6 +56,10 @@ func unsupported(err error, o Options) []mlprogram.Problem {
 	if errors.As(err, &n) {
 		problems = slices.Clone(n.Problems)
 	}
+	var x *write.UnsupportedError
+	if errors.As(err, &x) {
+		problems = slices.Clone(x.Problems)
+	}
 	for i := range problems {
 		p := &problems[i]
 		if p.Names == nil {
@@ -97,6 +102,9 @@ func wayOutOfONNX(p onnx.Problem) string {
 func wayOut(p *mlprogram.Problem, o Options) string {
 	if later, ok := strings.CutPrefix(p.Reason[max(0, strings.LastIndex(p.Reason, "since ")):], "since iOS "); ok && o.Target != 0 && strings.Contains(p.Reason, "exist") {
 		return "--target ios" + later
+	}
+	if strings.Contains(p.Reason, "only known when") {
+		return "fixed input shapes (--shape) may make it known"
 	}
 	return "the source without it, or with a conversion of its own (--conversions)"
 }
