@@ -346,7 +346,7 @@ func realInput(t *testing.T, face mlmodel.Interface) predict.Features {
 		}
 		return predict.Features{face.Inputs[0].Name: m}
 	}
-	in, err := generated(face, 7)
+	in, err := generated(face, 7, false)
 	if err != nil {
 		t.Fatal(err)
 	}
