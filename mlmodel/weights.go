@@ -215,36 +215,23 @@ func (w Weights) Values(q *spec.QuantizationParams, shape []int, axis int) ([]fl
 	}
 	out := make([]float32, n)
 	if q.HasLookupTableQuantization() && w.kind == Raw {
-		table := q.GetLookupTableQuantization().GetFloatValue()
-		if bits := q.GetNumberOfBits(); len(table) != 1<<bits {
-			return nil, fault.New(fault.BadShape, "weights", "lookup table: want %d values for %d bits, have %d", 1<<bits, bits, len(table))
+		table, err := lookupTable(q)
+		if err != nil {
+			return nil, err
 		}
 		for i, code := range codes {
 			out[i] = table[code]
 		}
 		return out, nil
 	}
-	if !q.HasLinearQuantization() {
-		return nil, fault.New(fault.BadValue, "weights", "%s without linear quantization or lookup table", w.kind)
+	scale, bias, group, err := linear(w.kind, q, shape, axis)
+	if err != nil {
+		return nil, err
 	}
-	scale, bias := q.GetLinearQuantization().GetScale(), q.GetLinearQuantization().GetBias()
-	channels, inner := 1, max(n, 1)
-	if axis >= 0 && len(scale) != 1 {
-		if axis >= len(shape) {
-			return nil, fault.New(fault.BadShape, "weights", "no axis %d in %s", axis, tensor.FormatShape(shape))
-		}
-		channels, inner = shape[axis], tensor.Size(shape[axis+1:])
-	}
-	if len(scale) != channels || len(bias) != 0 && len(bias) != len(scale) {
-		return nil, fault.New(fault.BadShape, "weights", "want 1 or %d scales and as many or no biases, have %d and %d", channels, len(scale), len(bias))
-	}
-	if len(bias) == 0 {
-		bias = make([]float32, len(scale))
-	}
-	for first := 0; first < n; first += inner {
-		c := first / inner % channels
-		to, scale, bias := out[first:first+inner], scale[c], bias[c]
-		for i, code := range codes[first : first+inner] {
+	for first := 0; first < n; first += group {
+		c := first / group % len(scale)
+		to, scale, bias := out[first:first+group], scale[c], bias[c]
+		for i, code := range codes[first : first+group] {
 			v := float32(code)
 			if w.kind == Int8Raw {
 				v = float32(int8(code))
@@ -257,6 +244,76 @@ func (w Weights) Values(q *spec.QuantizationParams, shape []int, axis int) ([]fl
 
 func countError(shape []int, have int64) error {
 	return fault.New(fault.BadShape, "weights", "want %s = %d values, have %d", tensor.FormatShape(shape), tensor.Size(shape), have)
+}
+
+// Coded is Values as a tensor that is made from codes, for the quantized kinds.
+// Where no zero makes up for a bias the elements are Values.
+func (w Weights) Coded(q *spec.QuantizationParams, shape []int, axis int) (*tensor.Tensor, error) {
+	codes, err := w.Codes(q, shape)
+	if err != nil {
+		return nil, err
+	}
+	c := &tensor.Codes{Data: codes, Bits: 8, Signed: w.kind == Int8Raw}
+	if w.kind == Raw {
+		c.Bits = int(q.GetNumberOfBits())
+		c.Data = tensor.PackCodes(codes, c.Bits)
+	}
+	if q.HasLookupTableQuantization() && w.kind == Raw {
+		if c.Table, err = lookupTable(q); err != nil {
+			return nil, err
+		}
+		return tensor.FromCodes(tensor.Float32, shape, c)
+	}
+	scale, bias, group, err := linear(w.kind, q, shape, axis)
+	if err != nil {
+		return nil, err
+	}
+	c.Scale, c.Zero, c.Group = scale, make([]float32, len(scale)), group
+	for i, b := range bias {
+		if b == 0 {
+			continue
+		}
+		if c.Zero[i] = -b / scale[i]; !(math.Abs(float64(c.Zero[i])) <= math.MaxFloat32) {
+			values, err := w.Values(q, shape, axis)
+			if err != nil {
+				return nil, err
+			}
+			return tensor.Floats(shape, values), nil
+		}
+	}
+	return tensor.FromCodes(tensor.Float32, shape, c)
+}
+
+// lookupTable returns a table that has an entry for every code.
+func lookupTable(q *spec.QuantizationParams) ([]float32, error) {
+	table := q.GetLookupTableQuantization().GetFloatValue()
+	if bits := q.GetNumberOfBits(); len(table) != 1<<bits {
+		return nil, fault.New(fault.BadShape, "weights", "lookup table: want %d values for %d bits, have %d", 1<<bits, bits, len(table))
+	}
+	return table, nil
+}
+
+// linear returns the scales and biases of a linear quantization, as many of
+// both, and how many neighbouring elements of the shape have the same.
+func linear(k WeightKind, q *spec.QuantizationParams, shape []int, axis int) (scale, bias []float32, group int, err error) {
+	if !q.HasLinearQuantization() {
+		return nil, nil, 0, fault.New(fault.BadValue, "weights", "%s without linear quantization or lookup table", k)
+	}
+	scale, bias = q.GetLinearQuantization().GetScale(), q.GetLinearQuantization().GetBias()
+	channels, group := 1, max(tensor.Size(shape), 1)
+	if axis >= 0 && len(scale) != 1 {
+		if axis >= len(shape) {
+			return nil, nil, 0, fault.New(fault.BadShape, "weights", "no axis %d in %s", axis, tensor.FormatShape(shape))
+		}
+		channels, group = shape[axis], max(tensor.Size(shape[axis+1:]), 1)
+	}
+	if len(scale) != channels || len(bias) != 0 && len(bias) != len(scale) {
+		return nil, nil, 0, fault.New(fault.BadShape, "weights", "want 1 or %d scales and as many or no biases, have %d and %d", channels, len(scale), len(bias))
+	}
+	if len(bias) == 0 {
+		bias = make([]float32, len(scale))
+	}
+	return scale, bias, group, nil
 }
 
 // Codes reads the codes of weights of a quantized kind and that shape, a byte

@@ -259,7 +259,7 @@ func writeElements(w io.Writer, t *Tensor) error {
 		_, err := w.Write(t.packed)
 		return err
 	}
-	switch data := t.data.(type) {
+	switch data := t.Decoded().data.(type) {
 	case []float32:
 		return writePieces(w, t.dtype, data)
 	case []float64:

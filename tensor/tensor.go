@@ -12,8 +12,8 @@ const MaxElements = 1<<31 - 1
 
 // Tensor is a dense row-major array. Its elements are held either decoded, in
 // a Go slice (float32 for every float type up to 32 bits, int32 for every
-// integer type up to 32 bits, …), or packed, in the bytes a file has; the
-// accessors give either form. Decoded elements of a narrow float type may be
+// integer type up to 32 bits, …), or packed, in the bytes a file has, or made
+// from Codes; the accessors give either form. Decoded elements of a narrow float type may be
 // finer than the type: packing rounds them. Uint64 elements are held as the
 // same 64 bits in an int64. A Tensor is read-only once built: the slices it
 // hands out may be shared.
@@ -22,6 +22,7 @@ type Tensor struct {
 	shape  []int
 	data   any    // decoded slice; nil while only packed
 	packed []byte // little endian; sub-byte types least significant bit first
+	codes  *Codes // instead of both
 }
 
 // Element is a Go type in which elements are held.
@@ -168,7 +169,7 @@ func (t *Tensor) Rank() int { return len(t.shape) }
 func (t *Tensor) Len() int { return Size(t.shape) }
 
 // IsPacked tells whether the elements are held only as a file's bytes.
-func (t *Tensor) IsPacked() bool { return t.data == nil }
+func (t *Tensor) IsPacked() bool { return t.data == nil && t.codes == nil }
 
 func (t *Tensor) String() string {
 	return fmt.Sprintf("%s %s", FormatShape(t.shape), t.dtype)
@@ -179,7 +180,7 @@ func (t *Tensor) Reshape(shape []int) *Tensor {
 	if Size(shape) != t.Len() {
 		panic(fmt.Sprintf("tensor.Reshape: %s to %s", t, FormatShape(shape)))
 	}
-	return &Tensor{dtype: t.dtype, shape: slices.Clone(shape), data: t.data, packed: t.packed}
+	return &Tensor{dtype: t.dtype, shape: slices.Clone(shape), data: t.data, packed: t.packed, codes: t.codes}
 }
 
 // Data returns the decoded elements of a tensor whose class is T: float32 for
@@ -189,6 +190,9 @@ func (t *Tensor) Reshape(shape []int) *Tensor {
 func Data[T Element](t *Tensor) []T {
 	if classOf[T]() != t.dtype.class() {
 		panic(fmt.Sprintf("tensor.Data: %s is not held in a []%T", t, *new(T)))
+	}
+	if t.codes != nil {
+		return any(t.codes.values(t.Len())).([]T)
 	}
 	if t.data == nil {
 		if t.dtype == Float32 { // and T float32
@@ -206,7 +210,7 @@ func (t *Tensor) Decoded() *Tensor {
 	if t.data != nil {
 		return t
 	}
-	if t.dtype == Float32 {
+	if t.dtype == Float32 || t.codes != nil {
 		return &Tensor{dtype: t.dtype, shape: t.shape, data: Data[float32](t)}
 	}
 	return &Tensor{dtype: t.dtype, shape: t.shape, data: unpack(t.dtype, t.packed, t.Len())}
@@ -227,6 +231,9 @@ func (t *Tensor) Strings() []string { return Data[string](t) }
 // Packed returns the elements as a file stores them. Strings have no such
 // form; the result is nil for them.
 func (t *Tensor) Packed() []byte {
+	if t.codes != nil {
+		t = t.Decoded()
+	}
 	if t.packed != nil || t.data == nil {
 		return t.packed
 	}

@@ -27,8 +27,10 @@ func Compile(f *mil.Func, inputs []mil.Type, o Options) (*Plan, error) {
 	}
 	for _, n := range g.Body.Nodes {
 		for _, v := range outer(n) {
-			c.uses[v]++
-			c.users[v] = n
+			if v.Const == nil { // weights are let go of as steps are made
+				c.uses[v]++
+				c.users[v] = n
+			}
 		}
 	}
 	for _, v := range g.Body.Outputs { // an output's last use comes after all steps
@@ -54,6 +56,8 @@ func Compile(f *mil.Func, inputs []mil.Type, o Options) (*Plan, error) {
 		c.in(v)
 	}
 	c.free(g.Body.Outputs)
+	// Steps may hold the compiler; it shall not hold the program and its weights.
+	c.fn, c.uses, c.users, c.fused, c.homes = nil, nil, nil, nil, nil
 	return c.Plan, c.assign()
 }
 
@@ -246,6 +250,9 @@ func (c *compiler) enclosing(parent int, f func(p *buffer)) {
 // have no operand.
 func (c *compiler) in(v *mil.Value) operand {
 	if v.Const != nil {
+		if v.Const.Codes() != nil {
+			v.Const = v.Const.Decoded() // once for all runs
+		}
 		if inArena(v.Type) {
 			return operand{data: v.Const.F32()}
 		}

@@ -58,7 +58,12 @@ func convolution(c *compiler, n *mil.Node, args any) (stepFunc, bool) {
 	}
 	y := c.out(out)
 	return c.packing(func() stepFunc {
-		k := conv.New(c.opts.Level, shape, weight.F32(), floats(bias), act)
+		var k *conv.Conv
+		if q := coded(weight, tensor.Size(weight.Shape()[1:])); q != nil {
+			k = conv.NewCoded(c.opts.Level, shape, q, weight.F32, floats(bias), act)
+		} else {
+			k = conv.New(c.opts.Level, shape, weight.F32(), floats(bias), act)
+		}
 		return func(r *Run) error {
 			if residual == nil {
 				k.Run(r.pool, batch, r.at(y), r.at(x), nil)

@@ -36,7 +36,12 @@ func linear(c *compiler, n *mil.Node, args any) (stepFunc, bool) {
 	}
 	y := c.out(out)
 	return c.packing(func() stepFunc {
-		w := c.gemm.PackB(inner, outer, gemm.RowMajor(a.Weight.F32(), inner).T())
+		var w *gemm.PackedB
+		if q := coded(a.Weight, inner); q != nil {
+			w = c.gemm.PackCodesB(inner, outer, q)
+		} else {
+			w = c.gemm.PackB(inner, outer, gemm.RowMajor(a.Weight.F32(), inner).T())
+		}
 		return func(r *Run) error {
 			q := gemm.Product{
 				M: rows, N: outer, K: inner, A: gemm.RowMajor(r.at(x), inner), PackedB: w,

@@ -1,6 +1,10 @@
 package op
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/smelt-ml/smelt/tensor"
+)
 
 // codes is a run of packed unsigned codes of 1 to 8 bits, least significant
 // bit first.
@@ -80,4 +84,49 @@ func blocks(shape, grid []int, f func(first, n, block int)) {
 			f(i*n+j*run, run, block+j*steps[last])
 		}
 	})
+}
+
+// fewCodes is how many elements are expanded at once, as they take little.
+const fewCodes = 1 << 10
+
+// coded returns a tensor of codes that a grid of scales and offsets divides into
+// blocks; nil where these do not lie in a row, or it has few elements.
+func coded(data *tensor.Tensor, dtype tensor.DType, grid []int, scale, offset []float32) *tensor.Tensor {
+	shape, d := data.Shape(), data.DType()
+	if data.Len() < fewCodes || d.IsFloat() || d.Bits() > 8 {
+		return nil
+	}
+	last := len(shape) - 1
+	for last > 0 && grid[last] == 1 {
+		last--
+	}
+	group := shape[last] / grid[last] * tensor.Size(shape[last+1:])
+	// Blocks follow each other if the dimensions before are cut to single
+	// indices, or, up to some dimension, not at all.
+	first := last
+	for first > 0 && grid[first-1] == shape[first-1] {
+		first--
+	}
+	if tensor.Size(grid[:first]) != 1 {
+		return nil
+	}
+	t, err := tensor.FromCodes(dtype, shape, &tensor.Codes{
+		Data: data.Packed(), Bits: d.Bits(), Signed: d == tensor.Int8 || d == tensor.Int4, Scale: scale, Zero: offset, Group: group,
+	})
+	if err != nil {
+		return nil
+	}
+	return t
+}
+
+// codedByTable is coded for the entries of one table.
+func codedByTable(c codes, shape []int, lut *tensor.Tensor) *tensor.Tensor {
+	if tensor.Size(shape) < fewCodes || !lut.DType().IsFloat() {
+		return nil
+	}
+	t, err := tensor.FromCodes(lut.DType(), shape, &tensor.Codes{Data: c.bytes, Bits: c.bits, Table: lut.F32()})
+	if err != nil {
+		return nil
+	}
+	return t
 }

@@ -3,6 +3,7 @@ package op
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/smelt-ml/smelt/mil"
 	"github.com/smelt-ml/smelt/tensor"
@@ -46,6 +47,13 @@ var ConstexprAffineDequantize = Define(Spec[ConstexprAffineDequantizeArgs]{
 		if err != nil {
 			return nil, err
 		}
+		scale, zero := a.Scale.F32(), offsets(a.ZeroPoint, 1)
+		n := max(len(scale), len(zero))
+		grid := slices.Repeat([]int{1}, len(shape))
+		grid[at] = n
+		if t := coded(a.QuantizedData, a.Scale.DType(), grid, spread(scale, n), spread(zero, n)); t != nil {
+			return one(t)
+		}
 		return one(dequantize(a.QuantizedData, a.Scale, a.ZeroPoint, at))
 	},
 	Sample: func(r *rand.Rand) ConstexprAffineDequantizeArgs {
@@ -64,6 +72,14 @@ var ConstexprAffineDequantize = Define(Spec[ConstexprAffineDequantizeArgs]{
 		}
 	},
 })
+
+// spread repeats a single value n times.
+func spread(x []float32, n int) []float32 {
+	if len(x) == 1 {
+		return slices.Repeat(x, n)
+	}
+	return x
+}
 
 // alongAxis checks that a parameter is a scalar or has one element for each
 // index of a shape along an axis. A vector of one element passes as a scalar.

@@ -33,6 +33,9 @@ var ConstexprBlockwiseShiftScale = Define(Spec[ConstexprBlockwiseShiftScaleArgs]
 		return []mil.Type{mil.TensorType(a.Scale.DType(), a.Data.Shape()...)}, nil
 	},
 	Eval: func(a *ConstexprBlockwiseShiftScaleArgs) ([]*tensor.Tensor, error) {
+		if t := coded(a.Data, a.Scale.DType(), a.Scale.Shape(), a.Scale.F32(), offsets(a.Offset, a.Scale.Len())); t != nil {
+			return one(t)
+		}
 		out := make([]float32, a.Data.Len())
 		scale, offset := a.Scale.F32(), offsets(a.Offset, a.Scale.Len())
 		d := a.Data.DType()

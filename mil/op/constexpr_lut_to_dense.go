@@ -48,6 +48,9 @@ var ConstexprLutToDense = Define(Spec[ConstexprLutToDenseArgs]{
 	},
 	Eval: func(a *ConstexprLutToDenseArgs) ([]*tensor.Tensor, error) {
 		c := codes{a.Indices.Packed(), bits.Len(uint(a.Lut.Len() - 1))}
+		if t := codedByTable(c, a.Shape, a.Lut); t != nil {
+			return one(t)
+		}
 		if a.Lut.DType().IsFloat() {
 			return one(lookUpAll(c, a.Lut, a.Shape, a.Lut.F32()))
 		}
@@ -100,6 +103,11 @@ var ConstexprLutToDenseIOS18 = Define(Spec[ConstexprLutToDenseIOS18Args]{
 			return nil, err
 		}
 		c := codes{a.Indices.Packed(), a.Indices.DType().Bits()}
+		if l.vector == 1 && tensor.Size(l.grid) == 1 {
+			if t := codedByTable(c, l.shape, a.Lut); t != nil {
+				return one(t)
+			}
+		}
 		if a.Lut.DType().IsFloat() {
 			return one(tensor.New(a.Lut.DType(), l.shape, expandLut(l, c, a.Lut.F32())))
 		}

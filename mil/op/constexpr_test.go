@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"testing"
@@ -296,4 +297,46 @@ func TestConstexprSparse(t *testing.T) {
 		{"values", ConstexprSparseBlockwiseShiftScale.Op, sparseShift(table, packed(tensor.Int8, sh{1}, 1), fl(sh{1, 4}, 1, 2, 4, 8), nil), nil, "9 elements set"},
 		{"blocks", ConstexprSparseBlockwiseShiftScale.Op, sparseShift(table, stored, fl(sh{1, 3}, 1, 2, 4), nil), nil, "into 3 blocks"},
 	})
+}
+
+// TestCoded holds that results which stay codes have the elements that are
+// expanded otherwise.
+func TestCoded(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, d := range []tensor.DType{tensor.Int4, tensor.Uint4, tensor.Int8, tensor.Uint8} {
+		for _, c := range []struct {
+			shape, grid []int
+			stays       bool
+		}{
+			{sh{64, 32}, sh{1, 1}, true},
+			{sh{64, 32}, sh{64, 1}, true},
+			{sh{64, 32}, sh{64, 4}, true},
+			{sh{64, 32}, sh{1, 32}, true},
+			{sh{16, 64, 3}, sh{16, 4, 1}, true},
+			{sh{16, 64, 3}, sh{1, 64, 1}, true},
+			{sh{16, 64, 3}, sh{1, 16, 1}, true},
+			{sh{16, 64, 3}, sh{4, 64, 1}, false},
+			{sh{16, 64, 3}, sh{16, 1, 3}, false},
+			{sh{16, 4}, sh{16, 1}, false}, // few
+		} {
+			data, scale := sampleCodes(r, d, c.shape...), tensor.Floats(c.grid, sampleVector(r, tensor.Size(c.grid), 0))
+			for _, offset := range []*tensor.Tensor{nil, sampleCodes(r, d, c.grid...)} {
+				out, err := ConstexprBlockwiseShiftScale.Eval(&ConstexprBlockwiseShiftScaleArgs{data, scale, offset})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if stays := out[0].Codes() != nil; stays != c.stays {
+					t.Errorf("%s %v by %v: stays codes: %v", d, c.shape, c.grid, stays)
+				}
+				got, codes, zero := out[0].F32(), data.I32(), offsets(offset, scale.Len())
+				blocks(c.shape, c.grid, func(first, n, i int) {
+					for j := first; j < first+n; j++ {
+						if want := scale.F32()[i] * (float32(codes[j]) - zero[i]); got[j] != want {
+							t.Fatalf("%s %v by %v: element %d is %v, want %v", d, c.shape, c.grid, j, got[j], want)
+						}
+					}
+				})
+			}
+		}
+	}
 }

@@ -30,7 +30,7 @@ func affine(f *mil.Func) {
 		if !changed {
 			continue
 		}
-		g.set(n, "weight", mil.NewConst(n.Name+"_weight", tensor.New(p.weight.DType(), p.weight.Shape(), p.scaled())))
+		g.set(n, "weight", mil.NewConst(n.Name+"_weight", p.scaled()))
 		g.set(n, "bias", mil.NewConst(n.Name+"_bias", tensor.New(p.weight.DType(), []int{p.channels}, narrow(p.offset))))
 		// The folded nodes are read by nobody then.
 		unread := *made
@@ -181,16 +181,21 @@ func (p *product) perChannel(t *tensor.Tensor) (func(c int) float64, bool) {
 	return func(c int) float64 { return float64(data[c]) }, true
 }
 
-// scaled returns the weights times the scales.
-func (p *product) scaled() []float32 {
+// scaled returns the weights times the scales. Weights that are codes with
+// scales of their own stay codes.
+func (p *product) scaled() *tensor.Tensor {
+	if t := p.scaledCodes(); t != nil {
+		return t
+	}
 	w := slices.Clone(p.weight.F32())
 	shape := p.weight.Shape()
+	scaled := tensor.New(p.weight.DType(), shape, w)
 	if p.groups == 0 { // [channels, ...]
 		per := len(w) / p.channels
 		for i := range w {
 			w[i] = float32(float64(w[i]) * p.scale[i/per])
 		}
-		return w
+		return scaled
 	}
 	// [inputs, channels/groups, ...], the inputs of a group after another's
 	per, taps := shape[1], tensor.Size(shape[2:])
@@ -199,7 +204,36 @@ func (p *product) scaled() []float32 {
 		in, c := i/(per*taps), i/taps%per
 		w[i] = float32(float64(w[i]) * p.scale[in/inputs*per+c])
 	}
-	return w
+	return scaled
+}
+
+// scaledCodes is scaled for codes, nil where that cannot be.
+func (p *product) scaledCodes() *tensor.Tensor {
+	c := p.weight.Codes()
+	if c == nil || c.Table != nil || p.groups != 0 {
+		return nil
+	}
+	n := p.weight.Len()
+	per := n / p.channels
+	s := &tensor.Codes{Data: c.Data, Bits: c.Bits, Signed: c.Signed, Group: c.Group}
+	switch {
+	case c.Group%per == 0:
+		s.Group = per
+	case per%c.Group != 0:
+		return nil
+	}
+	for first := 0; first < n; first += s.Group {
+		g := first / c.Group % len(c.Scale)
+		s.Scale = append(s.Scale, float32(float64(c.Scale[g])*p.scale[first/per]))
+		if c.Zero != nil {
+			s.Zero = append(s.Zero, c.Zero[g])
+		}
+	}
+	t, err := tensor.FromCodes(p.weight.DType(), p.weight.Shape(), s)
+	if err != nil {
+		return nil
+	}
+	return t
 }
 
 func narrow(x []float64) []float32 {

@@ -66,11 +66,6 @@ type body interface {
 // given shapes. Every layer's meaning depends on ranks and sizes, which is why
 // it is done anew for each set of shapes.
 func LowerNetwork(m *spec.Model, inputs []Input, weights Weights) (*Network, error) {
-	return lowerNetwork(m, inputs, weights, nil)
-}
-
-// lowerNetwork notes the codes of quantized weights unless codes is nil.
-func lowerNetwork(m *spec.Model, inputs []Input, weights Weights, codes codes) (*Network, error) {
 	var nn body
 	switch m.WhichType() {
 	case spec.Model_NeuralNetwork_case:
@@ -88,7 +83,6 @@ func lowerNetwork(m *spec.Model, inputs []Input, weights Weights, codes codes) (
 		image5:    nn.GetImageInputShapeMapping() == spec.NeuralNetworkImageShapeMapping_RANK5_IMAGE_MAPPING,
 		values:    map[string]*mil.Value{},
 		read:      weights,
-		codes:     codes,
 		described: describedOutputs(m),
 	}
 	l.Fold = l.fold
@@ -117,7 +111,6 @@ type lowering struct {
 	rank5, image5 bool
 	values        map[string]*mil.Value
 	read          Weights
-	codes         codes
 	layer         *spec.NeuralNetworkLayer
 	described     map[string]*spec.FeatureType // the model's outputs
 	folds         int                          // see maxFolds

@@ -5,6 +5,7 @@ import (
 
 	"github.com/smelt-ml/smelt/fault"
 	"github.com/smelt-ml/smelt/mil"
+	"github.com/smelt-ml/smelt/mlmodel"
 	"github.com/smelt-ml/smelt/mlmodel/spec"
 	"github.com/smelt-ml/smelt/tensor"
 )
@@ -18,18 +19,30 @@ func (l *lowering) weights(what string, p *spec.WeightParams, axis int, shape ..
 		l.Fail(fault.New(fault.BadShape, "", "%s: %w", what, err))
 		return l.scalar(0)
 	}
-	data, err := l.decode(p, shape, n, axis)
+	t, err := l.tensor(p, shape, n, axis)
 	if err != nil {
 		l.Fail(fmt.Errorf("%s: %w", what, err))
 		return l.scalar(0)
 	}
-	v := mil.NewConst(l.Unique(l.Place()+"_"+what), tensor.Floats(shape, data))
-	if l.codes != nil {
-		if err := l.codes.add(v, l.read, p, axis); err != nil {
-			l.Fail(fmt.Errorf("%s: %w", what, err))
+	return mil.NewConst(l.Unique(l.Place()+"_"+what), t)
+}
+
+// tensor reads weights. Quantized ones stay codes.
+func (l *lowering) tensor(p *spec.WeightParams, shape []int, n, axis int) (*tensor.Tensor, error) {
+	if p.HasQuantization() && n > 0 {
+		w, err := l.read(p)
+		if err != nil {
+			return nil, err
+		}
+		if k := w.Kind(); k == mlmodel.Raw || k == mlmodel.Int8Raw {
+			return w.Coded(p.GetQuantization(), shape, axis)
 		}
 	}
-	return v
+	data, err := l.decode(p, shape, n, axis)
+	if err != nil {
+		return nil, err
+	}
+	return tensor.Floats(shape, data), nil
 }
 
 // vector returns weights that are one vector, such as a bias.

@@ -66,7 +66,7 @@ func New(l cpu.Level, s Shape, weights, bias []float32, act gemm.Act) *Conv {
 		return c
 	}
 	if isDense(&s) {
-		c.dense = newDense(l, &s, weights, bias, act)
+		c.dense = newDense(l, &s, gemm.For(l).PackB(inner, s.Filters, gemm.RowMajor(weights, inner).T()), bias, act)
 		return c
 	}
 	if favorsWinograd(l, &s) {
@@ -79,13 +79,46 @@ func New(l cpu.Level, s Shape, weights, bias []float32, act gemm.Act) *Conv {
 	return c
 }
 
+// NewCoded is New for weights that follow from codes, [Filters] rows of them. They
+// stay codes in convolutions that are matrix products; expand makes numbers of
+// them for the others.
+func NewCoded(l cpu.Level, s Shape, c *gemm.Coded, expand func() []float32, bias []float32, act gemm.Act) *Conv {
+	if err := s.Check(); err != nil {
+		panic("conv: " + err.Error())
+	}
+	if s.Groups == s.Channels && s.Channels > 1 {
+		return New(l, s, expand(), bias, act)
+	}
+	k := &Conv{shape: s, out: s.Windows()}
+	inner := s.Channels / s.Groups * window.Size(s.Kernel)
+	switch {
+	case isDense(&s):
+		k.dense = newDense(l, &s, gemm.For(l).PackCodesB(inner, s.Filters, c), bias, act)
+	case favorsWinogradOfCodes(l, &s):
+		k.winograd = newWinograd(l, s, expand(), bias, act, func() *plan { return newCodedPlan(l, s, c, bias, act) })
+	default:
+		k.plan = newCodedPlan(l, s, c, bias, act)
+	}
+	return k
+}
+
 // newPlan prepares a convolution as a matrix product.
 func newPlan(l cpu.Level, s Shape, weights, bias []float32, act gemm.Act) *plan {
+	m, inner := s.Filters/s.Groups, s.Channels/s.Groups*window.Size(s.Kernel)
+	return newPackedPlan(l, s, gemm.For(l).PackBatch(s.Groups, m*inner, m, inner, gemm.RowMajor(weights, inner)), bias, act)
+}
+
+// newCodedPlan is newPlan for weights that stay codes.
+func newCodedPlan(l cpu.Level, s Shape, c *gemm.Coded, bias []float32, act gemm.Act) *plan {
+	m, inner := s.Filters/s.Groups, s.Channels/s.Groups*window.Size(s.Kernel)
+	return newPackedPlan(l, s, gemm.For(l).PackCodesBatch(s.Groups, m, inner, c), bias, act)
+}
+
+func newPackedPlan(l cpu.Level, s Shape, packed *gemm.PackedA, bias []float32, act gemm.Act) *plan {
 	p := &plan{Shape: s, in: s.In, out: s.Windows(), step: [3]int{1, 1, 1}, bias: bias, act: act}
 	p.init(l, s.Shape)
 	taps := window.Size(s.Kernel)
-	m, inner := s.Filters/s.Groups, s.Channels/s.Groups*taps
-	one := product{packed: p.kernel.PackBatch(s.Groups, m*inner, m, inner, gemm.RowMajor(weights, inner)), inner: inner}
+	one := product{packed: packed, inner: s.Channels / s.Groups * taps}
 	if p.table = !p.layout.Direct || taps > 1 || p.out != s.In; p.table {
 		one.table = p.newTable(p.layout.Taps)
 	}

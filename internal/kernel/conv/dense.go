@@ -27,11 +27,10 @@ func isDense(s *Shape) bool {
 	return s.Groups == 1 && s.Kernel == s.In && window.Size(s.Windows()) == 1 && s.Pad == [3][2]int{}
 }
 
-func newDense(l cpu.Level, s *Shape, weights, bias []float32, act gemm.Act) *dense {
-	k, inner := gemm.For(l), s.Channels*window.Size(s.Kernel)
+func newDense(l cpu.Level, s *Shape, weights *gemm.PackedB, bias []float32, act gemm.Act) *dense {
 	return &dense{
-		filters: s.Filters, inner: inner, weights: k.PackB(inner, s.Filters, gemm.RowMajor(weights, inner).T()),
-		bias: bias, act: act, kernel: k, vec: vec.For(l),
+		filters: s.Filters, inner: s.Channels * window.Size(s.Kernel), weights: weights,
+		bias: bias, act: act, kernel: gemm.For(l), vec: vec.For(l),
 	}
 }
 

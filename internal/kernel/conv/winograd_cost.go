@@ -34,6 +34,9 @@ const (
 	// worthGain is how much faster tiles must be than windows, for the four times
 	// as many weights that they keep.
 	worthGain = 1.1
+	// worthCodes is how much faster they must be to make many bytes of numbers of
+	// weights that could stay codes.
+	worthCodes = 1.5
 )
 
 // fitsWinograd says whether the shape is one that tiles can compute.
@@ -46,6 +49,12 @@ func fitsWinograd(s *Shape) bool {
 // favorsWinograd says whether tiles are enough faster than windows.
 func favorsWinograd(l cpu.Level, s *Shape) bool {
 	return fitsWinograd(s) && winogradGain(l, s) > worthGain
+}
+
+// favorsWinogradOfCodes is favorsWinograd for weights that may stay codes.
+func favorsWinogradOfCodes(l cpu.Level, s *Shape) bool {
+	many := win.Points*4*s.Channels*s.Filters > 2*farBytes
+	return favorsWinograd(l, s) && (!many || winogradGain(l, s) > worthCodes)
 }
 
 // winogradGain estimates how much faster tiles are than windows, on one thread.

@@ -168,13 +168,15 @@ type PackedA struct {
 	mr    int
 	batch int // how many matrices, one after the other
 	data  []float32
+	codes []codes // by matrix, instead of data
 }
 
 // PackedB is a right operand in the order its kernel reads it.
 type PackedB struct {
-	k, n int
-	nr   int
-	data []float32
+	k, n  int
+	nr    int
+	data  []float32
+	codes *codes // instead of data
 }
 
 // Kernel multiplies with the instructions of one CPU level.
@@ -191,6 +193,7 @@ type Kernel struct {
 	pack func(dst []float32, step int, s *strip)
 	vec  *vec.Funcs
 
+	expand   *expanders // of codes; nil where operands are expanded when they are packed
 	band     bandFunc
 	bandRows int                   // the most that band computes at once
 	narrow   [maxNarrow]narrowDots // by vectors, less one

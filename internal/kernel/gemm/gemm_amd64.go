@@ -22,6 +22,7 @@ var kernels = [cpu.Levels]*Kernel{
 		band: func(rows, vecs, k int, x []float32, ldx int, b, c []float32, ldc int, add []float32, ldadd int) {
 			bandAVX2[vecs-1][rows-1](k, unsafe.SliceData(x), ldx, unsafe.SliceData(b), &c[0], ldc, unsafe.SliceData(add), ldadd)
 		},
+		expand:   &expandAVX2,
 		bandRows: len(bandAVX2[0]),
 		narrow:   [maxNarrow]narrowDots{{4, dots1AVX2}, {4, dots2AVX2}, {2, dots3AVX2}, {2, dots4AVX2}},
 	},
@@ -35,8 +36,36 @@ var kernels = [cpu.Levels]*Kernel{
 		band: func(rows, vecs, k int, x []float32, ldx int, b, c []float32, ldc int, add []float32, ldadd int) {
 			bandAVX512[vecs-1][rows-1](k, unsafe.SliceData(x), ldx, unsafe.SliceData(b), &c[0], ldc, unsafe.SliceData(add), ldadd)
 		},
+		expand:   &expandAVX2,
 		bandRows: len(bandAVX512[0]),
 		narrow:   [maxNarrow]narrowDots{{4, dots1AVX512}, {4, dots2AVX512}, {4, dots3AVX512}, {4, dots4AVX512}},
+	},
+}
+
+// expandAVX2 trusts its arguments but for their lengths.
+var expandAVX2 = expanders{
+	shift: func(dst []float32, codes []byte, bits, chunks, period int, scale, zero []float32) {
+		if chunks == 0 {
+			return
+		}
+		params := period * chunk
+		_, _, _, _ = dst[chunks*chunk-1], codes[chunks*bits-1], scale[params-1], zero[params-1]
+		by := shift8AVX2
+		if bits == 4 {
+			by = shift4AVX2
+		}
+		by(&dst[0], &codes[0], chunks, &scale[0], &zero[0], 4*params)
+	},
+	table: func(dst []float32, codes []byte, bits, chunks int, table []float32) {
+		if chunks == 0 {
+			return
+		}
+		_, _, _ = dst[chunks*chunk-1], codes[chunks*bits-1], table[1<<bits-1]
+		by := table8AVX2
+		if bits == 4 {
+			by = table4AVX2
+		}
+		by(&dst[0], &codes[0], chunks, &table[0])
 	},
 }
 

@@ -470,3 +470,15 @@ func dots4AVX512(k int, x *float32, ldx int, w *float32, ldw int, sums *float32)
 
 //go:noescape
 func packGatherAVX512(dst *float32, step int, s *strip)
+
+//go:noescape
+func shift4AVX2(dst *float32, codes *byte, chunks int, scale, zero *float32, params int)
+
+//go:noescape
+func table4AVX2(dst *float32, codes *byte, chunks int, table *float32)
+
+//go:noescape
+func shift8AVX2(dst *float32, codes *byte, chunks int, scale, zero *float32, params int)
+
+//go:noescape
+func table8AVX2(dst *float32, codes *byte, chunks int, table *float32)

@@ -23696,3 +23696,153 @@ dots4AVX512done:
 	VMOVSS        X15, 60(DI)
 	VZEROUPPER
 	RET
+
+// func shift4AVX2(dst *float32, codes *byte, chunks int, scale *float32, zero *float32, params int)
+// Requires: AVX, AVX2, CMOV
+TEXT ·shift4AVX2(SB), NOSPLIT, $0-48
+	MOVQ     scale+24(FP), R8
+	MOVQ     zero+32(FP), R9
+	MOVQ     params+40(FP), R10
+	XORQ     AX, AX
+	XORQ     BX, BX
+	MOVQ     dst+0(FP), DI
+	MOVQ     codes+8(FP), SI
+	MOVQ     chunks+16(FP), CX
+	VPCMPEQD Y15, Y15, Y15
+	VPSRLD   $0x1c, Y15, Y15
+	TESTQ    CX, CX
+	JZ       done
+
+pair:
+	VPMOVZXBD (SI), Y0
+	VPSRLD    $0x04, Y0, Y1
+	VPAND     Y15, Y0, Y0
+	ADDQ      $0x08, SI
+	VCVTDQ2PS Y0, Y0
+	VSUBPS    (R9)(AX*1), Y0, Y0
+	VMULPS    (R8)(AX*1), Y0, Y0
+	ADDQ      $0x20, AX
+	CMPQ      AX, R10
+	CMOVQEQ   BX, AX
+	VCVTDQ2PS Y1, Y1
+	VSUBPS    (R9)(AX*1), Y1, Y1
+	VMULPS    (R8)(AX*1), Y1, Y1
+	ADDQ      $0x20, AX
+	CMPQ      AX, R10
+	CMOVQEQ   BX, AX
+	VMOVUPS   Y0, (DI)
+	VMOVUPS   Y1, 32(DI)
+	ADDQ      $0x40, DI
+	SUBQ      $0x02, CX
+	JNZ       pair
+
+done:
+	VZEROUPPER
+	RET
+
+// func table4AVX2(dst *float32, codes *byte, chunks int, table *float32)
+// Requires: AVX, AVX2
+TEXT ·table4AVX2(SB), NOSPLIT, $0-32
+	MOVQ     table+24(FP), R8
+	VMOVUPS  (R8), Y13
+	VMOVUPS  32(R8), Y14
+	MOVQ     dst+0(FP), DI
+	MOVQ     codes+8(FP), SI
+	MOVQ     chunks+16(FP), CX
+	VPCMPEQD Y15, Y15, Y15
+	VPSRLD   $0x1c, Y15, Y15
+	TESTQ    CX, CX
+	JZ       done
+
+pair:
+	VPMOVZXBD (SI), Y0
+	VPSRLD    $0x04, Y0, Y1
+	VPAND     Y15, Y0, Y0
+	ADDQ      $0x08, SI
+	VPERMPS   Y13, Y0, Y2
+	VPERMPS   Y14, Y0, Y4
+	VPSLLD    $0x1c, Y0, Y0
+	VBLENDVPS Y0, Y4, Y2, Y0
+	VPERMPS   Y13, Y1, Y3
+	VPERMPS   Y14, Y1, Y5
+	VPSLLD    $0x1c, Y1, Y1
+	VBLENDVPS Y1, Y5, Y3, Y1
+	VMOVUPS   Y0, (DI)
+	VMOVUPS   Y1, 32(DI)
+	ADDQ      $0x40, DI
+	SUBQ      $0x02, CX
+	JNZ       pair
+
+done:
+	VZEROUPPER
+	RET
+
+// func shift8AVX2(dst *float32, codes *byte, chunks int, scale *float32, zero *float32, params int)
+// Requires: AVX, AVX2, CMOV
+TEXT ·shift8AVX2(SB), NOSPLIT, $0-48
+	MOVQ  scale+24(FP), R8
+	MOVQ  zero+32(FP), R9
+	MOVQ  params+40(FP), R10
+	XORQ  AX, AX
+	XORQ  BX, BX
+	MOVQ  dst+0(FP), DI
+	MOVQ  codes+8(FP), SI
+	MOVQ  chunks+16(FP), CX
+	TESTQ CX, CX
+	JZ    done
+
+pair:
+	VPMOVZXBD (SI), Y0
+	VPMOVZXBD 8(SI), Y1
+	ADDQ      $0x10, SI
+	VCVTDQ2PS Y0, Y0
+	VSUBPS    (R9)(AX*1), Y0, Y0
+	VMULPS    (R8)(AX*1), Y0, Y0
+	ADDQ      $0x20, AX
+	CMPQ      AX, R10
+	CMOVQEQ   BX, AX
+	VCVTDQ2PS Y1, Y1
+	VSUBPS    (R9)(AX*1), Y1, Y1
+	VMULPS    (R8)(AX*1), Y1, Y1
+	ADDQ      $0x20, AX
+	CMPQ      AX, R10
+	CMOVQEQ   BX, AX
+	VMOVUPS   Y0, (DI)
+	VMOVUPS   Y1, 32(DI)
+	ADDQ      $0x40, DI
+	SUBQ      $0x02, CX
+	JNZ       pair
+
+done:
+	VZEROUPPER
+	RET
+
+// func table8AVX2(dst *float32, codes *byte, chunks int, table *float32)
+// Requires: AVX, AVX2
+TEXT ·table8AVX2(SB), NOSPLIT, $0-32
+	MOVQ  table+24(FP), R8
+	MOVQ  dst+0(FP), DI
+	MOVQ  codes+8(FP), SI
+	MOVQ  chunks+16(FP), CX
+	TESTQ CX, CX
+	JZ    done
+
+pair:
+	VPMOVZXBD  (SI), Y0
+	VPMOVZXBD  8(SI), Y1
+	ADDQ       $0x10, SI
+	VPCMPEQD   Y4, Y4, Y4
+	VGATHERDPS Y4, (R8)(Y0*4), Y2
+	VMOVAPS    Y2, Y0
+	VPCMPEQD   Y5, Y5, Y5
+	VGATHERDPS Y5, (R8)(Y1*4), Y3
+	VMOVAPS    Y3, Y1
+	VMOVUPS    Y0, (DI)
+	VMOVUPS    Y1, 32(DI)
+	ADDQ       $0x40, DI
+	SUBQ       $0x02, CX
+	JNZ        pair
+
+done:
+	VZEROUPPER
+	RET

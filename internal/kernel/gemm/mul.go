@@ -52,6 +52,8 @@ type work struct {
 	slopes   [maxRows]float32 // of the same value, for Leaky
 	next     []float32        // the panel of B after this one, where it is packed
 	edge     [kc]float32      // of the tile
+	expanded []float32        // where the rows of A become numbers, if they are codes
+	block    []float32        // those of the block of inner indices
 }
 
 // Strides are the distances in elements between the members of a batch of
@@ -101,7 +103,7 @@ func (kn *Kernel) MulBatch(p *par.Pool, batch int, s Strides, q *Product) {
 	j.Product, j.pool, j.packed = Product{}, nil, PackedA{}
 	for i := range j.work {
 		w := &j.work[i]
-		w.Product, w.left, w.indirect = Product{}, PackedA{}, Indirect{}
+		w.Product, w.left, w.indirect, w.expanded, w.block = Product{}, PackedA{}, Indirect{}, nil, nil
 		w.tile = tile{}
 		w.feed.forget()
 	}
@@ -116,6 +118,9 @@ func (j *job) member(w *work, i int) {
 		q.A.Data = at(q.A.Data, i*j.stride.A)
 	} else if n := q.PackedA.batch; n > 1 {
 		w.left = *q.PackedA
+		if w.left.codes != nil {
+			w.left.codes = w.left.codes[i : i+1]
+		}
 		size := len(w.left.data) / n
 		w.left.data = w.left.data[i*size : (i+1)*size]
 		q.PackedA = &w.left
@@ -213,11 +218,15 @@ func (j *job) Run(worker, lo, hi int) {
 			j.kn.rectDots(w, part)
 			continue
 		}
-		size, left := kc*nr*blockPanels, 0
-		if j.own {
+		size, left := kc*nr*blockPanels+2*chunk, 0
+		switch {
+		case j.own:
 			left = rows * mr * j.K
+		case j.PackedA != nil && j.PackedA.codes != nil:
+			left = expandedSize(part.m1-part.m0, j.K, mr)
 		}
 		scratch := j.pool.Scratch(worker, size+left)
+		w.expanded = scratch[size:]
 		if j.own {
 			w.left = PackedA{m: j.M, k: j.K, mr: mr, batch: 1, data: scratch[size:]}
 			for row := part.m0; row < part.m1; row += mr {
@@ -281,9 +290,12 @@ func (kn *Kernel) isDirect(q *Product, rows int) bool {
 	return float64(rows)*(cost*float64(kn.lanes)/float64(run)-1) < 7
 }
 
+// blockRows is how many rows of A a block has.
+func blockRows(k, mr int) int { return max(1, blockA/blockLen(k)/mr) * mr }
+
 // rect computes one rectangle of C, whose m0 and n0 are where panels start.
 func (kn *Kernel) rect(q *work, r rect, scratch []float32) {
-	rows := max(1, blockA/blockLen(q.K)/kn.mr) * kn.mr
+	rows := blockRows(q.K, kn.mr)
 	for i := r.m0; i < r.m1; i += rows {
 		part := rect{i, min(i+rows, r.m1), r.n0, r.n1}
 		if kn.isDirect(&q.Product, part.m1-part.m0) {
@@ -315,7 +327,10 @@ func (kn *Kernel) rectPacked(q *work, r rect, scratch []float32) {
 		}
 		for k0 := 0; k0 == 0 || k0 < q.K; k0 += step {
 			n := min(step, q.K-k0)
+			kn.expandRows(q, r, j0 == r.n0, k0, n)
 			switch {
+			case q.PackedB != nil && q.PackedB.codes != nil:
+				kn.expandColumns(q, scratch, j0, j1, k0, n)
 			case q.PackedB != nil:
 			case q.Indirect != nil:
 				q.feed.fill(kn, scratch, q.Indirect.Table.rows[k0:k0+n])
@@ -325,7 +340,7 @@ func (kn *Kernel) rectPacked(q *work, r rect, scratch []float32) {
 			t := kn.begin(q, k0, n)
 			for j := j0; j < j1; j += kn.nr {
 				t.cols = min(kn.nr, j1-j)
-				if q.PackedB != nil {
+				if q.PackedB != nil && q.PackedB.codes == nil {
 					t.b = q.PackedB.panel(j, k0, n)
 					q.next = q.PackedB.after(rect{n0: j0, n1: j1}, j, k0, n)
 				} else {
@@ -333,7 +348,7 @@ func (kn *Kernel) rectPacked(q *work, r rect, scratch []float32) {
 				}
 				if j1-j == kn.nr+1 && kn.plus != nil && q.PackedA != nil && max(q.LDC, q.LDAdd) < mostStep {
 					lone := scratch[(j-j0+kn.nr)*n:]
-					if q.PackedB != nil {
+					if q.PackedB != nil && q.PackedB.codes == nil {
 						lone = q.PackedB.panel(j+kn.nr, k0, n)
 					}
 					t.edge = q.edge[:n]
@@ -353,7 +368,7 @@ func (kn *Kernel) rectPacked(q *work, r rect, scratch []float32) {
 // rectDirect reads B where it is, in tiles of consecutive columns.
 func (kn *Kernel) rectDirect(q *work, r rect) {
 	step := blockLen(q.K)
-	if q.Indirect != nil && q.M <= kn.mr { // B is read once: no reason for blocks
+	if q.Indirect != nil && q.M <= kn.mr && (q.PackedA == nil || q.PackedA.codes == nil) { // B is read once: no reason for blocks
 		step = max(1, q.K)
 	}
 	width := directPanels * kn.nr
@@ -361,6 +376,7 @@ func (kn *Kernel) rectDirect(q *work, r rect) {
 		j1 := min(j0+width, r.n1)
 		for k0 := 0; k0 == 0 || k0 < q.K; k0 += step {
 			t := kn.begin(q, k0, min(step, q.K-k0))
+			kn.expandRows(q, r, j0 == r.n0, k0, t.k)
 			if x := q.Indirect; x != nil {
 				t.brows = x.Table.rows[k0 : k0+t.k]
 				for j := j0; j < j1; j += t.cols {
@@ -443,10 +459,13 @@ func (kn *Kernel) column(q *work, micro func(t *tile), r rect, j, k0 int) {
 	}
 	for i := r.m0; i < r.m1; i += kn.mr {
 		t.rows = min(kn.mr, r.m1-i)
-		if q.PackedA != nil {
-			t.a = q.PackedA.panel(i, k0, t.k)
-		} else {
+		switch {
+		case q.PackedA == nil:
 			t.a, t.astep = at(q.A.Data, k0*q.A.ColStride), q.A.ColStride
+		case q.PackedA.codes != nil:
+			t.a = q.block[(i-r.m0)*t.k:][:kn.mr*t.k]
+		default:
+			t.a = q.PackedA.panel(i, k0, t.k)
 		}
 		if t.ahead = t.b; len(next) > 0 {
 			t.ahead = next

@@ -129,6 +129,10 @@ func main() {
 			dots(l, n)
 		}
 	}
+	for _, bits := range []int{4, 8} {
+		expandShift(bits)
+		expandTable(bits)
+	}
 	if err := os.WriteFile(*table, goTable(), 0o644); err != nil {
 		log.Fatal(err)
 	}
@@ -203,6 +207,10 @@ func goTable() []byte {
 			p("//go:noescape\nfunc %s%s\n", dotsName(l, n), dotsSignature)
 		}
 		p("//go:noescape\nfunc packGather%s(dst *float32, step int, s *strip)\n", l.name)
+	}
+	for _, bits := range []int{4, 8} {
+		p("//go:noescape\nfunc shift%dAVX2%s\n", bits, shiftSignature)
+		p("//go:noescape\nfunc table%dAVX2%s\n", bits, tableSignature)
 	}
 	src, err := format.Source([]byte(b.String()))
 	if err != nil {

@@ -1,0 +1,190 @@
+package gemm
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/smelt-ml/smelt/internal/kernel/cpu"
+	"github.com/smelt-ml/smelt/internal/kernel/par"
+)
+
+// randomCodes makes rows×cols codes; group 0 is a table.
+func randomCodes(r *rand.Rand, rows, cols, bits, group int) *Coded {
+	c := &Coded{Bits: bits, Codes: make([]byte, rows*cols)}
+	for i := range c.Codes {
+		c.Codes[i] = byte(r.IntN(1 << bits))
+	}
+	if group == 0 {
+		c.Table = random(r, 1<<bits)
+		return c
+	}
+	c.Group = group
+	c.Scale = random(r, rows*ceilDiv(cols, group))
+	if r.IntN(2) == 0 {
+		c.Zero = random(r, len(c.Scale))
+	}
+	return c
+}
+
+// TestCodes holds products with codes against those with their numbers: they
+// must not differ in a bit.
+func TestCodes(t *testing.T) {
+	levels(t, func(t *testing.T, kn *Kernel) {
+		r := rand.New(rand.NewPCG(9, 10))
+		var pools []*par.Pool
+		for threads := 1; threads <= 3; threads++ {
+			pools = append(pools, par.New(threads))
+			defer pools[threads-1].Close()
+		}
+		for i := range 400 {
+			q := Product{M: 1 + r.IntN(40), N: 1 + r.IntN(120), K: 1 + r.IntN(70)}
+			switch i % 8 {
+			case 0:
+				q.M = 1
+			case 1:
+				q.N = 49
+			case 2:
+				q.K = 200 + r.IntN(700)
+			case 3:
+				q.M, q.K = 100+r.IntN(100), 512
+			}
+			bits := 4 + 4*r.IntN(2)
+			group := []int{0, q.K, q.K + 5, 32, 4, 7}[r.IntN(6)]
+			q.LDC = q.N + r.IntN(3)
+			if r.IntN(2) == 0 {
+				q.RowBias = random(r, q.M)
+			}
+			if r.IntN(2) == 0 {
+				q.LDAdd = q.N + r.IntN(3)
+				q.Add = random(r, q.M*q.LDAdd)
+			}
+			q.Act = []Act{{}, Relu, Func(double)}[r.IntN(3)]
+			p := pools[i%len(pools)]
+			multiply := func(q Product) []float32 {
+				q.C = make([]float32, q.M*q.LDC)
+				kn.Mul(p, &q)
+				return q.C
+			}
+			name := fmt.Sprintf("%d×%d×%d, %d bits, groups of %d", q.M, q.N, q.K, bits, group)
+
+			left, floats := q, q
+			a := randomCodes(r, q.M, q.K, bits, group)
+			left.B = RowMajor(random(r, q.K*q.N), q.N)
+			if r.IntN(3) == 0 {
+				left.PackedB = kn.PackB(q.K, q.N, left.B)
+			}
+			floats.B, floats.PackedB = left.B, left.PackedB
+			left.PackedA = kn.PackCodesA(q.M, q.K, a)
+			floats.PackedA = kn.PackA(q.M, q.K, RowMajor(a.expand(q.M, q.K), q.K))
+			if !slices.Equal(multiply(left), multiply(floats)) {
+				t.Fatalf("%s: the left operand's codes give other numbers", name)
+			}
+
+			right, floats := q, q
+			b := randomCodes(r, q.N, q.K, bits, group)
+			right.A = RowMajor(random(r, q.M*q.K), q.K)
+			floats.A = right.A
+			right.PackedB = kn.PackCodesB(q.K, q.N, b)
+			floats.PackedB = kn.PackB(q.K, q.N, RowMajor(b.expand(q.N, q.K), q.K).T())
+			if !slices.Equal(multiply(right), multiply(floats)) {
+				t.Fatalf("%s: the right operand's codes give other numbers", name)
+			}
+		}
+	})
+}
+
+// TestCodesBatch multiplies several left operands, indirectly.
+func TestCodesBatch(t *testing.T) {
+	levels(t, func(t *testing.T, kn *Kernel) {
+		r := rand.New(rand.NewPCG(11, 12))
+		p := par.New(2)
+		defer p.Close()
+		const batch, m, n, k = 3, 20, 60, 36
+		for _, group := range []int{0, k, 12} {
+			c := randomCodes(r, batch*m, k, 4, group)
+			var rows []int
+			var cols []int32
+			for i := range k {
+				rows = append(rows, i*70)
+			}
+			for j := range int32(n) {
+				cols = append(cols, j+j/7)
+			}
+			data := random(r, batch*k*70)
+			s := Strides{A: m * k, B: k * 70, C: m * n}
+			var got [2][]float32
+			for i, a := range []*PackedA{kn.PackCodesBatch(batch, m, k, c), kn.PackBatch(batch, m*k, m, k, RowMajor(c.expand(batch*m, k), k))} {
+				got[i] = make([]float32, batch*m*n)
+				kn.MulBatch(p, batch, s, &Product{M: m, N: n, K: k, PackedA: a, Indirect: &Indirect{data, NewTable(rows, cols)}, C: got[i], LDC: n})
+			}
+			if !slices.Equal(got[0], got[1]) {
+				t.Fatalf("groups of %d: other numbers", group)
+			}
+		}
+	})
+}
+
+// TestExpanders holds each level's expansions against the portable ones.
+func TestExpanders(t *testing.T) {
+	r := rand.New(rand.NewPCG(13, 14))
+	for _, l := range cpu.Available() {
+		by := For(l).expand
+		if by == nil {
+			continue
+		}
+		for _, bits := range []int{4, 8} {
+			for _, period := range []int{1, 3, 6} {
+				for chunks := 0; chunks <= 24; chunks += 2 {
+					codes := make([]byte, chunks*bits)
+					for i := range codes {
+						codes[i] = byte(r.Uint32())
+					}
+					scale, zero, table := random(r, period*chunk), random(r, period*chunk), random(r, 1<<bits)
+					want, got := make([]float32, chunks*chunk+1), make([]float32, chunks*chunk+1)
+					shiftGeneric(want, codes, bits, chunks, period, scale, zero)
+					by.shift(got, codes, bits, chunks, period, scale, zero)
+					if !slices.Equal(got, want) {
+						t.Fatalf("%v: %d bits, %d chunks, period %d: shifted to other numbers", l, bits, chunks, period)
+					}
+					tableGeneric(want, codes, bits, chunks, table)
+					by.table(got, codes, bits, chunks, table)
+					if !slices.Equal(got, want) {
+						t.Fatalf("%v: %d bits, %d chunks: other entries", l, bits, chunks)
+					}
+				}
+			}
+		}
+	}
+}
+
+// BenchmarkExpand reports the time of a weight.
+func BenchmarkExpand(b *testing.B) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, l := range cpu.Available() {
+		by := For(l).expand
+		if by == nil {
+			continue
+		}
+		const chunks = 4096
+		codes, dst, params, table := make([]byte, chunks*8), make([]float32, chunks*chunk), random(r, 8), random(r, 256)
+		for i := range codes {
+			codes[i] = byte(r.Uint32())
+		}
+		for _, bits := range []int{4, 8} {
+			b.Run(fmt.Sprintf("%v/shift%d", l, bits), func(b *testing.B) {
+				for b.Loop() {
+					by.shift(dst, codes, bits, chunks, 1, params, params)
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/(chunks*chunk), "ns/weight")
+			})
+			b.Run(fmt.Sprintf("%v/table%d", l, bits), func(b *testing.B) {
+				for b.Loop() {
+					by.table(dst, codes, bits, chunks, table)
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/(chunks*chunk), "ns/weight")
+			})
+		}
+	}
+}
