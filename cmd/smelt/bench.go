@@ -225,14 +225,27 @@ func parseShapes(flags []string) (map[string][]int, error) {
 // inputs makes as many random inputs as a batch has.
 func (b *benchmark) inputs(m *predict.Model) ([]predict.Features, error) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	used := map[string]bool{}
+	isInput := map[string]bool{}
+	for _, d := range m.Inputs() {
+		isInput[d.GetName()] = true
+	}
+	shapes := map[string][]int{}
+	for name, shape := range b.shapes {
+		known := name
+		if !isInput[name] {
+			known = convert.FeatureName(name) // of the file that the model was converted from
+		}
+		if !isInput[known] {
+			return nil, fmt.Errorf("--shape %s: the model has no such input", name)
+		}
+		shapes[known] = shape
+	}
 	batch := make([]predict.Features, b.batch)
 	for i := range batch {
 		batch[i] = predict.Features{}
 		for _, d := range m.Inputs() {
 			f := mlmodel.DescribeFeature(d)
-			shape, given := b.shapes[f.Name]
-			used[f.Name] = true
+			shape, given := shapes[f.Name]
 			if f.Optional && !given {
 				continue
 			}
@@ -241,11 +254,6 @@ func (b *benchmark) inputs(m *predict.Model) ([]predict.Features, error) {
 				return nil, fmt.Errorf("input %q: %w", f.Name, err)
 			}
 			batch[i][f.Name] = v
-		}
-	}
-	for name := range b.shapes {
-		if !used[name] {
-			return nil, fmt.Errorf("--shape %s: the model has no such input", name)
 		}
 	}
 	return batch, nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/smelt-ml/smelt"
 	"github.com/smelt-ml/smelt/compare"
+	"github.com/smelt-ml/smelt/internal/convert"
 	"github.com/smelt-ml/smelt/internal/media"
 	"github.com/smelt-ml/smelt/mlmodel"
 	"github.com/smelt-ml/smelt/tensor"
@@ -43,7 +44,8 @@ func readFeatures(side string, given []string, features []mlmodel.Feature) (smel
 	return values, nil
 }
 
-// featureOf finds the input or output that a flag is for. Names may hold "=".
+// featureOf finds the input or output that a flag is for. Names may hold "=". They
+// may be those of the file that the model was converted from.
 func featureOf(side, text string, features []mlmodel.Feature) (mlmodel.Feature, string, error) {
 	var names []string
 	var best mlmodel.Feature
@@ -63,6 +65,11 @@ func featureOf(side, text string, features []mlmodel.Feature) (mlmodel.Feature, 
 	name, _, ok := strings.Cut(text, "=")
 	if !ok {
 		return best, "", misuse("--%s %s: want NAME=FILE", side, text)
+	}
+	for _, f := range features {
+		if f.Name == convert.FeatureName(name) {
+			return f, text[len(name)+1:], nil
+		}
 	}
 	return best, "", fmt.Errorf("%s %q: the model has no such %s, only %s", side, name, side, strings.Join(names, ", "))
 }

@@ -58,6 +58,12 @@ func TestForeignModels(t *testing.T) {
 	if at(t, v, "runs") != 2.0 {
 		t.Errorf("bench %v", v)
 	}
+	// Inputs may be called as in the source.
+	ok(t, "bench", onnxNet, "--runs", "2", "--shape", "pixels:0=1x3x8x8")
+	ok(t, "predict", onnxNet, "--input", "pixels:0="+pixels)
+	if r := call(t, "compare", onnxNet, converted, "--images", data+"photos"); r.code != exitFailed || !strings.Contains(r.stderr, "--image-input") {
+		t.Errorf("compare with pictures for an array: exit code %d: %s", r.code, r.stderr)
+	}
 	cases := filepath.Join(dir, "cases")
 	ok(t, "test", cases, "--record", onnxNet, "--input", pixels)
 	if v := object(t, nil, "test", cases); at(t, v, "passed") != 1.0 {

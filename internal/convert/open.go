@@ -61,3 +61,7 @@ func Open(ctx context.Context, path string) (*mlmodel.Model, *Report, error) {
 	}
 	return m, r, nil
 }
+
+// FeatureName is what an input or output of another format is called in Core ML,
+// where names are letters, digits and underscores.
+func FeatureName(name string) string { return mlprogram.Identifier(name) }

@@ -74,6 +74,10 @@ func (n *network) tensorOf(f *spec.FeatureDescription, value any) (*tensor.Tenso
 		}
 		return n.array(f, zero)
 	}
+	switch value.(type) {
+	case image.Image, *media.Image, *media.Photo:
+		return nil, errors.New("is an array, not a picture; smelt convert or smelt edit --image-input, with --scale and --bias, makes a picture of it")
+	}
 	return nil, fmt.Errorf("want %s, have a %T", t.WhichType(), value)
 }
 
