@@ -229,18 +229,15 @@ func (kn *Kernel) PackCodesB(k, n int, c *Coded) *PackedB {
 	return &PackedB{k: k, n: n, nr: kn.nr, codes: &p}
 }
 
-// expandedSize is the floats of scratch that a rectangle of so many rows takes.
+// expandedSize is the floats of scratch that a rectangle of so many rows takes:
+// all blocks of as many rows as they fit for, or else one.
 func expandedSize(m, k, mr int) int {
-	rows := min(ceilDiv(m, mr)*mr, blockRows(k, mr))
-	if rows*k <= blockA {
-		return rows*k + 2*chunk
-	}
-	return rows*blockLen(k) + 2*chunk
+	return min(ceilDiv(m, mr)*mr*k, blockA) + 2*chunk
 }
 
-// expandRows makes the numbers of the rows of a rectangle for the block of n
-// inner indices from k0 on, where A is codes. They are kept for all columns if
-// all blocks fit.
+// expandRows makes the numbers of the rows of a rectangle for the n inner
+// indices from k0 on, where A is codes: a block, or all blocks of one panel. They
+// are kept for all columns if all blocks fit.
 func (kn *Kernel) expandRows(q *work, r rect, first bool, k0, n int) {
 	if q.PackedA == nil || q.PackedA.codes == nil {
 		return
@@ -253,8 +250,11 @@ func (kn *Kernel) expandRows(q *work, r rect, first bool, k0, n int) {
 		}
 	}
 	q.block = to
+	step := blockLen(q.K)
 	for i := r.m0; i < r.m1; i += kn.mr {
-		q.PackedA.codes[0].expandPanel(kn.expand, to[(i-r.m0)*n:], i/kn.mr, k0, n)
+		for b := 0; b < n; b += step {
+			q.PackedA.codes[0].expandPanel(kn.expand, to[(i-r.m0)*n+b*kn.mr:], i/kn.mr, k0+b, min(step, n-b))
+		}
 	}
 }
 

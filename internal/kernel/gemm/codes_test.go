@@ -126,6 +126,60 @@ func TestCodesBatch(t *testing.T) {
 	})
 }
 
+// TestCodesIndirect multiplies few rows by what a table says: columns in runs,
+// which are read where they are, for more inner indices than a block has.
+func TestCodesIndirect(t *testing.T) {
+	levels(t, func(t *testing.T, kn *Kernel) {
+		r := rand.New(rand.NewPCG(15, 16))
+		p := par.New(1)
+		defer p.Close()
+		for _, k := range []int{256, 700, blockA/kn.mr + 1} {
+			rows, cols := make([]int, k), make([]int32, 96)
+			for i := range rows {
+				rows[i] = i % 50 * 96
+			}
+			for j := range cols {
+				cols[j] = int32(j)
+			}
+			b := &Indirect{random(r, 50*96), NewTable(rows, cols)}
+			for _, m := range []int{1, 2, kn.mr - 1, kn.mr, kn.mr + 1} {
+				c := randomCodes(r, m, k, 4, k)
+				var got [2][]float32
+				for i, a := range []*PackedA{kn.PackCodesA(m, k, c), kn.PackA(m, k, RowMajor(c.expand(m, k), k))} {
+					got[i] = make([]float32, m*49)
+					kn.Mul(p, &Product{M: m, N: 49, K: k, PackedA: a, Indirect: b, C: got[i], LDC: 49})
+				}
+				if !slices.Equal(got[0], got[1]) {
+					t.Errorf("%d×%d: other numbers", m, k)
+				}
+			}
+		}
+	})
+}
+
+// TestCodesLastRows multiplies a block of rows whose numbers fit only for a part
+// of the inner indices, and then as many as fit for all.
+func TestCodesLastRows(t *testing.T) {
+	levels(t, func(t *testing.T, kn *Kernel) {
+		r := rand.New(rand.NewPCG(17, 18))
+		p := par.New(1)
+		defer p.Close()
+		const n, k = 30, 273
+		m := blockRows(k, kn.mr) + blockA/k/kn.mr*kn.mr
+		c := randomCodes(r, m, k, 4, k)
+		q := Product{M: m, N: n, K: k, B: RowMajor(random(r, k*n), n), LDC: n}
+		var got [2][]float32
+		for i, a := range []*PackedA{kn.PackCodesA(m, k, c), kn.PackA(m, k, RowMajor(c.expand(m, k), k))} {
+			got[i] = make([]float32, m*n)
+			q.PackedA, q.C = a, got[i]
+			kn.Mul(p, &q)
+		}
+		if !slices.Equal(got[0], got[1]) {
+			t.Error("other numbers")
+		}
+	})
+}
+
 // TestExpanders holds each level's expansions against the portable ones.
 func TestExpanders(t *testing.T) {
 	r := rand.New(rand.NewPCG(13, 14))

@@ -368,7 +368,7 @@ func (kn *Kernel) rectPacked(q *work, r rect, scratch []float32) {
 // rectDirect reads B where it is, in tiles of consecutive columns.
 func (kn *Kernel) rectDirect(q *work, r rect) {
 	step := blockLen(q.K)
-	if q.Indirect != nil && q.M <= kn.mr && (q.PackedA == nil || q.PackedA.codes == nil) { // B is read once: no reason for blocks
+	if q.Indirect != nil && q.M <= kn.mr && kn.mr*q.K <= blockA { // B is read once: no reason for blocks
 		step = max(1, q.K)
 	}
 	width := directPanels * kn.nr
