@@ -53,9 +53,11 @@ func (q *Product) want(i, j int) (v, bound float64) {
 			v *= float64(q.Act.lo)
 		}
 	case actPRelu:
+		slope := float64(q.Act.slopes[i])
 		if v < 0 {
-			v *= float64(q.Act.slopes[i])
+			v *= slope
 		}
+		bound *= math.Max(1, math.Abs(slope)) // the error is multiplied, too
 	case actFunc:
 		v = 2 * v
 		bound *= 2
