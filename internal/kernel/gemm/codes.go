@@ -29,56 +29,23 @@ func (c *Coded) check(rows, cols int) {
 	}
 }
 
-// row makes the numbers of row i.
-func (c *Coded) row(out []float32, i int) {
-	codes := c.Codes[i*len(out):][:len(out)]
-	if c.Table != nil {
-		for j, v := range codes {
-			out[j] = c.Table[v]
-		}
-		return
-	}
-	g := i * ceilDiv(len(out), c.Group)
-	for j := 0; j < len(out); j += c.Group {
-		scale, zero := c.Scale[g], c.zero(g)
-		for k, v := range codes[j:min(j+c.Group, len(out))] {
-			out[j+k] = scale * (float32(v) - zero)
-		}
-		g++
-	}
-}
-
-func (c *Coded) zero(g int) float32 {
-	if c.Zero == nil {
-		return 0
-	}
-	return c.Zero[g]
-}
-
-// expand makes all of the numbers.
-func (c *Coded) expand(rows, cols int) []float32 {
-	out := make([]float32, rows*cols)
-	for i := range rows {
-		c.row(out[i*cols:][:cols], i)
-	}
-	return out
-}
-
 // chunk is how many numbers are expanded at once. Those of 4 bits are expanded
 // two chunks at once, whose codes are the halves of the same bytes.
 const chunk = 8
 
 // codes is a packed operand as codes, in the order of its panels. A panel has
-// width numbers for each inner index; for each block of inner indices, each
-// panel's codes are whole chunks, and an even number of them.
+// width numbers for each inner index. For each block of inner indices, each
+// panel has its runs, which are the parts of the block whose parameters do not
+// change: whole chunks, and an even number of them.
 type codes struct {
 	data   []byte
+	starts []int // of the blocks in data, and its end
 	bits   int
 	table  []float32 // or
 	scale  []float32 // of each panel's groups: a period of chunks
-	zero   []float32
-	period int // chunks until the same rows, or columns, come again
-	group  int // inner indices
+	zero   []float32 // like scale, or one period for all
+	period int       // chunks until the same rows, or columns, come again
+	group  int       // inner indices
 	groups int
 	panels int
 	width  int
@@ -92,12 +59,6 @@ type expanders struct {
 	table func(dst []float32, codes []byte, bits, chunks int, table []float32)
 }
 
-// keeps says whether the kernel expands such codes itself: parameters must
-// change between pairs of chunks, which are up to 4 inner indices.
-func (kn *Kernel) keeps(c *Coded, k int) bool {
-	return kn.expand != nil && (c.Table != nil || c.Group >= k || c.Group%4 == 0 && blockLen(k)%4 == 0)
-}
-
 // newCodes packs rows of codes in panels of width rows.
 func newCodes(rows, k, width int, c *Coded) codes {
 	p := codes{bits: c.Bits, width: width, k: k, panels: ceilDiv(rows, width), group: max(k, 1), groups: 1, period: 1}
@@ -108,98 +69,136 @@ func newCodes(rows, k, width int, c *Coded) codes {
 		p.table = slices.Clone(c.Table[:1<<c.Bits])
 	} else {
 		p.group, p.groups = min(c.Group, max(k, 1)), ceilDiv(k, c.Group)
-		n := p.period * chunk
-		p.scale = aligned(p.panels * p.groups * n)
-		p.zero = aligned(len(p.scale))
-		for panel := range p.panels {
-			for g := range p.groups {
-				for j := range n {
-					if row := panel*width + j%width; row < rows {
-						to, from := (panel*p.groups+g)*n+j, row*p.groups+g
-						p.scale[to], p.zero[to] = c.Scale[from], c.zero(from)
-					}
-				}
-			}
-		}
+		p.setParameters(rows, c)
 	}
 	step := blockLen(k)
-	p.data = make([]byte, p.block(k))
+	size := 0
+	p.starts = append(p.starts, size)
+	for k0 := 0; k0 < k; k0 += step {
+		size += p.panels * p.bytes(k0, min(step, k-k0))
+		p.starts = append(p.starts, size)
+	}
+	p.data = make([]byte, size)
 	for k0 := 0; k0 < k; k0 += step {
 		n := min(step, k-k0)
 		for panel := range p.panels {
-			to := p.at(panel, k0, n)
-			for row := panel * width; row < min((panel+1)*width, rows); row++ {
-				for i, v := range c.Codes[row*k+k0:][:n] {
-					at := i*width + row - panel*width
-					if c.Bits == 8 {
-						to[at] = v
-						continue
-					}
-					v &= 15
-					if at/chunk%2 == 1 {
-						v <<= 4
-					}
-					to[at/(2*chunk)*chunk+at%chunk] |= v
+			to := p.at(panel, k0)
+			for from := k0; from < k0+n; {
+				end := p.end(from, k0+n)
+				for row := panel * width; row < min((panel+1)*width, rows); row++ {
+					p.pack(to, c.Codes[row*k+from:row*k+end], row-panel*width)
 				}
+				to, from = to[p.numbers(end-from)*p.bits/8:], end
 			}
 		}
 	}
 	return p
 }
 
-// bytes is what a panel's codes of n inner indices take.
-func (p *codes) bytes(n int) int { return ceilDiv(n*p.width, 2*chunk) * 2 * chunk * p.bits / 8 }
-
-// block is where the codes of the block of inner indices from k0 on start.
-func (p *codes) block(k0 int) int {
-	step := blockLen(p.k)
-	whole := k0 / step
-	n := whole * p.panels * p.bytes(step)
-	if rest := k0 - whole*step; rest > 0 {
-		n += p.panels * p.bytes(rest)
+// setParameters lays scales and zeros out as the chunks of a panel need them.
+// Zeros that are all the same are kept once.
+func (p *codes) setParameters(rows int, c *Coded) {
+	n := p.period * chunk
+	p.scale = aligned(p.panels * p.groups * n)
+	differ := false
+	if len(p.scale) > 0 && c.Zero != nil {
+		differ = slices.ContainsFunc(c.Zero[:rows*p.groups], func(v float32) bool { return v != c.Zero[0] })
 	}
-	return n
+	switch {
+	case differ:
+		p.zero = aligned(len(p.scale))
+	case len(p.scale) > 0 && c.Zero != nil:
+		p.zero = slices.Repeat(c.Zero[:1], n)
+	default:
+		p.zero = make([]float32, n)
+	}
+	for panel := range p.panels {
+		for g := range p.groups {
+			for j := range n {
+				if row := panel*p.width + j%p.width; row < rows {
+					to, from := (panel*p.groups+g)*n+j, row*p.groups+g
+					p.scale[to] = c.Scale[from]
+					if differ {
+						p.zero[to] = c.Zero[from]
+					}
+				}
+			}
+		}
+	}
 }
 
-// at is the codes of a panel for the block of n inner indices from k0 on.
-func (p *codes) at(panel, k0, n int) []byte {
-	size := p.bytes(n)
-	return p.data[p.block(k0)+panel*size:][:size]
+// pack writes the codes that a row of a panel has in a run.
+func (p *codes) pack(to, codes []byte, row int) {
+	for i, v := range codes {
+		at := i*p.width + row
+		if p.bits == 8 {
+			to[at] = v
+			continue
+		}
+		v &= 15
+		if at/chunk%2 == 1 {
+			v <<= 4
+		}
+		to[at/(2*chunk)*chunk+at%chunk] |= v
+	}
+}
+
+// end is where a run from inner index k on ends, in a block that ends at last.
+func (p *codes) end(k, last int) int { return min((k/p.group+1)*p.group, last) }
+
+// numbers is how many numbers a run of n inner indices is expanded to.
+func (p *codes) numbers(n int) int { return ceilDiv(n*p.width, 2*chunk) * 2 * chunk }
+
+// bytes is what a panel's codes of the block of n inner indices from k0 on take.
+func (p *codes) bytes(k0, n int) int {
+	size := 0
+	for k := k0; k < k0+n; {
+		end := p.end(k, k0+n)
+		size += p.numbers(end-k) * p.bits / 8
+		k = end
+	}
+	return size
+}
+
+// at is the codes of a panel for the block of inner indices from k0 on.
+func (p *codes) at(panel, k0 int) []byte {
+	block := k0 / blockLen(p.k)
+	from, to := p.starts[block], p.starts[block+1]
+	size := (to - from) / p.panels
+	return p.data[from+panel*size:][:size]
 }
 
 // expandPanel makes the numbers of a panel for the block of n inner indices from
-// k0 on. It writes whole pairs of chunks.
+// k0 on. It writes whole pairs of chunks, the last one of a run beyond it.
 func (p *codes) expandPanel(by *expanders, dst []float32, panel, k0, n int) {
-	from, size := p.at(panel, k0, n), ceilDiv(n*p.width, 2*chunk)*2*chunk
-	dst = dst[:size]
+	if n == 0 {
+		return
+	}
+	codes := p.at(panel, k0)
 	if p.table != nil {
-		by.table(dst, from, p.bits, size/chunk, p.table)
+		by.table(dst[:p.numbers(n)], codes, p.bits, p.numbers(n)/chunk, p.table)
 		return
 	}
 	params := p.period * chunk
 	for k := k0; k < k0+n; {
-		g := k / p.group
-		end := min((g+1)*p.group, k0+n)
-		first, last := (k-k0)*p.width, (end-k0)*p.width
-		if end == k0+n {
-			last = size
+		end := p.end(k, k0+n)
+		size := p.numbers(end - k)
+		at := (panel*p.groups + k/p.group) * params
+		scale, zero := p.scale[at:at+params], p.zero
+		if len(zero) > params {
+			zero = zero[at : at+params]
 		}
-		at := (panel*p.groups + g) * params
-		by.shift(dst[first:last], from[first*p.bits/8:last*p.bits/8], p.bits, (last-first)/chunk, p.period, p.scale[at:at+params], p.zero[at:at+params])
-		k = end
+		by.shift(dst[(k-k0)*p.width:][:size], codes[:size*p.bits/8], p.bits, size/chunk, p.period, scale, zero)
+		codes, k = codes[size*p.bits/8:], end
 	}
 }
 
-// PackCodesA packs an m×k left operand that stays codes, where the level's
-// kernels can expand them.
+// PackCodesA packs an m×k left operand that stays codes.
 func (kn *Kernel) PackCodesA(m, k int, c *Coded) *PackedA { return kn.PackCodesBatch(1, m, k, c) }
 
 // PackCodesBatch packs batch left operands of m×k, one after the other in c.
 func (kn *Kernel) PackCodesBatch(batch, m, k int, c *Coded) *PackedA {
 	c.check(batch*m, k)
-	if !kn.keeps(c, k) {
-		return kn.PackBatch(batch, m*k, m, k, RowMajor(c.expand(batch*m, k), k))
-	}
 	p := &PackedA{m: m, k: k, mr: kn.mr, batch: batch}
 	groups := 0
 	if c.Table == nil {
@@ -222,9 +221,6 @@ func (kn *Kernel) PackCodesBatch(batch, m, k int, c *Coded) *PackedA {
 // columns: c has n rows of k.
 func (kn *Kernel) PackCodesB(k, n int, c *Coded) *PackedB {
 	c.check(n, k)
-	if !kn.keeps(c, k) {
-		return kn.PackB(k, n, RowMajor(c.expand(n, k), k).T())
-	}
 	p := newCodes(n, k, kn.nr, c)
 	return &PackedB{k: k, n: n, nr: kn.nr, codes: &p}
 }
@@ -265,29 +261,46 @@ func (kn *Kernel) expandColumns(q *work, dst []float32, j0, j1, k0, n int) {
 	}
 }
 
+// expandGeneric is the portable expansion.
+var expandGeneric = expanders{shift: shiftGeneric, table: tableGeneric}
+
 func shiftGeneric(dst []float32, codes []byte, bits, chunks, period int, scale, zero []float32) {
-	for i := range chunks {
-		at := i % period * chunk
-		s, z := scale[at:at+chunk], zero[at:at+chunk]
-		to := dst[i*chunk:][:chunk]
-		for j := range to {
-			to[j] = s[j] * (float32(codeAt(codes, bits, i, j)) - z[j])
+	at, params := 0, period*chunk
+	var pair [2 * chunk]byte
+	for ; chunks > 0; chunks -= 2 {
+		codes = unpack(&pair, codes, bits)
+		for half := 0; half < len(pair); half += chunk {
+			v, s, z, to := pair[half:][:chunk], scale[at:][:chunk], zero[at:][:chunk], dst[half:][:chunk]
+			for j := range to {
+				to[j] = s[j] * (float32(v[j]) - z[j])
+			}
+			if at += chunk; at == params {
+				at = 0
+			}
 		}
+		dst = dst[2*chunk:]
 	}
 }
 
 func tableGeneric(dst []float32, codes []byte, bits, chunks int, table []float32) {
-	for i := range chunks {
-		for j := range chunk {
-			dst[i*chunk+j] = table[codeAt(codes, bits, i, j)]
+	var pair [2 * chunk]byte
+	for ; chunks > 0; chunks -= 2 {
+		codes = unpack(&pair, codes, bits)
+		for j, v := range pair {
+			dst[j] = table[v]
 		}
+		dst = dst[2*chunk:]
 	}
 }
 
-// codeAt is code j of chunk i.
-func codeAt(codes []byte, bits, i, j int) byte {
+// unpack makes a pair of chunks' codes bytes, and returns the codes after them.
+func unpack(pair *[2 * chunk]byte, codes []byte, bits int) []byte {
 	if bits == 8 {
-		return codes[i*chunk+j]
+		copy(pair[:], codes[:2*chunk])
+		return codes[2*chunk:]
 	}
-	return codes[i/2*chunk+j] >> (i % 2 * 4) & 15
+	for j, v := range codes[:chunk] {
+		pair[j], pair[j+chunk] = v&15, v>>4
+	}
+	return codes[chunk:]
 }

@@ -28,6 +28,24 @@ func randomCodes(r *rand.Rand, rows, cols, bits, group int) *Coded {
 	return c
 }
 
+// expand makes all of the numbers, as Coded defines them.
+func (c *Coded) expand(rows, cols int) []float32 {
+	out := make([]float32, rows*cols)
+	for i, v := range c.Codes[:rows*cols] {
+		if c.Table != nil {
+			out[i] = c.Table[v]
+			continue
+		}
+		g := i/cols*ceilDiv(cols, c.Group) + i%cols/c.Group
+		zero := float32(0)
+		if c.Zero != nil {
+			zero = c.Zero[g]
+		}
+		out[i] = c.Scale[g] * (float32(v) - zero)
+	}
+	return out
+}
+
 // TestCodes holds products with codes against those with their numbers: they
 // must not differ in a bit.
 func TestCodes(t *testing.T) {

@@ -193,7 +193,7 @@ type Kernel struct {
 	pack func(dst []float32, step int, s *strip)
 	vec  *vec.Funcs
 
-	expand   *expanders // of codes; nil where operands are expanded when they are packed
+	expand   *expanders // of codes
 	band     bandFunc
 	bandRows int                   // the most that band computes at once
 	narrow   [maxNarrow]narrowDots // by vectors, less one

@@ -28,6 +28,7 @@ var kernels = [cpu.Levels]*Kernel{
 		pack:   packNEON,
 		vec:    vec.For(cpu.NEON),
 		band:   mulBandNEON, bandRows: len(bandNEON[0]),
+		expand: &expandNEON,
 	},
 }
 

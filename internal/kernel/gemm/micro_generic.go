@@ -14,7 +14,7 @@ const (
 func newGeneric() *Kernel {
 	return &Kernel{
 		mr: genericRows, lanes: genericCols, nr: genericCols, micro: microGeneric, pack: packGeneric(genericCols), vec: vec.For(cpu.Generic),
-		band: bandGeneric, bandRows: genericRows,
+		band: bandGeneric, bandRows: genericRows, expand: &expandGeneric,
 	}
 }
 

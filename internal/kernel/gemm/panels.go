@@ -11,11 +11,14 @@ func (kn *Kernel) Width() int { return kn.nr }
 // Height is how many rows a panel of A has.
 func (kn *Kernel) Height() int { return kn.mr }
 
-// MulPanel multiplies a member of packed left operands with one panel that the
-// caller has packed: element (k, j) is b[k*Width()+j], with j < cols. Element
+// MulPanel multiplies a member of packed left operands, no codes, with one panel that
+// the caller has packed: element (k, j) is b[k*Width()+j], with j < cols. Element
 // (i, j) of the result is c[i*ldc+j]. It is for loops that others order.
 func (kn *Kernel) MulPanel(s *Panel, a *PackedA, member int, b []float32, cols int, c []float32, ldc int) {
-	if cols < 1 || cols > kn.nr || member < 0 || member >= a.batch || a.mr != kn.mr || a.codes != nil || ldc < cols || len(b) < a.k*kn.nr {
+	if a.codes != nil {
+		panic("gemm: a panel times codes")
+	}
+	if cols < 1 || cols > kn.nr || member < 0 || member >= a.batch || a.mr != kn.mr || ldc < cols || len(b) < a.k*kn.nr {
 		panic(fmt.Sprintf("gemm: member %d of %d of %d×%d by a panel of %d columns in %d floats", member, a.batch, a.m, a.k, cols, len(b)))
 	}
 	one := *a
