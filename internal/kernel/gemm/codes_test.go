@@ -2,9 +2,12 @@ package gemm
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/smelt-ml/smelt/internal/kernel/cpu"
 	"github.com/smelt-ml/smelt/internal/kernel/par"
@@ -69,7 +72,7 @@ func TestCodes(t *testing.T) {
 				q.M, q.K = 100+r.IntN(100), 512
 			}
 			bits := 4 + 4*r.IntN(2)
-			group := []int{0, q.K, q.K + 5, 32, 4, 7}[r.IntN(6)]
+			group := []int{0, q.K, q.K + 5, 32, 4, 7, 1, 100}[r.IntN(8)]
 			q.LDC = q.N + r.IntN(3)
 			if r.IntN(2) == 0 {
 				q.RowBias = random(r, q.M)
@@ -78,7 +81,10 @@ func TestCodes(t *testing.T) {
 				q.LDAdd = q.N + r.IntN(3)
 				q.Add = random(r, q.M*q.LDAdd)
 			}
-			q.Act = []Act{{}, Relu, Func(double)}[r.IntN(3)]
+			if r.IntN(2) == 0 {
+				q.ColBias = random(r, q.N)
+			}
+			q.Act = []Act{{}, Relu, Func(double), Leaky(0.5), PRelu(random(r, q.M))}[r.IntN(5)]
 			p := pools[i%len(pools)]
 			multiply := func(q Product) []float32 {
 				q.C = make([]float32, q.M*q.LDC)
@@ -108,6 +114,11 @@ func TestCodes(t *testing.T) {
 			floats.PackedB = kn.PackB(q.K, q.N, RowMajor(b.expand(q.N, q.K), q.K).T())
 			if !slices.Equal(multiply(right), multiply(floats)) {
 				t.Fatalf("%s: the right operand's codes give other numbers", name)
+			}
+
+			right.PackedA, floats.PackedA = left.PackedA, kn.PackA(q.M, q.K, RowMajor(a.expand(q.M, q.K), q.K))
+			if !slices.Equal(multiply(right), multiply(floats)) {
+				t.Fatalf("%s: codes on both sides give other numbers", name)
 			}
 		}
 	})
@@ -198,6 +209,79 @@ func TestCodesLastRows(t *testing.T) {
 	})
 }
 
+// TestNoCodes has operands of no elements on one of their sides.
+func TestNoCodes(t *testing.T) {
+	levels(t, func(t *testing.T, kn *Kernel) {
+		p := par.New(1)
+		defer p.Close()
+		for _, zero := range [][]float32{nil, {}} {
+			c := &Coded{Bits: 4, Scale: []float32{}, Zero: zero, Group: 1}
+			q := Product{M: 2, N: 3, PackedA: kn.PackCodesA(2, 0, c), PackedB: kn.PackCodesB(0, 3, c), C: []float32{9, 9, 9, 9, 9, 9}, LDC: 3, RowBias: []float32{1, 2}}
+			kn.Mul(p, &q)
+			if want := []float32{1, 1, 1, 2, 2, 2}; !slices.Equal(q.C, want) {
+				t.Errorf("%v, want %v", q.C, want)
+			}
+			kn.Mul(p, &Product{K: 5, PackedA: kn.PackCodesA(0, 5, c), PackedB: kn.PackCodesB(5, 0, c)})
+		}
+	})
+}
+
+// TestCodesMemory wants codes and parameters, and nothing of the numbers' size.
+func TestCodesMemory(t *testing.T) {
+	levels(t, func(t *testing.T, kn *Kernel) {
+		const rows, k, group = 480, 1000, 40 // of 250 in a block
+		for _, bits := range []int{4, 8} {
+			c := &Coded{Codes: make([]byte, rows*k), Bits: bits, Group: group, Scale: make([]float32, rows*k/group)}
+			for _, p := range []*codes{&kn.PackCodesA(rows, k, c).codes[0], kn.PackCodesB(k, rows, c).codes} {
+				params := 4 * p.period * chunk * ceilDiv(rows, p.width) * (k / group)
+				if most := rows*k*bits/8*11/10 + params + 4*p.period*chunk; len(p.data)+4*(len(p.scale)+len(p.zero)) > most {
+					t.Errorf("%d bits in panels of %d: %d bytes of codes, %d scales and %d zeros, want at most %d bytes",
+						bits, p.width, len(p.data), len(p.scale), len(p.zero), most)
+				}
+			}
+		}
+	})
+}
+
+// TestCodesPanics gives slices that are too short.
+func TestCodesPanics(t *testing.T) {
+	const rows, cols = 3, 10
+	good := Coded{Codes: make([]byte, rows*cols), Bits: 8, Scale: make([]float32, rows*3), Zero: make([]float32, rows*3), Group: 4}
+	levels(t, func(t *testing.T, kn *Kernel) {
+		for what, spoil := range map[string]func(c *Coded){
+			"codes":    func(c *Coded) { c.Codes = c.Codes[1:] },
+			"bits":     func(c *Coded) { c.Bits = 5 },
+			"scales":   func(c *Coded) { c.Scale = c.Scale[1:] },
+			"zeros":    func(c *Coded) { c.Zero = c.Zero[1:] },
+			"no group": func(c *Coded) { c.Group = 0 },
+			"table":    func(c *Coded) { c.Table = make([]float32, 255) },
+		} {
+			c := good
+			spoil(&c)
+			for _, pack := range []func(){
+				func() { kn.PackCodesA(rows, cols, &c) },
+				func() { kn.PackCodesBatch(rows, 1, cols, &c) },
+				func() { kn.PackCodesB(cols, rows, &c) },
+			} {
+				func() {
+					defer func() {
+						if s, ok := recover().(string); !ok || !strings.HasPrefix(s, "gemm: ") {
+							t.Errorf("%s: %v", what, s)
+						}
+					}()
+					pack()
+				}()
+			}
+		}
+		defer func() {
+			if s, ok := recover().(string); !ok || !strings.Contains(s, "codes") {
+				t.Errorf("a panel times codes: %q", s)
+			}
+		}()
+		kn.MulPanel(new(Panel), kn.PackCodesA(rows, cols, &good), 0, make([]float32, cols*kn.Width()), 1, make([]float32, rows), 1)
+	})
+}
+
 // TestExpanders holds each level's expansions against the portable ones.
 func TestExpanders(t *testing.T) {
 	r := rand.New(rand.NewPCG(13, 14))
@@ -257,6 +341,68 @@ func BenchmarkExpand(b *testing.B) {
 				}
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/(chunks*chunk), "ns/weight")
 			})
+		}
+	}
+}
+
+// BenchmarkCodes reports how much longer products take by codes than by floats,
+// taken in turns: the least of all turns. Weights are those of several layers,
+// which do not fit in the caches of a core.
+func BenchmarkCodes(b *testing.B) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, l := range cpu.Available() {
+		kn := For(l)
+		for _, s := range []struct {
+			name    string
+			m, n, k int
+			right   bool // the codes are B
+		}{
+			{"1x1024x1024", 1, 1024, 1024, true},
+			{"128x1024x1024", 128, 1024, 1024, true},
+			{"512x49x2048", 512, 49, 2048, false},
+			{"256x196x1024", 256, 196, 1024, false},
+			{"64x3136x256", 64, 3136, 256, false},
+		} {
+			for _, way := range []struct {
+				name        string
+				bits, group int
+			}{{"shift8", 8, s.k}, {"shift4by32", 4, 32}, {"table4", 4, 0}, {"table8", 8, 0}} {
+				b.Run(fmt.Sprintf("%v/%s/%s", l, s.name, way.name), func(b *testing.B) {
+					p := par.New(1)
+					defer p.Close()
+					const layers = 12
+					var qs [2][layers]Product // of floats, of codes
+					for i := range layers {
+						q := Product{M: s.m, N: s.n, K: s.k, C: make([]float32, s.m*s.n), LDC: s.n}
+						f := q
+						if s.right {
+							c := randomCodes(r, s.n, s.k, way.bits, way.group)
+							q.A = RowMajor(random(r, s.m*s.k), s.k)
+							f.A = q.A
+							q.PackedB, f.PackedB = kn.PackCodesB(s.k, s.n, c), kn.PackB(s.k, s.n, RowMajor(c.expand(s.n, s.k), s.k).T())
+						} else {
+							c := randomCodes(r, s.m, s.k, way.bits, way.group)
+							q.B = RowMajor(random(r, s.k*s.n), s.n)
+							f.B = q.B
+							q.PackedA, f.PackedA = kn.PackCodesA(s.m, s.k, c), kn.PackA(s.m, s.k, RowMajor(c.expand(s.m, s.k), s.k))
+						}
+						qs[0][i], qs[1][i] = f, q
+					}
+					least := [2]time.Duration{math.MaxInt64, math.MaxInt64}
+					for b.Loop() {
+						for i := range qs {
+							start := time.Now()
+							for j := range qs[i] {
+								kn.Mul(p, &qs[i][j])
+							}
+							least[i] = min(least[i], time.Since(start))
+						}
+					}
+					b.ReportMetric(float64(least[0].Microseconds())/layers, "µs/floats")
+					b.ReportMetric(float64(least[1].Microseconds())/layers, "µs/codes")
+					b.ReportMetric(float64(least[1])/float64(least[0]), "codes/floats")
+				})
+			}
 		}
 	}
 }
