@@ -36,7 +36,7 @@ var kernels = [cpu.Levels]*Kernel{
 		band: func(rows, vecs, k int, x []float32, ldx int, b, c []float32, ldc int, add []float32, ldadd int) {
 			bandAVX512[vecs-1][rows-1](k, unsafe.SliceData(x), ldx, unsafe.SliceData(b), &c[0], ldc, unsafe.SliceData(add), ldadd)
 		},
-		expand:   &expandAVX2,
+		expand:   &expandAVX512,
 		bandRows: len(bandAVX512[0]),
 		narrow:   [maxNarrow]narrowDots{{4, dots1AVX512}, {4, dots2AVX512}, {4, dots3AVX512}, {4, dots4AVX512}},
 	},
@@ -66,6 +66,40 @@ var expandAVX2 = expanders{
 			by = table4AVX2
 		}
 		by(&dst[0], &codes[0], chunks, &table[0])
+	},
+}
+
+// expandAVX512 trusts its arguments as expandAVX2 does. Its vectors are pairs of
+// chunks, which odd periods do not suit; gathers of 16 gain nothing.
+var expandAVX512 = expanders{
+	shift: func(dst []float32, codes []byte, bits, chunks, period int, scale, zero []float32) {
+		if chunks == 0 {
+			return
+		}
+		if period > 1 && period%2 == 1 {
+			expandAVX2.shift(dst, codes, bits, chunks, period, scale, zero)
+			return
+		}
+		params := period * chunk
+		_, _, _, _ = dst[chunks*chunk-1], codes[chunks*bits-1], scale[params-1], zero[params-1]
+		by := eachshift8AVX512
+		switch {
+		case bits == 4 && period == 1:
+			by = eachshift4AVX512
+		case bits == 4:
+			by = shift4AVX512
+		case period > 1:
+			by = shift8AVX512
+		}
+		by(&dst[0], &codes[0], chunks, &scale[0], &zero[0], 4*params)
+	},
+	table: func(dst []float32, codes []byte, bits, chunks int, table []float32) {
+		if chunks == 0 || bits == 8 {
+			expandAVX2.table(dst, codes, bits, chunks, table)
+			return
+		}
+		_, _, _ = dst[chunks*chunk-1], codes[chunks*bits-1], table[15]
+		table4AVX512(&dst[0], &codes[0], chunks, &table[0])
 	},
 }
 

@@ -475,10 +475,25 @@ func packGatherAVX512(dst *float32, step int, s *strip)
 func shift4AVX2(dst *float32, codes *byte, chunks int, scale, zero *float32, params int)
 
 //go:noescape
+func shift4AVX512(dst *float32, codes *byte, chunks int, scale, zero *float32, params int)
+
+//go:noescape
+func eachshift4AVX512(dst *float32, codes *byte, chunks int, scale, zero *float32, params int)
+
+//go:noescape
 func table4AVX2(dst *float32, codes *byte, chunks int, table *float32)
 
 //go:noescape
 func shift8AVX2(dst *float32, codes *byte, chunks int, scale, zero *float32, params int)
 
 //go:noescape
+func shift8AVX512(dst *float32, codes *byte, chunks int, scale, zero *float32, params int)
+
+//go:noescape
+func eachshift8AVX512(dst *float32, codes *byte, chunks int, scale, zero *float32, params int)
+
+//go:noescape
 func table8AVX2(dst *float32, codes *byte, chunks int, table *float32)
+
+//go:noescape
+func table4AVX512(dst *float32, codes *byte, chunks int, table *float32)

@@ -23740,6 +23740,82 @@ done:
 	VZEROUPPER
 	RET
 
+// func shift4AVX512(dst *float32, codes *byte, chunks int, scale *float32, zero *float32, params int)
+// Requires: AVX, AVX2, AVX512F
+TEXT ·shift4AVX512(SB), NOSPLIT, $0-48
+	MOVQ       scale+24(FP), R8
+	MOVQ       zero+32(FP), R9
+	MOVQ       params+40(FP), R10
+	XORQ       AX, AX
+	MOVQ       dst+0(FP), DI
+	MOVQ       codes+8(FP), SI
+	MOVQ       chunks+16(FP), CX
+	MOVL       $0x0000ff00, DX
+	KMOVW      DX, K1
+	VPTERNLOGD $0xff, Z15, Z15, Z15
+	VPSRLD     $0x1c, Z15, Z15
+	TESTQ      CX, CX
+	JZ         done
+
+pair:
+	VPBROADCASTQ (SI), X0
+	VPMOVZXBD    X0, Z0
+	VPSRLD       $0x04, Z0, K1, Z0
+	VPANDD       Z15, Z0, Z0
+	ADDQ         $0x08, SI
+	VCVTDQ2PS    Z0, Z0
+	VSUBPS       (R9)(AX*1), Z0, Z0
+	VMULPS       (R8)(AX*1), Z0, Z0
+	ADDQ         $0x40, AX
+	CMPQ         AX, R10
+	JNE          inside
+	XORQ         AX, AX
+
+inside:
+	VMOVUPS Z0, (DI)
+	ADDQ    $0x40, DI
+	SUBQ    $0x02, CX
+	JNZ     pair
+
+done:
+	VZEROUPPER
+	RET
+
+// func eachshift4AVX512(dst *float32, codes *byte, chunks int, scale *float32, zero *float32, params int)
+// Requires: AVX, AVX2, AVX512F
+TEXT ·eachshift4AVX512(SB), NOSPLIT, $0-48
+	MOVQ            scale+24(FP), R8
+	MOVQ            zero+32(FP), R9
+	VBROADCASTF64X4 (R8), Z1
+	VBROADCASTF64X4 (R9), Z2
+	MOVQ            dst+0(FP), DI
+	MOVQ            codes+8(FP), SI
+	MOVQ            chunks+16(FP), CX
+	MOVL            $0x0000ff00, DX
+	KMOVW           DX, K1
+	VPTERNLOGD      $0xff, Z15, Z15, Z15
+	VPSRLD          $0x1c, Z15, Z15
+	TESTQ           CX, CX
+	JZ              done
+
+pair:
+	VPBROADCASTQ (SI), X0
+	VPMOVZXBD    X0, Z0
+	VPSRLD       $0x04, Z0, K1, Z0
+	VPANDD       Z15, Z0, Z0
+	ADDQ         $0x08, SI
+	VCVTDQ2PS    Z0, Z0
+	VSUBPS       Z2, Z0, Z0
+	VMULPS       Z1, Z0, Z0
+	VMOVUPS      Z0, (DI)
+	ADDQ         $0x40, DI
+	SUBQ         $0x02, CX
+	JNZ          pair
+
+done:
+	VZEROUPPER
+	RET
+
 // func table4AVX2(dst *float32, codes *byte, chunks int, table *float32)
 // Requires: AVX, AVX2
 TEXT ·table4AVX2(SB), NOSPLIT, $0-32
@@ -23817,6 +23893,68 @@ done:
 	VZEROUPPER
 	RET
 
+// func shift8AVX512(dst *float32, codes *byte, chunks int, scale *float32, zero *float32, params int)
+// Requires: AVX, AVX512F
+TEXT ·shift8AVX512(SB), NOSPLIT, $0-48
+	MOVQ  scale+24(FP), R8
+	MOVQ  zero+32(FP), R9
+	MOVQ  params+40(FP), R10
+	XORQ  AX, AX
+	MOVQ  dst+0(FP), DI
+	MOVQ  codes+8(FP), SI
+	MOVQ  chunks+16(FP), CX
+	TESTQ CX, CX
+	JZ    done
+
+pair:
+	VPMOVZXBD (SI), Z0
+	ADDQ      $0x10, SI
+	VCVTDQ2PS Z0, Z0
+	VSUBPS    (R9)(AX*1), Z0, Z0
+	VMULPS    (R8)(AX*1), Z0, Z0
+	ADDQ      $0x40, AX
+	CMPQ      AX, R10
+	JNE       inside
+	XORQ      AX, AX
+
+inside:
+	VMOVUPS Z0, (DI)
+	ADDQ    $0x40, DI
+	SUBQ    $0x02, CX
+	JNZ     pair
+
+done:
+	VZEROUPPER
+	RET
+
+// func eachshift8AVX512(dst *float32, codes *byte, chunks int, scale *float32, zero *float32, params int)
+// Requires: AVX, AVX512F
+TEXT ·eachshift8AVX512(SB), NOSPLIT, $0-48
+	MOVQ            scale+24(FP), R8
+	MOVQ            zero+32(FP), R9
+	VBROADCASTF64X4 (R8), Z1
+	VBROADCASTF64X4 (R9), Z2
+	MOVQ            dst+0(FP), DI
+	MOVQ            codes+8(FP), SI
+	MOVQ            chunks+16(FP), CX
+	TESTQ           CX, CX
+	JZ              done
+
+pair:
+	VPMOVZXBD (SI), Z0
+	ADDQ      $0x10, SI
+	VCVTDQ2PS Z0, Z0
+	VSUBPS    Z2, Z0, Z0
+	VMULPS    Z1, Z0, Z0
+	VMOVUPS   Z0, (DI)
+	ADDQ      $0x40, DI
+	SUBQ      $0x02, CX
+	JNZ       pair
+
+done:
+	VZEROUPPER
+	RET
+
 // func table8AVX2(dst *float32, codes *byte, chunks int, table *float32)
 // Requires: AVX, AVX2
 TEXT ·table8AVX2(SB), NOSPLIT, $0-32
@@ -23842,6 +23980,36 @@ pair:
 	ADDQ       $0x40, DI
 	SUBQ       $0x02, CX
 	JNZ        pair
+
+done:
+	VZEROUPPER
+	RET
+
+// func table4AVX512(dst *float32, codes *byte, chunks int, table *float32)
+// Requires: AVX, AVX2, AVX512F
+TEXT ·table4AVX512(SB), NOSPLIT, $0-32
+	MOVQ       table+24(FP), R8
+	VMOVUPS    (R8), Z1
+	MOVQ       dst+0(FP), DI
+	MOVQ       codes+8(FP), SI
+	MOVQ       chunks+16(FP), CX
+	MOVL       $0x0000ff00, DX
+	KMOVW      DX, K1
+	VPTERNLOGD $0xff, Z15, Z15, Z15
+	VPSRLD     $0x1c, Z15, Z15
+	TESTQ      CX, CX
+	JZ         done
+
+pair:
+	VPBROADCASTQ (SI), X0
+	VPMOVZXBD    X0, Z0
+	VPSRLD       $0x04, Z0, K1, Z0
+	ADDQ         $0x08, SI
+	VPERMPS      Z1, Z0, Z0
+	VMOVUPS      Z0, (DI)
+	ADDQ         $0x40, DI
+	SUBQ         $0x02, CX
+	JNZ          pair
 
 done:
 	VZEROUPPER

@@ -131,8 +131,11 @@ func main() {
 	}
 	for _, bits := range []int{4, 8} {
 		expandShift(bits)
+		expandShift512(bits, false)
+		expandShift512(bits, true)
 		expandTable(bits)
 	}
+	expandTable512()
 	if err := os.WriteFile(*table, goTable(), 0o644); err != nil {
 		log.Fatal(err)
 	}
@@ -209,9 +212,12 @@ func goTable() []byte {
 		p("//go:noescape\nfunc packGather%s(dst *float32, step int, s *strip)\n", l.name)
 	}
 	for _, bits := range []int{4, 8} {
-		p("//go:noescape\nfunc shift%dAVX2%s\n", bits, shiftSignature)
+		for _, name := range []string{"shift%dAVX2", "shift%dAVX512", "eachshift%dAVX512"} {
+			p("//go:noescape\nfunc "+name+"%s\n", bits, shiftSignature)
+		}
 		p("//go:noescape\nfunc table%dAVX2%s\n", bits, tableSignature)
 	}
+	p("//go:noescape\nfunc table4AVX512%s\n", tableSignature)
 	src, err := format.Source([]byte(b.String()))
 	if err != nil {
 		log.Fatal(err)
